@@ -1,0 +1,132 @@
+"""The agreement: everything that legality depends on, fixed before anything starts."""
+
+from typing import Any, Literal
+
+import msgspec
+
+from tallystick.core import canonical
+from tallystick.core.errors import Invalid, UnknownVersion
+
+VERSION = 1
+VERSIONS = {"statement": 1, "entry": 1, "head": 1, "engine": 1, "expression": 1, "leaf": 1}
+Suite = Literal["x25519-hkdf-sha256-chacha20poly1305", "mlkem768x25519-hkdf-sha256-chacha20poly1305"]
+
+
+class _Wire(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Wire types name every field and tolerate no other."""
+
+
+class PublicKey(_Wire, frozen=True):
+    """An Ed25519 key of 64 hex digits and its key id."""
+
+    kid: str
+    key: str
+
+
+class SealingKey(_Wire, frozen=True):
+    """The HPKE key that openings are sealed to."""
+
+    kid: str
+    suite: Suite
+    key: str
+
+
+class Participant(_Wire, frozen=True):
+    """An organisation in its role, with the keys that speak for it."""
+
+    org_id: str
+    name: str
+    role: str
+    chain_org: str
+    log_key: str
+    root_key: str
+    signing_keys: list[PublicKey]
+    sealing_key: SealingKey
+    can_terminate: bool = False
+    need_activity_notifications: bool = False
+
+
+class Limits(_Wire, frozen=True):
+    """Bounds that every participant applies alike; times in milliseconds."""
+
+    skew_ms: int = 300_000
+    sequencing_ms: int = 60_000
+    max_entries: int = 100_000
+    max_statement_bytes: int = 256_000
+
+
+class Anchoring(_Wire, frozen=True):
+    """Where and how the execution is anchored; addresses as ``0x…``."""
+
+    chain_id: int
+    org_registry: str
+    workflow_registry: str
+    execution_ledger: str
+    start_anchor: Literal["best_effort", "required"] = "best_effort"
+
+
+class Agreement(_Wire, frozen=True):
+    """See RECORD.md; ``definition`` is the compiled form."""
+
+    v: int
+    kind: Literal["agreement"]
+    salt: str
+    created_at: int
+    initiator: str
+    coordinator: str
+    versions: dict[str, int]
+    definition: dict[str, Any]
+    visibility: dict[str, Any]
+    participants: list[Participant]
+    quorums: dict[str, str]
+    limits: Limits
+    retention_days: int
+    anchoring: Anchoring | None
+    sealing_suite: Suite
+
+    def participant(self, org_id: str) -> Participant | None:
+        """The participant of that id."""
+        return next((one for one in self.participants if one.org_id == org_id), None)
+
+    def key(self, org_id: str, kid: str) -> str | None:
+        """The public signing key ``kid`` of the participant, hex."""
+        one = self.participant(org_id)
+        return next((key.key for key in one.signing_keys if key.kid == kid), None) if one else None
+
+
+def agreement_hash(document: dict[str, Any]) -> str:
+    """The hash that statements name as their audience."""
+    return canonical.tagged("tallystick/agreement/v1", document)
+
+
+def execution_id(agreement: str, initiator: str, nonce: str) -> str:
+    """One proposal's execution."""
+    return canonical.tagged("tallystick/execution/v1", agreement, initiator, nonce)
+
+
+def read(document: Any) -> Agreement:
+    """Check an agreement's form, versions and references."""
+    if not isinstance(document, dict) or document.get("v") != VERSION or document.get("versions") != VERSIONS:
+        raise UnknownVersion("agreement or one of its parts has a version that is not known here")
+    try:
+        agreement = msgspec.convert(document, Agreement)
+    except msgspec.ValidationError as error:
+        raise Invalid(f"agreement: {error}", code="bad_agreement") from error
+    if canonical.encode(msgspec.to_builtins(agreement)) != canonical.encode(document):
+        raise Invalid("agreement leaves out fields that must stand in it", code="bad_agreement")
+    _check_references(agreement)
+    return agreement
+
+
+def _check_references(agreement: Agreement) -> None:
+    organisations = [one.org_id for one in agreement.participants]
+    if len(set(organisations)) != len(organisations):
+        raise Invalid("agreement names a participant twice", code="bad_agreement")
+    if agreement.coordinator not in organisations or agreement.initiator not in organisations:
+        raise Invalid("agreement's coordinator and initiator must be participants", code="bad_agreement")
+    kids = [key.kid for one in agreement.participants for key in one.signing_keys]
+    if len(set(kids)) != len(kids):
+        raise Invalid("agreement names a key twice", code="bad_agreement")
+    for step in agreement.definition.get("steps", {}).values():
+        if step.get("assigned_org") not in {None, *organisations}:
+            raise Invalid(f"step {step.get('id')} is assigned to no participant", code="bad_agreement")

@@ -1,0 +1,27 @@
+"""Base64url without padding (RFC 4648 §5), in its one canonical spelling."""
+
+import base64
+import binascii
+import re
+
+from tallystick.core.errors import Invalid
+
+_ALPHABET = re.compile(r"[A-Za-z0-9_-]*\Z")
+
+
+def encode(data: bytes) -> str:
+    """Unpadded base64url."""
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode("ascii")
+
+
+def decode(text: str) -> bytes:
+    """The bytes of ``text``; padding, other alphabets and stray trailing bits raise :class:`Invalid`."""
+    if not _ALPHABET.match(text):
+        raise Invalid("is not base64url", code="bad_base64")
+    try:
+        data = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+    except binascii.Error as error:
+        raise Invalid("is not base64url", code="bad_base64") from error
+    if encode(data) != text:
+        raise Invalid("is not canonical base64url", code="bad_base64")
+    return data

@@ -1,0 +1,118 @@
+"""Canonical bytes: RFC 8785 out, strict and bounded I-JSON (RFC 7493) in."""
+
+import hashlib
+import json
+from typing import Any, NoReturn
+
+import rfc8785
+
+from tallystick.core.errors import Invalid
+
+MAX_INTEGER = 2**53 - 1
+MAX_BYTES = 1_000_000  # one transport message; nothing that is signed is larger
+MAX_DEPTH = 32
+
+
+def encode(value: Any) -> bytes:
+    """The RFC 8785 form of ``value``; floats, large integers and lone surrogates raise :class:`Invalid`."""
+    refuse_floats(value)
+    try:
+        return rfc8785.dumps(value)
+    except (rfc8785.CanonicalizationError, RecursionError, ValueError) as error:
+        raise Invalid(f"has no canonical form: {error}", code="not_canonical") from error
+
+
+def refuse_floats(value: Any, *, depth: int = 0) -> None:
+    """Floats have many spellings and no place in a signed document."""
+    if depth > MAX_DEPTH + 8:
+        raise Invalid("is nested too deeply", code="too_deep")
+    if isinstance(value, float):
+        raise Invalid("holds a floating-point number; write decimals as strings", code="float_refused")
+    if isinstance(value, dict):
+        for member in value.values():
+            refuse_floats(member, depth=depth + 1)
+    elif isinstance(value, list | tuple):
+        for member in value:
+            refuse_floats(member, depth=depth + 1)
+
+
+def parse(data: bytes, *, max_bytes: int = MAX_BYTES, max_depth: int = MAX_DEPTH) -> Any:
+    """Read I-JSON of at most ``max_bytes`` bytes and ``max_depth`` levels; anything else raises :class:`Invalid`."""
+    if len(data) > max_bytes:
+        raise Invalid(f"has {len(data)} bytes, {max_bytes} are allowed", code="too_large")
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise Invalid("is not UTF-8", code="malformed_json") from error
+    _bound_depth(data, max_depth)
+    try:
+        value = json.loads(
+            text, object_pairs_hook=_members, parse_float=_no_float, parse_int=_integer, parse_constant=_no_float
+        )
+    except (ValueError, RecursionError) as error:
+        raise Invalid("is not JSON", code="malformed_json") from error
+    _refuse_surrogates(text, value)
+    return value
+
+
+def parse_canonical(data: bytes, *, max_bytes: int = MAX_BYTES) -> Any:
+    """Read a document that must already be in canonical form."""
+    value = parse(data, max_bytes=max_bytes)
+    if encode(value) != data:
+        raise Invalid("is not in canonical form", code="not_canonical")
+    return value
+
+
+def tagged(tag: str, *parts: Any) -> str:
+    """Hex SHA-256 over the canonical array ``[tag, *parts]``; the tag separates uses of the hash."""
+    return hashlib.sha256(encode([tag, *parts])).hexdigest()
+
+
+def _bound_depth(data: bytes, max_depth: int) -> None:
+    """Count brackets outside strings before the parser recurses into them."""
+    depth = 0
+    in_string = escaped = False
+    for byte in data:
+        if in_string:
+            if escaped:
+                escaped = False
+            elif byte == 0x5C:
+                escaped = True
+            elif byte == 0x22:
+                in_string = False
+        elif byte == 0x22:
+            in_string = True
+        elif byte in b"[{":
+            depth += 1
+            if depth > max_depth:
+                raise Invalid(f"is nested more than {max_depth} levels deep", code="too_deep")
+        elif byte in b"]}":
+            depth -= 1
+
+
+def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise Invalid("names one member twice", code="duplicate_member")
+    return members
+
+
+def _no_float(text: str) -> NoReturn:
+    raise Invalid(f"holds {text[:40]}; write decimals as strings", code="float_refused")
+
+
+def _integer(text: str) -> int:
+    value = int(text) if len(text) < 20 else MAX_INTEGER + 1
+    if abs(value) > MAX_INTEGER or text == "-0":
+        raise Invalid(f"holds the integer {text[:40]}, outside ±(2^53−1)", code="integer_out_of_range")
+    return value
+
+
+def _refuse_surrogates(text: str, value: Any) -> None:
+    """Only an escape can bring a lone surrogate into decoded UTF-8, so most texts need no second look."""
+    if "\\u" not in text:
+        return
+    try:
+        json.dumps(value, ensure_ascii=False).encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise Invalid("holds a lone surrogate", code="lone_surrogate") from error

@@ -1,0 +1,71 @@
+"""JWS compact tokens (RFC 7515) with EdDSA (RFC 8037): three header members, canonical base64url, I-JSON payload.
+
+A token is read first (form only), then verified against a key that the reader chose; never against a key that the
+token brings along.
+"""
+
+import hashlib
+from typing import Any
+
+import msgspec
+
+from tallystick.core import b64, canonical
+from tallystick.core.errors import Invalid
+from tallystick.core.keys import SigningKey
+from tallystick.core.keys import verify as verify_signature
+
+MAX_TOKEN = 900_000  # bytes: what one transport message can carry
+_HEADER = {"alg", "kid", "typ"}
+
+
+class Token(msgspec.Struct, frozen=True):
+    """A token whose form holds and whose signature nobody has checked yet."""
+
+    typ: str
+    kid: str
+    payload: dict[str, Any]
+    signing_input: bytes
+    signature: bytes
+
+    @property
+    def id(self) -> str:
+        """SHA-256 of the signing input, hex: the same whatever becomes of the signature."""
+        return hashlib.sha256(self.signing_input).hexdigest()
+
+
+def sign(key: SigningKey, typ: str, payload: dict[str, Any]) -> str:
+    """The compact token of ``payload``, signed by ``key``."""
+    header = canonical.encode({"alg": "EdDSA", "kid": key.kid, "typ": typ})
+    signing_input = f"{b64.encode(header)}.{b64.encode(canonical.encode(payload))}"
+    return f"{signing_input}.{b64.encode(key.sign(signing_input.encode('ascii')))}"
+
+
+def read(token: str, typ: str) -> Token:
+    """Check the form of ``token`` and that its type is ``typ``; the signature is still to be verified."""
+    if len(token) > MAX_TOKEN:
+        raise Invalid(f"token has {len(token)} characters, {MAX_TOKEN} are allowed", code="too_large")
+    parts = token.split(".")
+    if len(parts) != 3:
+        raise Invalid("is not a compact token of three parts", code="bad_token")
+    header = canonical.parse(b64.decode(parts[0]), max_bytes=1000, max_depth=2)
+    _check_header(header, typ)
+    payload = canonical.parse(b64.decode(parts[1]))
+    if not isinstance(payload, dict):
+        raise Invalid("token payload is not an object", code="bad_token")
+    return Token(typ, header["kid"], payload, f"{parts[0]}.{parts[1]}".encode("ascii"), b64.decode(parts[2]))
+
+
+def verify(token: Token, public_hex: str) -> None:
+    """Raise :class:`BadSignature` unless the key signed exactly the bytes received."""
+    verify_signature(public_hex, token.signing_input, token.signature)
+
+
+def _check_header(header: Any, typ: str) -> None:
+    if not isinstance(header, dict) or set(header) != _HEADER:
+        raise Invalid("token header must hold exactly alg, kid and typ", code="bad_token_header")
+    if header["alg"] != "EdDSA":
+        raise Invalid("token algorithm must be EdDSA", code="bad_token_header")
+    if header["typ"] != typ:
+        raise Invalid(f"token type must be {typ}", code="bad_token_header")
+    if not isinstance(header["kid"], str):
+        raise Invalid("token key id must be a string", code="bad_token_header")

@@ -1,0 +1,181 @@
+"""Statements: what an organisation says in an execution, signed (RECORD.md, Tokens)."""
+
+from typing import Any, Literal
+
+import msgspec
+
+from tallystick.core import jws
+from tallystick.core.errors import Invalid, UnknownVersion
+from tallystick.core.keys import SigningKey
+
+VERSION = 1
+STATEMENT, HEAD, ATTESTATION, REFUSAL = (
+    "tally-statement+jwt",
+    "tally-head+jwt",
+    "tally-attestation+jwt",
+    "tally-refusal+jwt",
+)
+
+
+class _Wire(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Wire types name every field and tolerate no other."""
+
+
+class Basis(_Wire, frozen=True):
+    """The newest head that the author held."""
+
+    term: int
+    size: int
+    root: str
+
+
+class Propose(_Wire, frozen=True):
+    nonce: str
+
+
+class Consent(_Wire, frozen=True):
+    decision: Literal["accepted", "rejected"]
+    reason: str | None = None
+    sealed: list[str] = []
+
+
+class Start(_Wire, frozen=True):
+    input: dict[str, str]
+    sealed: list[str] = []
+
+
+class ResultError(_Wire, frozen=True):
+    code: str
+    message: str | None = None
+
+
+class Result(_Wire, frozen=True):
+    task: str
+    attempt: int
+    status: Literal["completed", "failed", "cancelled"]
+    data: dict[str, str] = {}
+    outcome: str | None = None
+    error: ResultError | None = None
+    sealed: list[str] = []
+
+
+class Received(_Wire, frozen=True):
+    task: str
+    attempt: int
+    sealed: list[str]
+
+
+class Acknowledge(_Wire, frozen=True):
+    task: str
+    attempt: int
+
+
+class Timer(_Wire, frozen=True):
+    timer: str
+
+
+class Terminate(_Wire, frozen=True):
+    reason: str
+    sealed: list[str] = []
+
+
+Body = Propose | Consent | Start | Result | Received | Acknowledge | Timer | Terminate
+
+KINDS: dict[str, type[Body]] = {
+    "propose": Propose,
+    "consent": Consent,
+    "start": Start,
+    "result": Result,
+    "received": Received,
+    "acknowledge": Acknowledge,
+    "timer": Timer,
+    "terminate": Terminate,
+}
+
+
+class Payload(_Wire, frozen=True):
+    """The signed content; ``iat`` in milliseconds, informative."""
+
+    v: int
+    iss: str
+    aud: str
+    kind: str
+    execution: str
+    basis: Basis | None
+    iat: int
+    body: dict[str, Any]
+
+
+class Statement(msgspec.Struct, frozen=True, kw_only=True):
+    """A statement as read: its id, key and typed body beside what every kind has."""
+
+    id: str
+    kid: str
+    iss: str
+    aud: str
+    kind: str
+    execution: str
+    basis: Basis | None
+    iat: int
+    body: Body
+
+    @property
+    def sealed(self) -> list[str]:
+        """The hashes of the ciphertexts that travel beside it."""
+        return [] if isinstance(self.body, Propose | Acknowledge | Timer) else list(self.body.sealed)
+
+    @property
+    def place(self) -> tuple[str, int]:
+        """The (task, attempt) that its commitments are bound to."""
+        body = self.body
+        return (body.task, body.attempt) if isinstance(body, Result | Received | Acknowledge) else ("", 0)
+
+    @property
+    def commitments(self) -> dict[str, str]:
+        """Commitments by property name; free text stands under ``$reason`` and ``$message``."""
+        match self.body:
+            case Start(input=members):
+                return dict(members)
+            case Result(data=members, error=error):
+                extra = {"$message": error.message} if error and error.message else {}
+                return {**members, **extra}
+            case Consent(reason=reason) | Terminate(reason=reason):
+                return {"$reason": reason} if reason else {}
+        return {}
+
+
+def sign(key: SigningKey, payload: Payload) -> str:
+    """The token of a statement; absent optional fields of its body stay absent."""
+    return jws.sign(key, STATEMENT, msgspec.to_builtins(payload))
+
+
+def body_of(value: Body) -> dict[str, Any]:
+    """The body as it stands in a payload: without the fields that say nothing."""
+    return {name: member for name, member in msgspec.to_builtins(value).items() if member not in (None, [])}
+
+
+def read(token: str) -> tuple[jws.Token, Statement]:
+    """Check a statement's form; who signed it is for the caller to verify on the returned token."""
+    raw = jws.read(token, STATEMENT)
+    if raw.payload.get("v") != VERSION:
+        raise UnknownVersion("statement has a version that is not known here")
+    try:
+        payload = msgspec.convert(raw.payload, Payload)
+        kind = KINDS.get(payload.kind)
+        if kind is None:
+            raise Invalid(f"statement kind {payload.kind[:40]} is not known", code="unknown_kind")
+        body = msgspec.convert(payload.body, kind)
+    except msgspec.ValidationError as error:
+        raise Invalid(f"statement: {error}", code="bad_statement") from error
+    statement = Statement(
+        id=raw.id,
+        kid=raw.kid,
+        iss=payload.iss,
+        aud=payload.aud,
+        kind=payload.kind,
+        execution=payload.execution,
+        basis=payload.basis,
+        iat=payload.iat,
+        body=body,
+    )
+    return raw, statement
