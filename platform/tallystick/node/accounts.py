@@ -1,0 +1,77 @@
+"""The API's view of users and sessions: password hashing and the database stay off the event loop."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from tallystick.core.errors import Invalid
+from tallystick.node.api.ports import Unauthenticated
+from tallystick.tenants.permissions import Permission, Role
+from tallystick.tenants.users import NotSignedIn, User, Users
+
+
+class SignedIn(msgspec.Struct, frozen=True):
+    """A sign-in; ``expires_at`` in milliseconds since 1970 (UTC)."""
+
+    token: str
+    expires_at: int
+
+
+class UserAccounts:
+    """Adapts ``tenants.users`` to the port that the API names."""
+
+    def __init__(self, users: Users) -> None:
+        self._users = users
+
+    async def sign_in(self, username: str, password: str) -> SignedIn:
+        """A session for the right password."""
+        return await asyncio.to_thread(self._session, lambda: self._users.authenticate(username, password))
+
+    async def sign_in_with_link(self, link: str) -> SignedIn:
+        """A session for a one-time link."""
+        return await asyncio.to_thread(self._session, lambda: self._users.redeem_link(link))
+
+    async def who(self, token: str) -> User:
+        """The user of a bearer token."""
+        try:
+            return await asyncio.to_thread(self._users.user_of, token)
+        except NotSignedIn as error:
+            raise Unauthenticated(error.detail, code=error.code) from error
+
+    async def sign_out(self, token: str) -> None:
+        """End a session."""
+        await asyncio.to_thread(self._users.revoke, token)
+
+    def may(self, person: User, permission: str) -> bool:
+        """Whether the user holds a permission by its name."""
+        return person.may(Permission(permission))
+
+    async def users(self) -> Sequence[User]:
+        """Everyone."""
+        return await asyncio.to_thread(self._users.all)
+
+    async def add_user(
+        self, *, username: str, password: str, display_name: str, roles: Sequence[str], language: str
+    ) -> User:
+        """A new user."""
+        try:
+            held = tuple(Role(role) for role in roles)
+        except ValueError as error:
+            raise Invalid("names a role that does not exist", code="unknown_role", pointer="/roles") from error
+        return await asyncio.to_thread(
+            lambda: self._users.create(
+                username, password=password, display_name=display_name, roles=held, language=language
+            )
+        )
+
+    async def make_link(self, username: str) -> str:
+        """A one-time sign-in link's secret for a user."""
+        return await asyncio.to_thread(lambda: self._users.make_link(self._users.by_username(username)))
+
+    def _session(self, sign_in: Callable[[], User]) -> SignedIn:
+        try:
+            token, expires_at = self._users.issue_token(sign_in())
+        except NotSignedIn as error:
+            raise Unauthenticated(error.detail, code=error.code) from error
+        return SignedIn(token, expires_at)

@@ -1,0 +1,116 @@
+"""The shapes of what clients send. An unknown field is refused: it is a misspelling or a newer client's expectation."""
+
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta, Struct
+
+Text = Annotated[str, Meta(max_length=4000)]
+Word = Annotated[str, Meta(min_length=1, max_length=200)]
+Secret = Annotated[str, Meta(min_length=1, max_length=1000)]
+
+
+class Body(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Base of every request body and query."""
+
+
+class Nothing(Body, frozen=True, kw_only=True):
+    """No parameters."""
+
+
+class SignIn(Body, frozen=True, kw_only=True):
+    """A user's name and password."""
+
+    username: Word
+    password: Secret
+
+
+class SignInLink(Body, frozen=True, kw_only=True):
+    """A one-time sign-in link's secret."""
+
+    link: Secret
+
+
+class NewUser(Body, frozen=True, kw_only=True):
+    """A user to add to this organisation."""
+
+    username: Word
+    password: Annotated[str, Meta(min_length=12, max_length=1000)]
+    display_name: Word
+    roles: Annotated[list[Literal["administrator", "operator", "auditor"]], Meta(min_length=1, max_length=3)]
+    language: Literal["en", "zh-CN"] = "en"
+
+
+class Proposal(Body, frozen=True, kw_only=True):
+    """A collaboration to propose: a definition (short form) and, if known, its input."""
+
+    definition: dict[str, Any]
+    input: dict[str, Any] = {}
+
+
+class Consent(Body, frozen=True, kw_only=True):
+    """This organisation's answer to a proposal."""
+
+    decision: Literal["accepted", "rejected"]
+    reason: Text | None = None
+
+
+class Start(Body, frozen=True, kw_only=True):
+    """Start a collaboration that everyone accepted; starting twice changes nothing."""
+
+    input: dict[str, Any] = {}
+
+
+class Reason(Body, frozen=True, kw_only=True):
+    """Why something is ended."""
+
+    reason: Annotated[str, Meta(min_length=1, max_length=4000)]
+
+
+class Completion(Body, frozen=True, kw_only=True):
+    """A task's answer: the values of its form. A file is ``{"$file": {"document_id": …}}``."""
+
+    data: dict[str, Any] = {}
+
+
+class Failure(Body, frozen=True, kw_only=True):
+    """Why a task cannot be done."""
+
+    code: Annotated[str, Meta(pattern=r"^[A-Za-z][A-Za-z0-9_.-]{0,99}$")]
+    message: Text = ""
+
+
+class Comments(Body, frozen=True, kw_only=True):
+    """What an approver says beside the decision."""
+
+    comments: Text = ""
+
+
+class Page(Body, frozen=True, kw_only=True):
+    """One page of a list: how many, and where the last page ended (``next_cursor``)."""
+
+    limit: Annotated[int, Meta(ge=1, le=200)] = 50
+    cursor: Annotated[str, Meta(max_length=500)] | None = None
+
+
+class StatusPage(Page, frozen=True, kw_only=True):
+    """One page of the things that are in one state."""
+
+    status: Annotated[str, Meta(max_length=40)] | None = None
+
+
+class TaskPage(Page, frozen=True, kw_only=True):
+    """One page of tasks, open ones unless another status is asked for."""
+
+    status: Annotated[str, Meta(max_length=40)] = "open"
+
+
+class After(Body, frozen=True, kw_only=True):
+    """Only what follows this sequence number."""
+
+    after: Annotated[int, Meta(ge=-1, le=2**53 - 1)] = -1
+
+
+class DocumentName(Body, frozen=True, kw_only=True):
+    """The name that a document is stored under."""
+
+    name: Annotated[str, Meta(min_length=1, max_length=255, pattern=r"^[^\x00-\x1f/\\]+$")]

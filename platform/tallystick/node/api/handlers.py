@@ -1,0 +1,176 @@
+"""What each operation does: one call of the services facade."""
+
+from typing import Any
+
+import msgspec
+from starlette.responses import Response, StreamingResponse
+
+from tallystick.core.errors import Invalid
+from tallystick.node.api import files, reading
+from tallystick.node.api.operation import Call
+from tallystick.node.api.ports import Person
+
+
+def about(person: Person) -> dict[str, Any]:
+    """A user as the API shows one."""
+    return {
+        "id": person.id,
+        "username": person.username,
+        "display_name": person.display_name,
+        "roles": sorted(person.roles),
+        "language": person.language,
+    }
+
+
+async def sign_in(call: Call) -> dict[str, Any]:
+    """A session for a name and a password."""
+    session = await call.parts.accounts.sign_in(call.body.username, call.body.password)
+    return {"access_token": session.token, "token_type": "Bearer", "expires_at": session.expires_at}
+
+
+async def sign_in_with_link(call: Call) -> dict[str, Any]:
+    """A session for a one-time link."""
+    session = await call.parts.accounts.sign_in_with_link(call.body.link)
+    return {"access_token": session.token, "token_type": "Bearer", "expires_at": session.expires_at}
+
+
+async def me(call: Call) -> dict[str, Any]:
+    """Who is signed in."""
+    return about(call.who)
+
+
+async def users(call: Call) -> dict[str, Any]:
+    """The organisation's users."""
+    return {"items": [about(person) for person in await call.parts.accounts.users()]}
+
+
+async def add_user(call: Call) -> dict[str, Any]:
+    """Add a user."""
+    return about(await call.parts.accounts.add_user(**msgspec.to_builtins(call.body)))
+
+
+async def organisation(call: Call) -> Any:
+    """This organisation."""
+    return await call.services.organisation()
+
+
+async def card(call: Call) -> Any:
+    """This organisation's public card, for partners to import."""
+    return await call.services.card()
+
+
+async def partners(call: Call) -> Any:
+    """The organisations that this one knows."""
+    return await call.services.partners(call.who)
+
+
+async def put_partner(call: Call) -> Any:
+    """Add or replace a partner by its card."""
+    named = [call.body[name] for name in ("org_id", "id") if name in call.body]
+    if any(name != call.path["org_id"] for name in named):
+        raise Invalid("the card is another organisation's", pointer="/org_id")
+    return await call.services.put_partner(call.who, call.body)
+
+
+async def propose(call: Call) -> Response:
+    """Propose a collaboration."""
+    view = await call.services.propose(call.who, call.body.definition, call.body.input)
+    where = f"/api/v1/collaborations/{view['collaboration_id']}"
+    return Response(msgspec.json.encode(view), 201, {"location": where}, "application/json")
+
+
+async def consent(call: Call) -> Any:
+    """Accept or reject a proposal."""
+    found = call.path["collaboration_id"]
+    return await call.services.consent(call.who, found, call.body.decision, call.body.reason)
+
+
+async def start(call: Call) -> Any:
+    """Start a collaboration that everyone accepted."""
+    return await call.services.start(call.who, call.path["collaboration_id"], call.body.input)
+
+
+async def terminate(call: Call) -> Any:
+    """End a collaboration before its end."""
+    return await call.services.terminate(call.who, call.path["collaboration_id"], call.body.reason)
+
+
+async def timeline(call: Call) -> Any:
+    """The entries of an execution after a sequence number."""
+    return await call.services.timeline(call.who, call.path["execution_id"], after=call.query.after)
+
+
+async def evidence(call: Call) -> Response:
+    """The evidence bundle, as a file."""
+    found = call.path["execution_id"]
+    bundle = await call.services.evidence(call.who, found)
+    headers = {"content-disposition": files.attachment(f"evidence-{found[:16]}.json")}
+    return Response(msgspec.json.encode(bundle), 200, headers, "application/json")
+
+
+async def verify_bundle(call: Call) -> Any:
+    """Check an evidence bundle as an auditor would."""
+    bundle = await reading.bounded(call.request, files.MAX_DOCUMENT)
+    return await call.services.verify_bundle(call.who, bundle)
+
+
+async def complete(call: Call) -> Any:
+    """Answer a task with the values of its form."""
+    return await call.services.complete(call.who, call.path["task_id"], call.body.data)
+
+
+async def fail(call: Call) -> Any:
+    """Say why a task cannot be done."""
+    return await call.services.fail(call.who, call.path["task_id"], call.body.code, call.body.message)
+
+
+async def cancel(call: Call) -> Any:
+    """Cancel a task with a reason."""
+    return await call.services.cancel(call.who, call.path["task_id"], call.body.reason)
+
+
+async def approve(call: Call) -> Any:
+    """Approve."""
+    return await call.services.approve(call.who, call.path["task_id"], call.body.comments)
+
+
+async def reject(call: Call) -> Any:
+    """Reject."""
+    return await call.services.reject(call.who, call.path["task_id"], call.body.comments)
+
+
+async def put_document(call: Call) -> Response:
+    """Store a document; the body is its bytes, streamed."""
+    media_type = files.media_type(call.request.headers.get("content-type"))
+    chunks = files.capped(call.request.stream(), files.MAX_DOCUMENT)
+    stored = await call.services.put_document(call.who, call.query.name, media_type, chunks)
+    where = f"/api/v1/documents/{stored['document_id']}"
+    return Response(msgspec.json.encode(stored), 201, {"location": where}, "application/json")
+
+
+async def document_content(call: Call) -> StreamingResponse:
+    """A document's bytes."""
+    return files.download(*await call.services.document_content(call.who, call.path["document_id"]))
+
+
+def listing(method: str) -> Any:
+    """A handler for the facade's list ``method``, whose parameters are the query's fields."""
+
+    async def handler(call: Call) -> Any:
+        return await getattr(call.services, method)(call.who, **msgspec.structs.asdict(call.query))
+
+    return handler
+
+
+def by_id(method: str, parameter: str) -> Any:
+    """A handler that calls the facade's ``method`` with the one id in the path."""
+
+    async def handler(call: Call) -> Any:
+        return await getattr(call.services, method)(call.who, call.path[parameter])
+
+    return handler
+
+
+async def chain(call: Call) -> Any:
+    """The state of this organisation's chain connection."""
+    return await call.services.chain(call.who)

@@ -1,0 +1,130 @@
+"""The table of operations: the whole REST API on one page."""
+
+from typing import Any
+
+from starlette.responses import Response
+
+from tallystick.node.api import bodies, handlers
+from tallystick.node.api.events import Streams, as_json
+from tallystick.node.api.handlers import by_id, listing
+from tallystick.node.api.operation import Call, Operation
+
+
+def get(path: str, handler: Any, summary: str, **more: Any) -> Operation:
+    """A reading operation."""
+    return Operation(method="GET", path=path, handler=handler, summary=summary, **more)
+
+
+def post(path: str, handler: Any, summary: str, **more: Any) -> Operation:
+    """A changing operation."""
+    return Operation(method="POST", path=path, handler=handler, summary=summary, **more)
+
+
+def operations(streams: Streams) -> list[Operation]:
+    """Every operation below ``/api/v1``."""
+
+    async def events(_: Call) -> Response:
+        return streams.response(as_json)
+
+    return [*_people(), *_collaborations(), *_executions(), *_tasks(), *_documents(), *_rest(events)]
+
+
+def _people() -> list[Operation]:
+    admin: dict[str, Any] = {"permission": "administer"}
+    return [
+        post("/sessions", handlers.sign_in, "Sign in with a name and password", public=True, body=bodies.SignIn),
+        post("/sessions/link", handlers.sign_in_with_link, "Sign in with a one-time link", public=True,
+             body=bodies.SignInLink),
+        get("/me", handlers.me, "Who is signed in", permission=None),
+        get("/users", handlers.users, "The organisation's users", **admin),
+        post("/users", handlers.add_user, "Add a user", body=bodies.NewUser, status=201, **admin),
+        get("/organisation", handlers.organisation, "This organisation"),
+        get("/organisation/card", handlers.card, "This organisation's public card", public=True),
+        get("/partners", handlers.partners, "Known organisations"),
+        Operation(method="PUT", path="/partners/{org_id}", handler=handlers.put_partner,
+                  summary="Add or replace a partner by its card", body=dict[str, Any], **admin),
+    ]  # fmt: skip
+
+
+def _collaborations() -> list[Operation]:
+    one = "/collaborations/{collaboration_id}"
+    create: dict[str, Any] = {"permission": "create_collaboration"}
+    states = ("not_found", "wrong_state")
+    return [
+        post("/collaborations", handlers.propose, "Propose a collaboration", body=bodies.Proposal, status=201,
+             idempotent_by_key=True, **create),
+        get("/collaborations", listing("collaborations"), "Collaborations", query=bodies.StatusPage),
+        get(one, by_id("collaboration", "collaboration_id"), "A collaboration's status", problems=["not_found"]),
+        get(one + "/agreement", by_id("agreement", "collaboration_id"), "The agreement that all sign",
+            problems=["not_found"]),
+        post(one + "/consent", handlers.consent, "Accept or reject a proposal", body=bodies.Consent,
+             permission="give_consent", problems=states),
+        post(one + "/start", handlers.start, "Start", body=bodies.Start, problems=states, **create),
+        post(one + "/terminate", handlers.terminate, "End it early, with a reason", body=bodies.Reason,
+             problems=states, **create),
+    ]  # fmt: skip
+
+
+def _executions() -> list[Operation]:
+    one = "/executions/{execution_id}"
+    missing = ["not_found"]
+
+    def view(name: str, summary: str) -> Operation:
+        return get(f"{one}/{name}", by_id(name, "execution_id"), summary, problems=missing)
+
+    return [
+        get("/executions", listing("executions"), "Executions", query=bodies.StatusPage),
+        get(one, by_id("execution", "execution_id"), "An execution", problems=missing),
+        get(one + "/timeline", handlers.timeline, "Who signed what and when", query=bodies.After, problems=missing),
+        view("data", "The data that this organisation holds"),
+        view("anchors", "What the chain holds"),
+        view("waiting", "What is waited for, and since when"),
+        view("verifications", "Stored verification results"),
+        get(one + "/evidence", handlers.evidence, "The evidence bundle", problems=missing),
+        post(one + "/verify", by_id("verify_execution", "execution_id"), "Verify and store the result",
+             permission="verify", problems=["not_found", "unavailable"]),
+    ]  # fmt: skip
+
+
+def _tasks() -> list[Operation]:
+    one = "/tasks/{task_id}"
+
+    def act(name: str, handler: Any, summary: str, body: Any = bodies.Nothing) -> Operation:
+        return post(f"{one}/{name}", handler, summary, body=body, permission="work_on_tasks",
+                    problems=("not_found", "wrong_state"))  # fmt: skip
+
+    return [
+        get("/tasks", listing("tasks"), "This organisation's tasks", query=bodies.TaskPage),
+        get(one, by_id("task", "task_id"), "A task and its form", problems=["not_found"]),
+        act("claim", by_id("claim", "task_id"), "Take a task"),
+        act("release", by_id("release", "task_id"), "Give a taken task back"),
+        act("complete", handlers.complete, "Answer with the form's values", bodies.Completion),
+        act("fail", handlers.fail, "Say that it cannot be done", bodies.Failure),
+        act("cancel", handlers.cancel, "Cancel with a reason", bodies.Reason),
+        act("approve", handlers.approve, "Approve", bodies.Comments),
+        act("reject", handlers.reject, "Reject", bodies.Comments),
+    ]
+
+
+def _documents() -> list[Operation]:
+    one = "/documents/{document_id}"
+    return [
+        post("/documents", handlers.put_document, "Store a document (the body is its bytes)", status=201,
+             raw="application/octet-stream", query=bodies.DocumentName, permission="work_on_tasks"),
+        get("/documents", listing("documents"), "Documents", query=bodies.Page),
+        get(one, by_id("document", "document_id"), "A document's description", problems=["not_found"]),
+        get(one + "/content", handlers.document_content, "A document's bytes", problems=["not_found"],
+            returns="application/octet-stream"),
+    ]  # fmt: skip
+
+
+def _rest(events: Any) -> list[Operation]:
+    return [
+        get("/notifications", listing("notifications"), "Notifications", query=bodies.Page),
+        post("/notifications/{notification_id}/acknowledge", by_id("acknowledge", "notification_id"),
+             "Acknowledge a notification", body=bodies.Nothing, permission="work_on_tasks", problems=["not_found"]),
+        post("/verifications", handlers.verify_bundle, "Check an evidence bundle (the body is the file)",
+             raw="application/json", permission="verify"),
+        get("/chain", handlers.chain, "The chain connection"),
+        get("/events", events, "Live changes (server-sent events)", returns="text/event-stream"),
+    ]  # fmt: skip

@@ -1,0 +1,99 @@
+"""The one place that wires a node's parts: from settings to a running tenant."""
+
+import asyncio
+import contextlib
+import logging
+from pathlib import Path
+
+from starlette.applications import Starlette
+from tallystick.node.anchoring.chainside import ChainSide
+
+from tallystick.node.accounts import UserAccounts
+from tallystick.node.api.app import create_app
+from tallystick.node.links.link import Links
+from tallystick.node.links.settings import LinkSettings
+from tallystick.node.parts import Parts
+from tallystick.node.record.chunks import Chunks
+from tallystick.node.record.context import Context
+from tallystick.node.record.leaves import Leaves
+from tallystick.node.services.facade import Services
+from tallystick.node.services.organisation import link_partners
+from tallystick.node.settings import Settings
+from tallystick.node.work.bell import Bell
+from tallystick.node.work.inbox import Inbox
+from tallystick.node.work.outbox import Outbox
+from tallystick.node.work.runner import Runner
+from tallystick.tenants import tls
+from tallystick.tenants.database import Database
+from tallystick.tenants.keystore import Keystore
+from tallystick.tenants.partners import Partners
+from tallystick.tenants.users import Users
+
+logger = logging.getLogger(__name__)
+
+
+class Node:
+    """A tenant's node: build it, ``start`` it, serve ``app``, ``stop`` it."""
+
+    def __init__(self, settings: Settings, keystore: Keystore) -> None:
+        database = Database(settings.database_path)
+        database.create_schema()
+        files = tls.ensure(
+            settings.data_dir / "tls", ca_key=keystore.ca_key, org_id=settings.org_id, hosts=[settings.host]
+        )
+        context = Context(
+            org_id=settings.org_id,
+            keystore=keystore,
+            chunks=Chunks(settings.data_dir / "chunks"),
+            leaves=Leaves(settings.org_id),
+        )
+        bell, lock = Bell(), asyncio.Lock()
+        users = Users(database, org_id=settings.org_id, session_secret=keystore.session_secret)
+        self.parts = Parts(
+            settings=settings,
+            database=database,
+            context=context,
+            users=users,
+            partners=Partners(database),
+            links=Links(_link_settings(settings, keystore, files), partners=[]),
+            tls_ca=Path(files.ca).read_text(),
+            bell=bell,
+            chain=ChainSide(settings, keystore, database, bell),
+            lock=lock,
+        )
+        self._inbox = Inbox(database, context, bell, lock)
+        self._runner = Runner(database, context, bell, lock, self._inbox)
+        self._outbox = Outbox(database, context, bell, self.parts.links.send)
+        self.services = Services(self.parts)
+        self.accounts = UserAccounts(users)
+        self.app: Starlette = create_app(self.services, self.accounts)
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def start(self) -> None:
+        """Bring up the links and the loops; the chain may be down."""
+        await self.parts.links.set_partners(link_partners(self.parts))
+        await self.parts.links.start()
+        await self.parts.links.receive(self._inbox.receive)
+        for loop in (self._outbox.run, self._runner.run, self.parts.chain.run):
+            self._tasks.append(asyncio.create_task(loop()))
+
+    async def stop(self) -> None:
+        """End the loops and the links, then close the database."""
+        for task in self._tasks:
+            task.cancel()
+        for task in self._tasks:
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+        await self.parts.links.stop()
+        self.parts.database.close()
+
+
+def _link_settings(settings: Settings, keystore: Keystore, files: tls.TlsFiles) -> LinkSettings:
+    return LinkSettings(
+        org_id=settings.org_id,
+        data_dir=settings.data_dir / "nats",
+        nkey_seed=keystore.nkey_seed,
+        ca_file=files.ca,
+        cert_file=files.server_certificate,
+        key_file=files.server_key,
+    )

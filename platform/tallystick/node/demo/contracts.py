@@ -1,0 +1,1 @@
+"""The demo's contracts: deployed once to its own chain."""

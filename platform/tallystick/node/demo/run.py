@@ -1,0 +1,116 @@
+"""`make demo`: start three organisations, let them do business, audit the result, forge it, stop everything."""
+
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tallystick.core import canonical
+
+from . import auditor, report
+from .cast import ORGANISATIONS
+from .console import RED, Console
+from .documents import Document, Documents, gather
+from .people import staff
+from .script import Script, stage, write
+from .stack import ROOT, Stack
+from .story import Ending, Staff, Story, anchored
+
+DOCUMENTS = ROOT / "deploy" / "demo" / "documents"
+DEFINITION = ROOT / "deploy" / "demo" / "definitions" / "order-to-remittance.json"
+NAMES = {each.org_id: each.name for each in ORGANISATIONS}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """What the reader chose: a seed, a folder of their own documents, and where the demo may write."""
+
+    seed: int = 0
+    documents: Path | None = None
+    folder: Path = ROOT / ".demo"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Played:
+    """What a run leaves behind: its evidence on disk, and how it ended."""
+
+    ending: Ending
+    bundles: Mapping[str, Path]
+    trust: Path
+
+
+async def demo(options: Options, console: Console) -> int:
+    """The whole demo; 0 only if the story ended as its script says, every bundle verified and every forgery failed."""
+    script = write(options.seed)
+    documents = gather(DOCUMENTS, options.documents, script.percent)
+    for note in documents.notes:
+        console.note(note)
+    folders = _fresh(options.folder)
+    console.line("Starting a chain, three nodes and their three nats-servers …")
+    async with Stack(folders["run"], logs=folders["logs"], usual_ports=True) as stack:
+        await stack.start()
+        console.say("set-up", "ready")
+        played = await _business(stack, script, documents, console, folders["evidence"])
+    console.title("Everything is stopped; the auditor works from the files alone")
+    as_written = _as_scripted(played.ending, script, console)
+    honest = await auditor.verify_all(console, played.bundles, played.trust)
+    caught = await auditor.forge(console, folders, played.bundles, played.trust)
+    console.line()
+    console.line(f"{played.ending.seconds:.1f} s of business, {console.elapsed:.1f} s in all; evidence in {folders['evidence']}")
+    return 0 if as_written and honest and caught else 1
+
+
+
+
+def definition_for(script: Script, documents: Mapping[str, Document]) -> dict[str, Any]:
+    """The definition (short form) as `script` plays it with these documents."""
+    return stage(json.loads(DEFINITION.read_text(encoding="utf-8")), script, documents)
+
+
+async def _business(
+    stack: Stack, script: Script, documents: Documents, console: Console, evidence: Path
+) -> Played:
+    """Play the story, report it, and save each organisation's bundle and the auditor's own inputs."""
+    definition = definition_for(script, documents.by_kind)
+    async with staff(stack) as people:
+        story = Story(people, script, documents.by_kind, lambda org, text: console.say(NAMES[org], text))
+        ending = await story.play(definition)
+        console.say("everyone", f"{ending.status} after {ending.seconds:.1f} s; waiting for the chain")
+        anchors = await anchored(people, ending.execution_id)
+        bundles = await _save(people, ending.execution_id, evidence)
+        trust = await auditor.write_trust(stack, ending, evidence / "trust.json")
+        timeline = await people[0].client.get(f"/executions/{ending.execution_id}/timeline")
+    report.organisations(console, ORGANISATIONS, {org_id: node.url for org_id, node in stack.nodes.items()})
+    report.steps(console, timeline["items"])
+    await report.on_chain(console, stack.chain, anchors, NAMES)
+    return Played(ending=ending, bundles=bundles, trust=trust)
+
+
+async def _save(people: Sequence[Staff], execution_id: str, folder: Path) -> dict[str, Path]:
+    """Each organisation's evidence in its own file, in canonical form."""
+    saved = {}
+    for who in people:
+        bundle = await who.client.get(f"/executions/{execution_id}/evidence")
+        saved[who.org_id] = folder / f"{who.org_id}.json"
+        saved[who.org_id].write_bytes(canonical.encode(bundle))
+    return saved
+
+
+def _as_scripted(ending: Ending, script: Script, console: Console) -> bool:
+    """A refused order or invoice is an ending like any other: everyone was told, and it is on record."""
+    if ending.status == "completed":
+        return True
+    console.line(console.paint(RED, f"the collaboration ended as {ending.status}"))
+    return False
+
+
+def _fresh(folder: Path) -> dict[str, Path]:
+    """Empty folders for this run; the evidence and the logs stay when it has ended."""
+    made = {name: folder / name for name in ("run", "logs", "evidence")}
+    for path in made.values():
+        shutil.rmtree(path, ignore_errors=True)
+        path.mkdir(parents=True)
+    made["run"].chmod(0o700)  # secrets live below; the evidence is for anyone
+    return made

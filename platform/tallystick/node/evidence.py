@@ -1,0 +1,86 @@
+"""Assembling an evidence bundle from what this organisation holds."""
+
+import hashlib
+from typing import Any
+
+from sqlmodel import Session, col, select
+
+from tallystick.core import b64, canonical
+from tallystick.node.record import store
+from tallystick.node.record.context import Context
+from tallystick.node.record.outgoing import is_file
+from tallystick.tenants.chunks import FileOpener, read_manifest
+from tallystick.tenants.models.record import AgreementRow, HeadRow, OpeningRow, StatementRow
+
+MAX_DOCUMENTS = 64 * 1024 * 1024  # bytes of documents in one bundle; larger ones are withheld and named
+
+
+def assemble(session: Session, context: Context, execution_id: str, anchors: list[dict[str, Any]]) -> dict[str, Any]:
+    """The bundle: the whole record, every opening and document that we hold, and the anchors given."""
+    loaded = store.load(session, execution_id)
+    agreement = session.get_one(AgreementRow, loaded.row.agreement_hash)
+    entries = store.entries_from(session, execution_id, 0, loaded.agreement.limits.max_entries + 1)
+    tokens = session.exec(
+        select(StatementRow).where(StatementRow.execution == execution_id, col(StatementRow.seq).is_not(None))
+    )
+    openings = [_opening(row) for row in session.exec(select(OpeningRow).where(OpeningRow.execution == execution_id))]
+    heads, attestations = _heads(session, loaded)
+    return {
+        "v": 1,
+        "kind": "evidence",
+        "execution": execution_id,
+        "agreement": canonical.parse(agreement.document),
+        "statements": {row.id: row.token for row in tokens},
+        "entries": [canonical.parse(row.leaf) for row in entries],
+        "heads": heads,
+        "attestations": attestations,
+        "openings": openings,
+        "documents": _documents(context, openings),
+        "anchors": anchors,
+        "scope": {
+            "withheld_statements": [],
+            "withheld_openings": 0,
+            "exported_by": context.org_id,
+            "exported_at": context.now(),
+        },
+    }
+
+
+def _heads(session: Session, loaded: store.Loaded) -> tuple[list[str], list[str]]:
+    """Only the heads that anchors and the end rest on: the start's and the newest, beside all attestations."""
+    rows = session.exec(select(HeadRow).where(HeadRow.execution == loaded.row.id).order_by(col(HeadRow.size)))
+    heads, attestations = [], []
+    for row in rows:
+        if row.iss != loaded.agreement.coordinator:
+            attestations.append(row.token)
+        elif row.size in {loaded.row.start_size, loaded.row.size}:
+            heads.append(row.token)
+    return heads, attestations
+
+
+def _opening(row: OpeningRow) -> dict[str, Any]:
+    return {
+        "statement_id": row.statement_id,
+        "task": row.task,
+        "attempt": row.attempt,
+        "property": row.property,
+        "salt": row.salt,
+        "value": canonical.parse(row.value),
+    }
+
+
+def _documents(context: Context, openings: list[dict[str, Any]]) -> dict[str, str]:
+    documents: dict[str, str] = {}
+    total = 0
+    for one in openings:
+        if not is_file(one["value"]):
+            continue
+        manifest = read_manifest(one["value"])
+        total += manifest.size
+        if total > MAX_DOCUMENTS or not all(context.chunks.has(name) for name in manifest.chunks):
+            continue
+        opener = FileOpener(manifest)
+        data = b"".join(opener.open(context.chunks.get(name)) for name in manifest.chunks)
+        opener.finish()
+        documents[hashlib.sha256(data).hexdigest()] = b64.encode(data)
+    return documents

@@ -1,0 +1,211 @@
+"""A nats-server configuration for one organisation, as a pure function of its settings and partners.
+
+Rules:
+
+1. Nobody connects without a key: there is no default user, and every account has its own users.
+2. Each partner P has two accounts. ``IN_P`` holds its inbox stream and admits P's leafnode, which may publish the one inbox
+   subject and subscribe below its own reply prefix. ``OUT_P`` holds our leafnode to P's server. They are distinct, so that
+   two organisations linked both ways never form a leafnode loop.
+3. P's key works on the leafnode listener only, the node's own keys on the loopback client listener only.
+4. Both ends of a leafnode show a certificate before the first protocol byte.
+5. A message is acknowledged after it is on disk (``sync_interval: always``).
+
+The text is JSON, which the server's configuration language contains; a JSON string is never expanded as a variable. Two
+lines of it are not JSON: they bring in our leafnode seed, the one secret, from a file of its own (`seed_text`).
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import msgspec
+
+from tallystick.core.errors import Invalid
+from tallystick.node.links import names, nkey
+from tallystick.node.links.settings import MAX_PAYLOAD_BYTES, LinkSettings, Partner
+
+_SEED = "$LEAF_SEED"
+_TLS_TIMEOUT_S = 5
+# A dead peer is noticed within about three of these; an organisation's nodes count on flowing again soon after.
+_PING_INTERVAL = "2s"
+_JETSTREAM_MEMORY = 64 * 1024 * 1024
+_ACCOUNT_MEMORY = 1024 * 1024
+_LOG_BYTES = 10_000_000
+
+
+class Files(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the server keeps its things, all below the data folder."""
+
+    folder: Path
+
+    @property
+    def config(self) -> Path:
+        """Return the path of the configuration."""
+        return self.folder / "nats-server.conf"
+
+    @property
+    def store(self) -> Path:
+        """Return the folder of the streams."""
+        return self.folder / "jetstream"
+
+    @property
+    def pid(self) -> Path:
+        """Return the path of the process id."""
+        return self.folder / "nats-server.pid"
+
+    @property
+    def log(self) -> Path:
+        """Return the path of the server's log."""
+        return self.folder / "nats-server.log"
+
+    @property
+    def ports(self) -> Path:
+        """Return the path of the ports chosen once."""
+        return self.folder / "ports.json"
+
+    @property
+    def seed(self) -> Path:
+        """Return the path of our leafnode seed (a secret)."""
+        return self.folder / "leaf-seed.conf"
+
+    @property
+    def trusted(self) -> Path:
+        """Return the path of the authorities whose leafnodes may connect."""
+        return self.folder / "trusted-ca.pem"
+
+    def partner_ca(self, partner: str) -> Path:
+        """Return the path of the authority of ``partner``'s server."""
+        return self.folder / f"ca-{partner}.pem"
+
+
+class Ports(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The two ports that one server listens on."""
+
+    client: int
+    leaf: int
+
+
+def check_partners(settings: LinkSettings, partners: Iterable[Partner]) -> tuple[Partner, ...]:
+    """Return ``partners`` in order of id; raise `Invalid` if one could harm the configuration or another partner."""
+    checked = tuple(sorted(partners, key=lambda partner: partner.org_id))
+    ids = [names.check_org_id(partner.org_id) for partner in checked]
+    keys = [nkey.check_public(partner.nkey_public) for partner in checked]
+    if len({settings.org_id, *ids}) != len(ids) + 1:
+        raise Invalid("two partners, or a partner and this organisation, have the same id", code="partner")
+    # One key belongs to one account: the same key twice would make the server refuse its whole configuration.
+    if len(set(keys)) != len(keys):
+        raise Invalid("two partners have the same nkey", code="partner")
+    for partner in checked:
+        _check_leaf_url(partner)
+    return checked
+
+
+def _check_leaf_url(partner: Partner) -> None:
+    try:
+        url = urlsplit(partner.leaf_url)
+        plain = url.scheme == "tls" and bool(url.hostname) and url.port is not None
+    except ValueError:
+        plain = False
+    # User information in the URL would take the place of the key, and would be a secret in a log.
+    if not plain or "@" in partner.leaf_url or url.path or url.query or url.fragment:
+        raise Invalid(f"the leaf URL of {partner.org_id} must be tls://host:port", code="leaf_url")
+
+
+def build(
+    settings: LinkSettings, partners: Iterable[Partner], *, files: Files, ports: Ports, internal: Mapping[str, str]
+) -> str:
+    """Return the text of the configuration.
+
+    ``internal`` maps each account (`accounts`) to the public key of the node's own user in it.
+    """
+    me = names.check_org_id(settings.org_id)
+    checked = check_partners(settings, partners)
+    accounts: dict[str, Any] = {names.SYSTEM_ACCOUNT: {"users": [_internal_user(internal[names.SYSTEM_ACCOUNT])]}}
+    for partner in checked:
+        accounts[names.in_account(partner.org_id)] = _in_account(settings, partner, internal)
+        accounts[names.out_account(partner.org_id)] = {
+            "users": [_internal_user(internal[names.out_account(partner.org_id)])]
+        }
+    document = {
+        "server_name": me,
+        "listen": f"127.0.0.1:{ports.client}",
+        "max_payload": MAX_PAYLOAD_BYTES,
+        "ping_interval": _PING_INTERVAL,
+        "ping_max": 2,
+        "write_deadline": "5s",
+        "pid_file": str(files.pid),
+        "log_file": str(files.log),
+        "log_size_limit": _LOG_BYTES,
+        "jetstream": {
+            "domain": me,
+            "store_dir": str(files.store),
+            "sync_interval": "always",
+            "max_memory_store": _JETSTREAM_MEMORY,
+            "max_file_store": settings.max_store_bytes,
+        },
+        "system_account": names.SYSTEM_ACCOUNT,
+        "accounts": accounts,
+        "leafnodes": _leafnodes(settings, checked, files, ports),
+    }
+    text = json.dumps(document, indent=1, ensure_ascii=False) + "\n"
+    if not checked:
+        return text  # the server refuses a variable that nothing uses
+    return text.replace("{", f'{{\n include "{files.seed.name}"', 1).replace(f'"nkey": "{_SEED}"', f'"nkey": {_SEED}')
+
+
+def seed_text(seed: str) -> str:
+    """Return the text of the file that holds our leafnode seed."""
+    return f'{_SEED.removeprefix("$")}: "{seed}"\n'
+
+
+def accounts(partners: Iterable[Partner]) -> tuple[str, ...]:
+    """Return the accounts in which the node needs a user of its own."""
+    ids = [partner.org_id for partner in partners]
+    return (names.SYSTEM_ACCOUNT, *map(names.in_account, ids), *map(names.out_account, ids))
+
+
+def _internal_user(public_key: str) -> dict[str, Any]:
+    return {"nkey": public_key, "allowed_connection_types": ["STANDARD"]}
+
+
+def _in_account(settings: LinkSettings, partner: Partner, internal: Mapping[str, str]) -> dict[str, Any]:
+    leaf_user = {
+        "nkey": partner.nkey_public,
+        "allowed_connection_types": ["LEAFNODE"],
+        "permissions": {
+            "publish": {"allow": [names.inbox_subject(settings.org_id, partner.org_id)]},
+            "subscribe": {"allow": [f"{names.reply_prefix(partner.org_id)}.>"]},
+        },
+    }
+    return {
+        "jetstream": {
+            "max_memory": _ACCOUNT_MEMORY,
+            "max_file": settings.quota.max_bytes,
+            "max_streams": 1,
+            "max_consumers": 1,
+        },
+        "users": [leaf_user, _internal_user(internal[names.in_account(partner.org_id)])],
+    }
+
+
+def _leafnodes(settings: LinkSettings, partners: Iterable[Partner], files: Files, ports: Ports) -> dict[str, Any]:
+    own = {"cert_file": str(settings.cert_file), "key_file": str(settings.key_file)}
+    timing = {"timeout": _TLS_TIMEOUT_S, "handshake_first": True}
+    return {
+        "host": settings.leaf_host,
+        "port": ports.leaf,
+        "no_advertise": True,
+        "reconnect": "1s",
+        "tls": {**own, "ca_file": str(files.trusted), "verify": True, **timing},
+        "remotes": [
+            {
+                "urls": [partner.leaf_url],
+                "account": names.out_account(partner.org_id),
+                "nkey": _SEED,
+                "tls": {**own, "ca_file": str(files.partner_ca(partner.org_id)), **timing},
+            }
+            for partner in partners
+        ],
+    }

@@ -1,0 +1,35 @@
+"""Connections of the node to its own nats-server."""
+
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import nats
+from nats.aio.client import Client
+
+_LOG = logging.getLogger(__name__)
+
+
+@asynccontextmanager
+async def connected(url: str, seed: str, *, name: str, inbox_prefix: str = "_INBOX") -> AsyncIterator[Client]:
+    """Yield a client that reconnects for ever, and close it."""
+
+    async def note(error: Exception) -> None:
+        # While the server is away this comes at every attempt; the supervisor has already said so.
+        _LOG.debug("%s: %s", name, error)
+
+    client = await nats.connect(
+        url,
+        name=name,
+        nkeys_seed_str=seed,
+        inbox_prefix=inbox_prefix,
+        error_cb=note,
+        max_reconnect_attempts=-1,
+        reconnect_time_wait=0.1,  # type: ignore[arg-type]  # seconds; the annotation says int, the code sleeps
+        connect_timeout=2,
+        ping_interval=5,
+    )
+    try:
+        yield client
+    finally:
+        await client.close()

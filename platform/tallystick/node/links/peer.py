@@ -1,0 +1,201 @@
+"""One partner, as seen from here: the inbox stream that it fills, and the way into its own."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Literal
+
+import msgspec
+import nats.errors
+import nats.js.errors
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.js import JetStreamContext
+from nats.js.api import AckPolicy, ConsumerConfig, DiscardPolicy, RetentionPolicy, StorageType, StreamConfig
+
+from tallystick.core.errors import Invalid, Unavailable
+from tallystick.node.links import names
+from tallystick.node.links.connection import connected
+from tallystick.node.links.settings import MAX_MESSAGE_BYTES, Quota
+from tallystick.node.links.tasks import end_tasks
+
+_LOG = logging.getLogger(__name__)
+
+Verdict = Literal["ack", "nak", "term"] | tuple[Literal["retry"], float]
+Handler = Callable[[str, str, bytes], Awaitable[Verdict]]
+
+MAX_MESSAGE_ID = 128  # characters; a statement id is 64
+_ID_HEADER = "Nats-Msg-Id"
+_TRANSPORT_ERRORS = (nats.errors.Error, nats.js.errors.Error, OSError, TimeoutError)
+_CONSUMER = "node"
+_BATCH = 32
+_FETCH_S = 2.0  # an idle pull lasts this long; also the longest delay after the server has come back
+_ACK_WAIT_S = 60.0
+_DUPLICATE_WINDOW_S = 120.0
+_RETRY_S = 0.2
+_HANDLER_FAILED_S = 5.0
+_TOO_LARGE = 10054  # JetStream error code: the message exceeds what the stream takes
+
+
+class _AckError(msgspec.Struct):
+    description: str = ""
+    err_code: int = 0
+
+
+class _PubAck(msgspec.Struct):
+    """What the partner's stream answers; from outside, so that only these fields are read."""
+
+    stream: str = ""
+    seq: int = 0
+    error: _AckError | None = None
+
+
+class Peer:
+    """Keeps the two connections of one partner and moves its messages."""
+
+    def __init__(
+        self, *, me: str, partner: str, client_url: str, in_seed: str, out_seed: str, quota: Quota,
+        handler: Callable[[], Awaitable[Handler]],
+    ) -> None:  # fmt: skip
+        self.partner = partner
+        self.last_error: str | None = None
+        self._me = me
+        self._url = client_url
+        self._in_seed = in_seed
+        self._out_seed = out_seed
+        self._quota = quota
+        self._handler = handler
+        self._out: Client | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def start(self) -> None:
+        """Begin connecting; returns at once."""
+        self._tasks = [
+            asyncio.create_task(self._for_ever(self._inbox), name=f"inbox of {self.partner}"),
+            asyncio.create_task(self._for_ever(self._outlet), name=f"link to {self.partner}"),
+        ]
+
+    async def stop(self) -> None:
+        """Stop and wait for everything that was started."""
+        await end_tasks(*self._tasks)
+        self._tasks = []
+
+    async def send(self, message_id: str, payload: bytes, *, timeout: float) -> None:
+        """Put ``payload`` into the partner's inbox stream; return when that stream has it on disk."""
+        if len(payload) > MAX_MESSAGE_BYTES:
+            raise Invalid(f"{len(payload)} bytes are more than the {MAX_MESSAGE_BYTES} of a message", code="too_large")
+        check_message_id(message_id)
+        try:
+            self._check_ack(await self._request(message_id, payload, timeout))
+        except Unavailable as error:
+            self.last_error = str(error)
+            raise
+        self.last_error = None
+
+    async def _request(self, message_id: str, payload: bytes, timeout: float) -> bytes:
+        if self._out is None or not self._out.is_connected:
+            raise Unavailable("this node's nats-server is not up", code="link_down")
+        subject = names.inbox_subject(self.partner, self._me)
+        try:
+            reply = await self._out.request(subject, payload, timeout=timeout, headers={_ID_HEADER: message_id})
+        except nats.errors.NoRespondersError as error:
+            raise Unavailable(f"{self.partner} is not linked", code="link_down") from error
+        except _TRANSPORT_ERRORS as error:
+            raise Unavailable(f"{self.partner} did not acknowledge in {timeout:g} s", code="no_ack") from error
+        return reply.data
+
+    def _check_ack(self, data: bytes) -> None:
+        try:
+            answer = msgspec.json.decode(data, type=_PubAck)
+        except msgspec.MsgspecError as error:
+            raise Unavailable(f"{self.partner} answered with something else", code="no_ack") from error
+        if answer.error is not None and answer.error.err_code == _TOO_LARGE:
+            raise Invalid(f"{self.partner} takes no message of this size", code="too_large")
+        if answer.error is not None:
+            raise Unavailable(f"{self.partner} refused: {answer.error.description[:200]}", code="inbox_full")
+        if answer.stream != names.stream(self._me) or answer.seq < 1:
+            raise Unavailable(f"{self.partner} acknowledged for another stream", code="no_ack")
+
+    async def _for_ever(self, run: Callable[[], Awaitable[None]]) -> None:
+        while True:
+            try:
+                await run()
+            except _TRANSPORT_ERRORS as error:
+                _LOG.debug("link with %s: %r", self.partner, error)
+            await asyncio.sleep(_RETRY_S)
+
+    async def _outlet(self) -> None:
+        name = names.out_account(self.partner)
+        async with connected(
+            self._url, self._out_seed, name=name, inbox_prefix=names.reply_prefix(self._me)
+        ) as self._out:
+            while not self._out.is_closed:
+                await asyncio.sleep(_RETRY_S)
+
+    async def _inbox(self) -> None:
+        async with connected(self._url, self._in_seed, name=names.in_account(self.partner)) as client:
+            context = client.jetstream(timeout=5)
+            await self._ensure_stream(context)
+            handler = await self._handler()
+            pull = await context.pull_subscribe_bind(_CONSUMER, names.stream(self.partner))
+            while not client.is_closed:
+                with contextlib.suppress(nats.errors.TimeoutError):
+                    for message in await pull.fetch(_BATCH, timeout=_FETCH_S):
+                        await self._deliver(handler, message)
+
+    async def _ensure_stream(self, context: JetStreamContext) -> None:
+        stream = names.stream(self.partner)
+        wanted = StreamConfig(
+            name=stream,
+            subjects=[names.inbox_subject(self._me, self.partner)],
+            retention=RetentionPolicy.WORK_QUEUE,
+            discard=DiscardPolicy.NEW,
+            storage=StorageType.FILE,
+            max_bytes=self._quota.max_bytes,
+            max_msgs=self._quota.max_messages,
+            max_msg_size=self._quota.max_message_bytes,
+            duplicate_window=_DUPLICATE_WINDOW_S,
+        )
+        try:
+            await context.stream_info(stream)
+            await context.update_stream(wanted)
+        except nats.js.errors.NotFoundError:
+            await context.add_stream(wanted)
+        await context.add_consumer(
+            stream,
+            ConsumerConfig(durable_name=_CONSUMER, ack_policy=AckPolicy.EXPLICIT, ack_wait=_ACK_WAIT_S, max_deliver=-1),
+        )
+
+    async def _deliver(self, handler: Handler, message: Msg) -> None:
+        message_id = (message.headers or {}).get(_ID_HEADER, "")
+        try:
+            check_message_id(message_id)
+        except Invalid:
+            _LOG.warning("dropped a message without a usable id from %s", self.partner)
+            await message.term()
+            return
+        try:
+            verdict = await handler(self.partner, message_id, message.data)
+        except Exception:  # a message that breaks the handler must not stop those behind it
+            _LOG.exception("the handler failed on a message from %s", self.partner)
+            verdict = ("retry", _HANDLER_FAILED_S)
+        await _answer(message, verdict)
+
+
+async def _answer(message: Msg, verdict: Verdict) -> None:
+    match verdict:
+        case "ack":
+            await message.ack()
+        case "term":
+            await message.term()
+        case "nak":
+            await message.nak()
+        case ("retry", seconds):
+            await message.nak(delay=seconds)
+
+
+def check_message_id(message_id: str) -> None:
+    """Raise `Invalid` unless ``message_id`` can stand in a header: 1 to 128 printable ASCII characters, no space."""
+    if not 1 <= len(message_id) <= MAX_MESSAGE_ID or not all("!" <= character <= "~" for character in message_id):
+        raise Invalid("a message id is 1 to 128 printable ASCII characters", code="message_id")

@@ -1,0 +1,52 @@
+"""What the links of one organisation are built from."""
+
+from pathlib import Path
+
+import msgspec
+
+MAX_MESSAGE_BYTES = 900_000  # RECORD.md, "Messages between nodes"
+MAX_PAYLOAD_BYTES = 1_048_576  # room for headers above the largest message
+
+
+class Quota(msgspec.Struct, frozen=True, kw_only=True):
+    """What one partner may occupy here: bytes on disk, messages waiting, bytes a message."""
+
+    max_bytes: int = 256 * 1024 * 1024
+    max_messages: int = 100_000
+    max_message_bytes: int = MAX_PAYLOAD_BYTES
+
+
+class Partner(msgspec.Struct, frozen=True, kw_only=True):
+    """The far end of one link, as its organisation card gives it.
+
+    ``leaf_url`` is ``tls://host:port``; ``ca_pem`` the certificate authority of its server and of its client certificate.
+    """
+
+    org_id: str
+    leaf_url: str
+    nkey_public: str
+    ca_pem: str
+
+
+class LinkSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """This end of all links. Port 0 picks a free port once and keeps it in ``data_dir``.
+
+    ``nkey_seed`` names us to partners; ``ca_file`` signed ``cert_file``, which serves as server and as client certificate.
+    """
+
+    org_id: str
+    data_dir: Path
+    nkey_seed: str
+    ca_file: Path
+    cert_file: Path
+    key_file: Path
+    leaf_host: str = "127.0.0.1"
+    leaf_port: int = 0
+    client_port: int = 0
+    quota: Quota = Quota()
+    max_store_bytes: int = 8 * 1024**3  # all partners together
+    nats_server: Path | None = None
+
+    def __repr__(self) -> str:
+        """Name the organisation only: the seed must not reach a log."""
+        return f"LinkSettings(org_id={self.org_id!r})"

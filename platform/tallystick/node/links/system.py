@@ -1,0 +1,115 @@
+"""The node's user in the system account: which leafnodes are up, and telling the server to reload."""
+
+import asyncio
+import contextlib
+import logging
+import time
+
+import msgspec
+import nats.errors
+from nats.aio.client import Client
+
+from tallystick.core.errors import Unavailable
+from tallystick.node.links.connection import connected
+from tallystick.node.links.tasks import end_tasks
+
+_LOG = logging.getLogger(__name__)
+
+_WATCH_S = 0.5
+_ANSWER_S = 5.0
+
+
+class _ServerId(msgspec.Struct):
+    id: str
+
+
+class _Leaf(msgspec.Struct):
+    account: str
+
+
+class _Leafz(msgspec.Struct):
+    leafs: list[_Leaf] | None = None
+
+
+class _Problem(msgspec.Struct):
+    description: str = ""
+
+
+class _Answer(msgspec.Struct):
+    server: _ServerId
+    data: _Leafz | None = None
+    error: _Problem | None = None
+
+
+class System:
+    """Watches the leafnodes of this server; ``up_since`` and ``down_since`` are in milliseconds since 1970."""
+
+    def __init__(self, url: str, seed: str) -> None:
+        self._url = url
+        self._seed = seed
+        self._client: Client | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._started = _now_ms()
+        self._up: dict[str, int] = {}
+        self._down: dict[str, int] = {}
+
+    def start(self) -> None:
+        """Begin watching; returns at once."""
+        self._task = asyncio.create_task(self._run(), name="nats-server watch")
+
+    async def stop(self) -> None:
+        """Stop watching."""
+        if self._task is not None:
+            await end_tasks(self._task)
+            self._task = None
+
+    def leaf(self, account: str) -> tuple[bool, int]:
+        """Return whether ``account`` has a leafnode now, and since when that is so."""
+        if account in self._up:
+            return True, self._up[account]
+        return False, self._down.get(account, self._started)
+
+    async def reload(self) -> None:
+        """Have the server take up its configuration file; raise `Unavailable` if it refuses or does not answer."""
+        try:
+            server = (await self._ask("$SYS.REQ.SERVER.PING.LEAFZ")).server.id
+            answer = await self._ask(f"$SYS.REQ.SERVER.{server}.RELOAD")
+        except (nats.errors.Error, OSError, TimeoutError, msgspec.MsgspecError) as error:
+            raise Unavailable("nats-server does not answer", code="nats_server") from error
+        if answer.error is not None:
+            raise Unavailable(f"nats-server did not reload: {answer.error.description}", code="nats_server")
+
+    async def _ask(self, subject: str) -> _Answer:
+        if self._client is None or not self._client.is_connected:
+            raise Unavailable("nats-server is not up", code="nats_server")
+        reply = await self._client.request(subject, b"", timeout=_ANSWER_S)
+        return msgspec.json.decode(reply.data, type=_Answer)
+
+    async def _run(self) -> None:
+        while True:
+            with contextlib.suppress(nats.errors.Error, OSError, TimeoutError):
+                async with connected(self._url, self._seed, name="system") as self._client:
+                    await self._look_for_ever(self._client)
+            await asyncio.sleep(_WATCH_S)
+
+    async def _look_for_ever(self, client: Client) -> None:
+        while not client.is_closed:
+            try:
+                answer = await self._ask("$SYS.REQ.SERVER.PING.LEAFZ")
+                self._note({leaf.account for leaf in (answer.data and answer.data.leafs) or ()})
+            except (Unavailable, nats.errors.Error, OSError, TimeoutError, msgspec.MsgspecError):
+                self._note(set())
+            await asyncio.sleep(_WATCH_S)
+
+    def _note(self, present: set[str]) -> None:
+        now = _now_ms()
+        for account in self._up.keys() - present:
+            del self._up[account]
+            self._down[account] = now
+        for account in present - self._up.keys():
+            self._up[account] = now
+            self._down.pop(account, None)
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000

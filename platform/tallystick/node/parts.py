@@ -1,0 +1,41 @@
+"""The parts of one tenant's node, wired by ``bootstrap`` and handed to whoever needs them."""
+
+import asyncio
+from typing import Protocol
+
+import msgspec
+
+from tallystick.core.agreement import Anchoring
+from tallystick.node.links.link import Links
+from tallystick.node.record.context import Context
+from tallystick.node.settings import Settings
+from tallystick.node.work.bell import Bell
+from tallystick.tenants.database import Database
+from tallystick.tenants.partners import Partners
+from tallystick.tenants.users import Users
+
+
+class Chain(Protocol):
+    """What the services ask of the chain side."""
+
+    @property
+    def org(self) -> str | None: ...
+    @property
+    def anchoring(self) -> Anchoring | None: ...
+    async def status(self) -> dict[str, object]: ...
+    async def proof_material(self, execution: str) -> list[dict[str, object]]: ...
+
+
+class Parts(msgspec.Struct, kw_only=True):
+    """One tenant's parts; ``lock`` serialises writers of the record."""
+
+    settings: Settings
+    database: Database
+    context: Context
+    users: Users
+    partners: Partners
+    links: Links
+    tls_ca: str
+    bell: Bell
+    chain: Chain
+    lock: asyncio.Lock

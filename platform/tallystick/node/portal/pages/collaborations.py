@@ -1,0 +1,86 @@
+"""Collaborations: the list, a proposal, and one collaboration with its consents."""
+
+from typing import Any
+
+from starlette.responses import RedirectResponse, Response
+
+from tallystick.core import canonical
+from tallystick.core.errors import Invalid
+from tallystick.node.portal.rendering import Visit
+
+STATES = ("created", "ready", "in_progress", "completed", "failed", "terminated")
+ENDED = ("completed", "failed", "terminated")
+
+
+async def show(visit: Visit) -> Response:
+    """The collaborations that this organisation takes part in."""
+    query = visit.request.query_params
+    status = query.get("status") or None
+    page = await visit.services.collaborations(visit.who, status=status, cursor=query.get("cursor"))
+    return await visit.page("collaborations.html", collaborations=page, status=status, states=STATES)
+
+
+async def new(visit: Visit) -> Response:
+    """An empty proposal."""
+    return await visit.page("collaboration_new.html", definition="", input="{}")
+
+
+async def propose(visit: Visit) -> Response:
+    """Propose what was entered; what is wrong comes back with the text as it was."""
+    form = await visit.request.form()
+    definition, values = str(form.get("definition") or ""), str(form.get("input") or "{}")
+    try:
+        made = await visit.services.propose(visit.who, _object(definition, "/definition"), _object(values, "/input"))
+    except Invalid as error:
+        return await visit.page("collaboration_new.html", code=422, definition=definition, input=values, error=error)
+    return RedirectResponse(f"/collaborations/{made['collaboration_id']}", 303)
+
+
+async def one(visit: Visit) -> Response:
+    """One collaboration."""
+    found = await visit.services.collaboration(visit.who, _key(visit))
+    return await visit.page("collaboration.html", collaboration=found, ended=found["status"] in ENDED)
+
+
+async def consent(visit: Visit) -> Response:
+    """Accept or reject."""
+    form = await visit.request.form()
+    decision = str(form.get("decision") or "")
+    if decision not in ("accepted", "rejected"):
+        raise Invalid("choose to accept or to reject", pointer="/decision")
+    await visit.services.consent(visit.who, _key(visit), decision, str(form.get("reason") or "") or None)
+    return _back(visit)
+
+
+async def start(visit: Visit) -> Response:
+    """Start."""
+    form = await visit.request.form()
+    await visit.services.start(visit.who, _key(visit), _object(str(form.get("input") or "{}"), "/input"))
+    return _back(visit)
+
+
+async def terminate(visit: Visit) -> Response:
+    """End it early."""
+    reason = str((await visit.request.form()).get("reason") or "").strip()
+    if not reason:
+        raise Invalid("say why", code="missing", pointer="/reason")
+    await visit.services.terminate(visit.who, _key(visit), reason)
+    return _back(visit)
+
+
+def _object(text: str, pointer: str) -> dict[str, Any]:
+    try:
+        value = canonical.parse(text.encode())
+    except Invalid as error:
+        raise Invalid(f"this {error.detail}", code=error.code, pointer=pointer) from error
+    if not isinstance(value, dict):
+        raise Invalid("this is not a JSON object", code="ill_typed", pointer=pointer)
+    return value
+
+
+def _key(visit: Visit) -> str:
+    return str(visit.request.path_params["collaboration_id"])
+
+
+def _back(visit: Visit) -> Response:
+    return RedirectResponse(f"/collaborations/{_key(visit)}", 303)

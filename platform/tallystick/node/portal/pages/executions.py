@@ -1,0 +1,48 @@
+"""Executions: who signed what and when, what the chain holds, what is waited for."""
+
+import msgspec
+from starlette.responses import RedirectResponse, Response
+
+from tallystick.node.api.files import attachment
+from tallystick.node.portal.rendering import Visit
+
+STATES = ("running", "completed", "failed", "cancelled", "suspended", "terminated")
+
+
+async def show(visit: Visit) -> Response:
+    """The executions that this organisation takes part in."""
+    query = visit.request.query_params
+    status = query.get("status") or None
+    page = await visit.services.executions(visit.who, status=status, cursor=query.get("cursor"))
+    return await visit.page("executions.html", executions=page, status=status, states=STATES)
+
+
+async def one(visit: Visit) -> Response:
+    """One execution; htmx asks for the same page again and keeps its live part."""
+    key, services, who = _key(visit), visit.services, visit.who
+    return await visit.page(
+        "execution.html",
+        execution=await services.execution(who, key),
+        timeline=(await services.timeline(who, key))["items"],
+        data=(await services.data(who, key))["items"],
+        anchors=(await services.anchors(who, key))["items"],
+        waiting=(await services.waiting(who, key))["items"],
+        verifications=(await services.verifications(who, key))["items"],
+    )
+
+
+async def evidence(visit: Visit) -> Response:
+    """The evidence bundle as a file."""
+    bundle = await visit.services.evidence(visit.who, _key(visit))
+    headers = {"content-disposition": attachment(f"evidence-{_key(visit)[:16]}.json")}
+    return Response(msgspec.json.encode(bundle), headers=headers, media_type="application/json")
+
+
+async def verify(visit: Visit) -> Response:
+    """Verify now; the result is stored and shown with the execution."""
+    await visit.services.verify_execution(visit.who, _key(visit))
+    return RedirectResponse(f"/executions/{_key(visit)}#verifications", 303)
+
+
+def _key(visit: Visit) -> str:
+    return str(visit.request.path_params["execution_id"])

@@ -1,0 +1,21 @@
+"""Who may read what a statement opens."""
+
+from typing import Any
+
+from tallystick.core.agreement import Agreement, Participant
+
+
+def of_step(agreement: Agreement, step_id: str) -> list[Participant]:
+    """The participants that a step's results are opened to."""
+    return _named(agreement, agreement.visibility.get(step_id, "shared"))
+
+
+def of_everyone(agreement: Agreement) -> list[Participant]:
+    """All participants: reasons, and the input of an execution."""
+    return list(agreement.participants)
+
+
+def _named(agreement: Agreement, audience: Any) -> list[Participant]:
+    if audience == "shared":
+        return list(agreement.participants)
+    return [one for one in agreement.participants if one.org_id in audience]

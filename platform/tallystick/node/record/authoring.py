@@ -1,0 +1,108 @@
+"""Saying something: commit the values, seal them, sign, and hand the statement to the coordinator.
+
+The signature is stored in the same transaction as its place in the outbox or the log, and ``answer_key`` allows one
+statement for one question, so a crash or a second click cannot make this organisation answer twice.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+from sqlmodel import Session, select
+
+from tallystick.core import statement as statements
+from tallystick.core.agreement import Participant
+from tallystick.core.commitment import Place
+from tallystick.core.errors import WrongState
+from tallystick.core.statement import Basis, Body, Payload, Statement
+from tallystick.node.record import coordinator, openings, outgoing
+from tallystick.node.record.context import Context
+from tallystick.node.record.messages import StatementMessage
+from tallystick.node.record.store import Loaded
+from tallystick.tenants.models.record import StatementRow
+
+MakeBody = Callable[[dict[str, str], list[str]], Body]
+
+
+class Saying(msgspec.Struct, kw_only=True):
+    """What is to be said: values to commit and who may read them, and the body made of the commitments."""
+
+    kind: str
+    make: MakeBody
+    answer_key: str
+    values: dict[str, Any] = {}
+    readers: list[Participant] = []
+    task: str = ""
+    attempt: int = 0
+
+
+def say(session: Session, context: Context, loaded: Loaded, saying: Saying) -> Statement:
+    """Sign and hand over; WrongState when this question has been answered already."""
+    _once(session, loaded.row.id, saying.answer_key)
+    place = Place(execution=loaded.row.id, issuer=context.org_id, task=saying.task, attempt=saying.attempt)
+    committed = openings.commit_values(place, saying.values)
+    envelopes = _sealed(committed, place, saying)
+    token = _signed(context, loaded, saying, saying.make(committed.commitments, sorted(envelopes)))
+    said = statements.read(token)[1]
+    session.add(
+        StatementRow(
+            id=said.id,
+            execution=loaded.row.id,
+            iss=context.org_id,
+            kind=said.kind,
+            token=token,
+            at=context.now(),
+            answer_key=saying.answer_key,
+        )
+    )
+    session.flush()
+    openings.keep(session, said, committed.openings)
+    openings.keep_envelopes(session, said, envelopes)
+    readers = [one.org_id for one in saying.readers if one.org_id != context.org_id]
+    _hand_over(session, context, loaded, said, token, envelopes)
+    outgoing.post_chunks(session, context, loaded, readers, list(saying.values.values()))
+    return said
+
+
+def _once(session: Session, execution: str, answer_key: str) -> None:
+    query = select(StatementRow.id).where(StatementRow.execution == execution, StatementRow.answer_key == answer_key)
+    if session.exec(query).first() is not None:
+        raise WrongState("this has been answered already", state="answered", code="already_answered")
+
+
+def _sealed(committed: openings.Committed, place: Place, saying: Saying) -> dict[str, dict[str, Any]]:
+    if not committed.openings or not saying.readers:
+        return {}
+    envelope, name = openings.seal(committed.openings, place, saying.kind, saying.readers)
+    return {name: envelope}
+
+
+def _signed(context: Context, loaded: Loaded, saying: Saying, body: Body) -> str:
+    size = loaded.state.size
+    basis = Basis(term=loaded.state.term, size=size, root=loaded.replay.root) if size else None
+    payload = Payload(
+        v=statements.VERSION,
+        iss=context.org_id,
+        aud=loaded.row.agreement_hash,
+        kind=saying.kind,
+        execution=loaded.row.id,
+        basis=basis,
+        iat=context.now(),
+        body=statements.body_of(body),
+    )
+    return statements.sign(context.signing_key, payload)
+
+
+def _hand_over(
+    session: Session,
+    context: Context,
+    loaded: Loaded,
+    said: Statement,
+    token: str,
+    envelopes: dict[str, dict[str, Any]],
+) -> None:
+    if loaded.agreement.coordinator == context.org_id:
+        coordinator.sequence(session, context, loaded, said, token, envelopes)
+        return
+    message = StatementMessage(token=token, sealed=list(envelopes.values()))
+    outgoing.post(session, context, loaded.agreement.coordinator, message, loaded.row.id)

@@ -1,0 +1,35 @@
+"""What the record's modules share: who we are, our keys, the clock and where things lie."""
+
+import time
+from collections.abc import Callable
+
+from tallystick.core.keys import SigningKey
+from tallystick.node.record.chunks import Chunks
+from tallystick.node.record.leaves import Leaves
+from tallystick.tenants.keystore import Keystore
+
+
+def now_ms() -> int:
+    """Milliseconds since 1970 (UTC)."""
+    return time.time_ns() // 1_000_000
+
+
+class Context:
+    """Handed to every part that reads or writes the record."""
+
+    def __init__(
+        self, *, org_id: str, keystore: Keystore, chunks: Chunks, leaves: Leaves, clock: Callable[[], int] = now_ms
+    ) -> None:
+        self.org_id = org_id
+        self.keystore = keystore
+        self.chunks = chunks
+        self.leaves = leaves
+        self.now = clock
+
+    @property
+    def signing_key(self) -> SigningKey:
+        """The key that speaks for the organisation now."""
+        return self.keystore.signing_key
+
+    def __repr__(self) -> str:
+        return f"Context({self.org_id})"

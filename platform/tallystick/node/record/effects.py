@@ -1,0 +1,255 @@
+"""What an entry changes in this organisation's own tables, in the transaction that takes the entry in."""
+
+import hashlib
+from collections.abc import Callable
+from typing import Any
+
+from sqlmodel import Session, col, select
+
+from tallystick.core import replay
+from tallystick.core.canonical import parse
+from tallystick.core.commitment import data_hash
+from tallystick.core.entry import Entry
+from tallystick.core.entry import read as read_entry
+from tallystick.core.head import Head, sign_attestation
+from tallystick.core.statement import Statement
+from tallystick.core.statement import read as read_statement
+from tallystick.node.record import leaves
+from tallystick.node.record.context import Context
+from tallystick.node.record.messages import AttestationMessage
+from tallystick.node.record.outgoing import post
+from tallystick.node.record.store import Loaded, add_head
+from tallystick.tenants.models.record import EntryRow, NotificationRow, StatementRow, TaskRow
+
+AUTOMATIC = ("decision", "notification", "receive")
+_OPEN = ("open", "claimed")
+Event = dict[str, Any]
+
+
+def task_key(execution: str, task: str, attempt: int) -> str:
+    """The id under which staff and workers know a task."""
+    return "t_" + hashlib.sha256(f"{execution}/{task}/{attempt}".encode()).hexdigest()[:24]
+
+
+class Effects:
+    """One entry's effects; built for a transaction and thrown away with it."""
+
+    def __init__(self, session: Session, context: Context, loaded: Loaded, entry: Entry, said: Statement) -> None:
+        self.session = session
+        self.context = context
+        self.loaded = loaded
+        self.entry = entry
+        self.said = said
+
+    def run(self) -> None:
+        """Apply the effect of each event, in order."""
+        for event in self.entry.events:
+            handler = _HANDLERS.get(event["type"])
+            if handler:
+                handler(self, event)
+
+    def assigned(self, event: Event) -> None:
+        """A task begins; ours goes to staff or to the runner."""
+        if event["org"] != self.context.org_id:
+            return
+        step = self.loaded.agreement.definition["steps"][event["step"]]
+        automatic = "decision" if step["step_type"] == "decision" else step["activity_type"]
+        self._add_task(event, automatic if automatic in AUTOMATIC else "user", event["due_at"], step["priority"])
+        if automatic not in AUTOMATIC:
+            self._notify("activity_assigned", step["name"])
+
+    def delivering(self, event: Event) -> None:
+        """Data is under way; recipients fetch, check and confirm it."""
+        self._close_tasks(event["task"], "completed")
+        if self.context.org_id in event["waiting"] and event["sealed"]:
+            step = self.loaded.agreement.definition["steps"][event["task"].rpartition(".")[0]]
+            self._add_task(event, "receive", None, step["priority"])
+
+    def received(self, event: Event) -> None:
+        """A recipient confirmed; its own work on it is done."""
+        if event["org"] == self.context.org_id:
+            self._close_tasks(event["task"], "completed")
+            self._notify("data_received", self._step_name(event["task"]))
+
+    def answered(self, event: Event) -> None:
+        """An attempt ended."""
+        self._close_tasks(event["task"], event["status"])
+        if self._wants_activities() and event["status"] in {"completed", "failed"}:
+            self._notify(f"activity_{event['status']}", self._step_name(event["task"]))
+
+    def timed_out(self, event: Event) -> None:
+        """An attempt took too long."""
+        self._close_tasks(event["task"], "timed_out")
+        if self._wants_activities():
+            self._notify("activity_failed", self._step_name(event["task"]))
+
+    def reminded(self, event: Event) -> None:
+        """A task waits for us."""
+        if self.context.org_id in event["orgs"]:
+            self._notify("reminder", self._step_name(event["task"]), task=event["task"], attempt=event["attempt"])
+
+    def notified(self, event: Event) -> None:
+        """A notification step speaks to us."""
+        if self.context.org_id not in event["targets"]:
+            return
+        step = self.loaded.agreement.definition["steps"][event["task"].rpartition(".")[0]]
+        attempt = self.loaded.state.tasks[event["task"]].attempt
+        self._notify(
+            event["notification_type"],
+            step["message"],
+            task=event["task"],
+            attempt=attempt,
+            requires_acknowledgment=step["requires_acknowledgment"],
+        )
+
+    def acknowledged(self, event: Event) -> None:
+        """Our acknowledgement stands in the record."""
+        if event["org"] != self.context.org_id:
+            return
+        query = select(NotificationRow).where(
+            NotificationRow.execution == self.entry.execution, NotificationRow.task == event["task"]
+        )
+        for row in self.session.exec(query):
+            row.acknowledged = True
+            self.session.add(row)
+
+    def proposed(self, event: Event) -> None:
+        """A collaboration was proposed."""
+        self._notify("created", self.loaded.row.name)
+
+    def started(self, event: Event) -> None:
+        """Work begins: the start leaf anchors the log as of this entry."""
+        self._notify("started", self.loaded.row.name)
+        self.loaded.row.start_size = self.entry.seq + 1
+        self._leaf(leaves.START, "running", data_hash(list(self.said.commitments.values())), data_hash([]))
+
+    def closed(self, event: Event) -> None:
+        """All is done: tasks end, we attest the closing head, and the completion leaf is due."""
+        for status in _OPEN:
+            query = select(TaskRow).where(TaskRow.execution == self.entry.execution, TaskRow.status == status)
+            for row in self.session.exec(query):
+                row.status = "cancelled"
+                self.session.add(row)
+        kind = "terminated" if event["status"] in {"terminated", "cancelled"} else event["status"]
+        self._notify(kind, self.loaded.row.name)
+        self._attest()
+        if self.loaded.row.start_size is not None:
+            inputs, results = self._all_commitments()
+            self._leaf(leaves.COMPLETION, event["status"], inputs, results)
+
+    def _attest(self) -> None:
+        head = Head(
+            v=1,
+            iss=self.context.org_id,
+            aud=self.loaded.row.agreement_hash,
+            execution=self.entry.execution,
+            term=self.entry.term,
+            size=self.entry.seq + 1,
+            root=self.loaded.replay.root,
+            iat=self.context.now(),
+        )
+        if self.context.org_id == self.loaded.agreement.coordinator:
+            return  # the closing head is the coordinator's attestation
+        token = sign_attestation(self.context.signing_key, head)
+        add_head(self.session, head, token)
+        for one in self.loaded.agreement.participants:
+            if one.org_id != self.context.org_id:
+                post(self.session, self.context, one.org_id, AttestationMessage(token=token), self.entry.execution)
+
+    def _all_commitments(self) -> tuple[str, str]:
+        query = (
+            select(EntryRow.leaf, StatementRow.token)
+            .join(StatementRow, col(StatementRow.id) == col(EntryRow.statement_id))
+            .where(EntryRow.execution == self.entry.execution)
+            .order_by(col(EntryRow.seq))
+        )
+        pairs = [(read_entry(parse(leaf)), read_statement(token)[1]) for leaf, token in self.session.exec(query)]
+        inputs, results = replay.anchored_commitments(pairs)
+        return data_hash(inputs), data_hash(results)
+
+    def _leaf(self, kind: int, status: str, inputs: str, results: str) -> None:
+        self.context.leaves.add(
+            self.session,
+            self.loaded.agreement,
+            kind=kind,
+            execution=self.entry.execution,
+            agreement_hash=self.loaded.row.agreement_hash,
+            term=self.entry.term,
+            size=self.entry.seq + 1,
+            root=self.loaded.replay.root,
+            inputs=inputs,
+            results=results,
+            status=status,
+            now=self.context.now(),
+        )
+
+    def _add_task(self, event: Event, kind: str, due_at: int | None, priority: str) -> None:
+        key = task_key(self.entry.execution, event["task"], event["attempt"])
+        step = event["task"].rpartition(".")[0]
+        self.session.merge(
+            TaskRow(
+                key=key,
+                execution=self.entry.execution,
+                task=event["task"],
+                step=step,
+                attempt=event["attempt"],
+                kind=kind,
+                status="open",
+                since=self.context.now(),
+                due_at=due_at,
+                priority=priority,
+            )
+        )
+
+    def _close_tasks(self, task: str, status: str) -> None:
+        query = select(TaskRow).where(
+            TaskRow.execution == self.entry.execution, TaskRow.task == task, col(TaskRow.status).in_(_OPEN)
+        )
+        for row in self.session.exec(query):
+            row.status = status
+            self.session.add(row)
+
+    def _wants_activities(self) -> bool:
+        me = self.loaded.agreement.participant(self.context.org_id)
+        return bool(me and me.need_activity_notifications)
+
+    def _step_name(self, task: str) -> str:
+        name: str = self.loaded.agreement.definition["steps"][task.rpartition(".")[0]]["name"]
+        return name
+
+    def _notify(
+        self,
+        kind: str,
+        message: str,
+        *,
+        task: str | None = None,
+        attempt: int | None = None,
+        requires_acknowledgment: bool = False,
+    ) -> None:
+        self.session.add(
+            NotificationRow(
+                notification_type=kind,
+                message=message,
+                execution=self.entry.execution,
+                from_org=self.said.iss,
+                at=self.context.now(),
+                task=task,
+                attempt=attempt,
+                requires_acknowledgment=requires_acknowledgment,
+            )
+        )
+
+
+_HANDLERS: dict[str, Callable[[Effects, Event], None]] = {
+    "proposed": Effects.proposed,
+    "started": Effects.started,
+    "assigned": Effects.assigned,
+    "delivering": Effects.delivering,
+    "received": Effects.received,
+    "answered": Effects.answered,
+    "timed_out": Effects.timed_out,
+    "reminded": Effects.reminded,
+    "notified": Effects.notified,
+    "acknowledged": Effects.acknowledged,
+    "closed": Effects.closed,
+}

@@ -1,0 +1,212 @@
+"""A partner's message: confirm, reject, retry or wait (design §2).
+
+Handlers run inside one transaction and raise to say otherwise than *confirm*: :class:`NotYet` makes the message wait,
+:class:`Invalid` rejects it. Nothing that a rejected message wrote survives, because its transaction is rolled back.
+"""
+
+import hashlib
+from collections.abc import Callable
+from typing import Any
+
+from sqlmodel import Session
+
+from tallystick.core import b64, jws, replay
+from tallystick.core import entry as entries
+from tallystick.core import head as heads
+from tallystick.core import statement as statements
+from tallystick.core.errors import Invalid, NotYet
+from tallystick.core.head import Head
+from tallystick.core.statement import Propose, Statement
+from tallystick.node.record import coordinator, openings, outgoing, store
+from tallystick.node.record import messages as m
+from tallystick.node.record.context import Context
+from tallystick.node.record.effects import Effects
+from tallystick.node.record.store import Loaded
+from tallystick.tenants import sealing
+from tallystick.tenants.models.record import EntryRow, StatementRow
+
+MAX_BATCH = 500  # entries in one message
+
+
+def handle(session: Session, context: Context, partner: str, message: m.Message) -> None:
+    """Take a partner's message in."""
+    _HANDLERS[type(message)](session, context, partner, message)
+
+
+def _agreement(session: Session, context: Context, partner: str, message: m.AgreementMessage) -> None:
+    _, agreement = store.put_agreement(session, message.agreement)
+    if agreement.participant(context.org_id) is None or agreement.participant(partner) is None:
+        raise Invalid("agreement does not name both of us as participants", code="not_a_participant")
+    mine = agreement.participant(context.org_id)
+    if mine is None or agreement.key(context.org_id, context.signing_key.kid) is None:
+        raise Invalid("agreement names other keys for us than ours", code="wrong_key")
+
+
+def _statement(session: Session, context: Context, partner: str, message: m.StatementMessage) -> None:
+    _, read = statements.read(message.token)
+    loaded = _participating(session, partner, read.execution)
+    if loaded.agreement.coordinator != context.org_id:
+        raise Invalid("this organisation does not coordinate the execution", code="not_the_coordinator")
+    said = replay.open_statement(message.token, loaded.agreement, loaded.row.agreement_hash, loaded.row.id)
+    row = session.get(StatementRow, said.id)
+    if row is not None and row.seq is not None:
+        return  # sequenced before: sent again after a lost acknowledgement
+    if said.iat > context.now() + loaded.agreement.limits.skew_ms:
+        raise NotYet("statement is dated further ahead than the agreed skew", code="ahead_of_clock")
+    _check_basis(session, loaded, said)
+    envelopes = _committed_envelopes(said, message.sealed)
+    coordinator.sequence(session, context, loaded, said, message.token, envelopes)
+    openings.read(session, context, said, envelopes)
+
+
+def _check_basis(session: Session, loaded: Loaded, said: Statement) -> None:
+    """Whoever speaks from a head that we did not sign holds another history."""
+    if said.basis is None:
+        return
+    if said.basis.size > loaded.state.size:
+        raise NotYet("statement rests on entries that are not here", code="ahead_of_log")
+    head = store.head_at(session, loaded, said.basis.size)
+    if head is None or head.root != said.basis.root:
+        raise Invalid("statement rests on a history that is not this log's", code="contradictory_basis")
+
+
+def _entries(session: Session, context: Context, partner: str, message: m.EntriesMessage) -> None:
+    loaded = store.find(session, message.execution)
+    first = statements.read(message.statements[0])[1] if message.statements else None
+    if first is None or len(message.entries) != len(message.statements) or len(message.entries) > MAX_BATCH:
+        raise Invalid("entries and statements must come in pairs, at least one", code="bad_entries")
+    if loaded is None:
+        loaded = _new_execution(session, context, message, first)
+    if loaded.agreement.participant(partner) is None:
+        raise Invalid("sender takes no part in the execution", code="not_a_participant")
+    if message.start > loaded.state.size:
+        outgoing.post(
+            session,
+            context,
+            loaded.agreement.coordinator,
+            m.NeedMessage(execution=loaded.row.id, size=loaded.state.size),
+            loaded.row.id,
+        )
+        return  # what is missing will be sent again with all that follows it
+    head = _verified_head(loaded, message.head, loaded.agreement.coordinator, heads.read_head)
+    envelopes = {sealing.ciphertext_hash(one): one for one in message.sealed}
+    for document, token in zip(message.entries, message.statements, strict=True):
+        _take_entry(session, context, loaded, document, token, envelopes)
+    if (head.size, head.root) == (loaded.state.size, loaded.replay.root):
+        store.add_head(session, head, message.head)
+    elif head.size >= loaded.state.size:
+        raise Invalid("head is not the root of these entries", code="wrong_root")
+    store.save(session, loaded, context.now())
+
+
+def _new_execution(session: Session, context: Context, message: m.EntriesMessage, first: Statement) -> Loaded:
+    agreement = store.get_agreement(session, first.aud)
+    if agreement is None:
+        raise NotYet("the agreement has not come yet", code="no_agreement")
+    if message.start != 0 or not isinstance(first.body, Propose):
+        raise NotYet("the execution's first entries have not come yet", code="no_proposal")
+    return store.create(session, first.aud, agreement, message.execution, context.now())
+
+
+def _take_entry(
+    session: Session,
+    context: Context,
+    loaded: Loaded,
+    document: dict[str, Any],
+    token: str,
+    envelopes: dict[str, dict[str, Any]],
+) -> None:
+    entry = entries.read(document)
+    known = session.get(EntryRow, (loaded.row.id, entry.term, entry.seq))
+    if known is not None:
+        if known.leaf != entry.leaf():
+            raise Invalid(f"entry {entry.seq} contradicts the one that is here", code="fork")
+        return
+    if entry.at > context.now() + loaded.agreement.limits.skew_ms:
+        raise NotYet("entry is dated further ahead than the agreed skew", code="ahead_of_clock")
+    said = replay.open_statement(token, loaded.agreement, loaded.row.agreement_hash, loaded.row.id)
+    row = session.get(StatementRow, said.id)
+    if row is not None and row.seq is not None:
+        raise Invalid(f"entry {entry.seq} sequences a statement for the second time", code="repeated_statement")
+    loaded.replay.step(entry, said)
+    store.add_entry(session, entry, said, token)
+    openings.keep_envelopes(session, said, envelopes)
+    openings.read(session, context, said, envelopes)
+    session.flush()
+    Effects(session, context, loaded, entry, said).run()
+
+
+def _attestation(session: Session, context: Context, partner: str, message: m.AttestationMessage) -> None:
+    _, head = heads.read_attestation(message.token)
+    loaded = _participating(session, partner, head.execution)
+    _verified_head(loaded, message.token, head.iss, heads.read_attestation)
+    if head.size > loaded.state.size:
+        raise NotYet("attestation is of entries that are not here yet", code="ahead_of_log")
+    ours = store.head_at(session, loaded, head.size)
+    if ours is not None and ours.root != head.root:
+        loaded.row.dispute = f"{head.iss} attests another root at size {head.size}"
+        session.add(loaded.row)
+    store.add_head(session, head, message.token)
+
+
+def _refusal(session: Session, context: Context, partner: str, message: m.RefusalMessage) -> None:
+    raw, refusal = heads.read_refusal(message.token)
+    loaded = _participating(session, partner, refusal.execution)
+    if refusal.iss != partner:
+        raise Invalid("refusal is not by its sender", code="wrong_issuer")
+    replay.verify_token(raw, loaded.agreement, refusal.iss)
+    row = session.get(StatementRow, refusal.statement_id)
+    if row is not None and row.iss == context.org_id and row.seq is None:
+        row.refusal = f"{refusal.code}: {refusal.detail}"
+        session.add(row)
+
+
+def _need(session: Session, context: Context, partner: str, message: m.NeedMessage) -> None:
+    loaded = _participating(session, partner, message.execution)
+    if 0 <= message.size < loaded.state.size:
+        outgoing.post_entries(session, context, loaded, partner, message.size)
+
+
+def _chunk(session: Session, context: Context, partner: str, message: m.ChunkMessage) -> None:
+    _participating(session, partner, message.execution)
+    data = b64.decode(message.data)
+    if hashlib.sha256(data).hexdigest() != message.sha256:
+        raise Invalid("chunk is not the one that its name says", code="wrong_chunk")
+    context.chunks.put(data)
+
+
+def _participating(session: Session, partner: str, execution: str) -> Loaded:
+    loaded = store.find(session, execution)
+    if loaded is None:
+        raise NotYet("the execution is not known here yet", code="no_execution")
+    if loaded.agreement.participant(partner) is None:
+        raise Invalid("sender takes no part in the execution", code="not_a_participant")
+    return loaded
+
+
+def _verified_head(loaded: Loaded, token: str, issuer: str, read: Callable[[str], tuple[jws.Token, Head]]) -> Head:
+    raw, head = read(token)
+    if (head.execution, head.aud, head.iss) != (loaded.row.id, loaded.row.agreement_hash, issuer):
+        raise Invalid("head is for another execution, agreement or issuer", code="wrong_head")
+    if head.term != loaded.state.term:
+        raise Invalid("head has another term", code="wrong_term")
+    replay.verify_token(raw, loaded.agreement, issuer)
+    return head
+
+
+def _committed_envelopes(said: Statement, sealed: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    envelopes = {sealing.ciphertext_hash(one): one for one in sealed}
+    if set(envelopes) != set(said.sealed):
+        raise Invalid("envelopes are not those that the statement commits to", code="wrong_envelope")
+    return envelopes
+
+
+_HANDLERS: dict[type[m.Message], Callable[[Session, Context, str, Any], None]] = {
+    m.AgreementMessage: _agreement,
+    m.StatementMessage: _statement,
+    m.EntriesMessage: _entries,
+    m.AttestationMessage: _attestation,
+    m.RefusalMessage: _refusal,
+    m.NeedMessage: _need,
+    m.ChunkMessage: _chunk,
+}

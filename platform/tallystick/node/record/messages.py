@@ -1,0 +1,100 @@
+"""Messages between nodes: their forms, bounds and bytes (RECORD.md, Messages between nodes)."""
+
+import hashlib
+from typing import Any
+
+import msgspec
+
+from tallystick.core import canonical
+from tallystick.core.errors import Invalid, UnknownVersion
+
+VERSION = 1
+MAX_MESSAGE = 900_000  # bytes: below the transport's 1 MB, headers included
+
+
+class _Message(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type"):
+    v: int = VERSION
+
+
+class AgreementMessage(_Message, frozen=True, kw_only=True, tag="agreement"):
+    """The agreement, before the entries that need it."""
+
+    agreement: dict[str, Any]
+
+
+class StatementMessage(_Message, frozen=True, kw_only=True, tag="statement"):
+    """A statement for the coordinator to sequence, with the envelopes that it commits to."""
+
+    token: str
+    sealed: list[dict[str, Any]] = []
+
+
+class EntriesMessage(_Message, frozen=True, kw_only=True, tag="entries"):
+    """Entries ``start`` … under a head, with their statements and envelopes."""
+
+    execution: str
+    start: int
+    entries: list[dict[str, Any]]
+    statements: list[str]
+    head: str
+    sealed: list[dict[str, Any]] = []
+
+
+class AttestationMessage(_Message, frozen=True, kw_only=True, tag="attestation"):
+    """A participant's attestation."""
+
+    token: str
+
+
+class RefusalMessage(_Message, frozen=True, kw_only=True, tag="refusal"):
+    """A signed refusal, back to the author."""
+
+    token: str
+
+
+class NeedMessage(_Message, frozen=True, kw_only=True, tag="need"):
+    """A request for what follows ``size`` entries."""
+
+    execution: str
+    size: int
+
+
+class ChunkMessage(_Message, frozen=True, kw_only=True, tag="chunk"):
+    """A file chunk; ``data`` is base64url and absent while the message waits in the sender's outbox."""
+
+    execution: str
+    sha256: str
+    data: str = ""
+
+
+Message = (
+    AgreementMessage
+    | StatementMessage
+    | EntriesMessage
+    | AttestationMessage
+    | RefusalMessage
+    | NeedMessage
+    | ChunkMessage
+)
+
+
+def encode(message: Message) -> bytes:
+    """Canonical bytes."""
+    return canonical.encode(msgspec.to_builtins(message))
+
+
+def decode(data: bytes) -> Message:
+    """Read a partner's bytes; anything unexpected is Invalid."""
+    document = canonical.parse(data, max_bytes=MAX_MESSAGE)
+    if not isinstance(document, dict) or document.get("v") != VERSION:
+        raise UnknownVersion("message has a version that is not known here")
+    try:
+        message: Message = msgspec.convert(document, Message)
+    except msgspec.ValidationError as error:
+        raise Invalid(f"message: {error}", code="bad_message") from error
+    return message
+
+
+def message_id(partner: str, payload: bytes) -> str:
+    """The transport's id: the same message to the same partner is sent once."""
+    return hashlib.sha256(partner.encode() + b"\x00" + payload).hexdigest()

@@ -1,0 +1,110 @@
+"""Committing values, sealing their openings to those entitled, and opening what others sealed to us."""
+
+from typing import Any
+
+import msgspec
+from sqlmodel import Session
+
+from tallystick.core import canonical
+from tallystick.core.agreement import Participant
+from tallystick.core.commitment import Opening, Place, commit, new_salt
+from tallystick.core.errors import Invalid, TallystickError
+from tallystick.core.statement import Statement
+from tallystick.node.record.context import Context
+from tallystick.tenants import sealing
+from tallystick.tenants.models.record import EnvelopeRow, OpeningRow
+
+MAX_VALUES = 256_000  # bytes of JSON in one statement; files travel as chunks
+
+
+class Committed(msgspec.Struct):
+    """Values made ready for a statement: commitments by property, and the openings to keep and seal."""
+
+    commitments: dict[str, str]
+    openings: list[Opening]
+
+
+def commit_values(place: Place, values: dict[str, Any]) -> Committed:
+    """Commit each top-level property under a fresh salt."""
+    if len(canonical.encode(values)) > MAX_VALUES:
+        raise Invalid(f"data is larger than {MAX_VALUES} bytes; attach it as a document", code="too_large")
+    openings = [Opening(property=name, salt=new_salt(), value=value) for name, value in sorted(values.items())]
+    return Committed({one.property: commit(place, one) for one in openings}, openings)
+
+
+def seal(openings: list[Opening], place: Place, kind: str, recipients: list[Participant]) -> tuple[dict[str, Any], str]:
+    """The envelope for ``recipients`` and its ciphertext hash."""
+    plaintext = sealing.write_openings(openings)
+    keys = [(one.org_id, one.sealing_key.kid, one.sealing_key.suite, one.sealing_key.key) for one in recipients]
+    return sealing.seal(plaintext, issuer=place.issuer, execution=place.execution, kind=kind, recipients=keys)
+
+
+def keep(session: Session, said: Statement, openings: list[Opening]) -> None:
+    """Store openings that we made or read."""
+    task, attempt = said.place
+    for one in openings:
+        session.merge(
+            OpeningRow(
+                statement_id=said.id,
+                property=one.property,
+                execution=said.execution,
+                issuer=said.iss,
+                task=task,
+                attempt=attempt,
+                salt=one.salt,
+                value=canonical.encode(one.value),
+            )
+        )
+
+
+def keep_envelopes(session: Session, said: Statement, envelopes: dict[str, dict[str, Any]]) -> None:
+    """Store the envelopes that a statement commits to, so that they can be relayed."""
+    for name in said.sealed:
+        if name in envelopes and session.get(EnvelopeRow, name) is None:
+            session.add(
+                EnvelopeRow(
+                    hash=name,
+                    execution=said.execution,
+                    statement_id=said.id,
+                    document=canonical.encode(envelopes[name]),
+                )
+            )
+
+
+def read(session: Session, context: Context, said: Statement, envelopes: dict[str, dict[str, Any]]) -> str | None:
+    """Open what is sealed to us, check it against the commitments and keep it; why not, where it fails."""
+    for name in said.sealed:
+        envelope = envelopes.get(name)
+        if envelope is None or not _for_us(envelope, context.org_id):
+            continue
+        try:
+            keep(session, said, _opened(context, said, name, envelope))
+        except TallystickError as error:
+            return f"{error.code}: {error.detail}"
+    return None
+
+
+def _for_us(envelope: dict[str, Any], org_id: str) -> bool:
+    recipients = envelope.get("recipients", [])
+    return isinstance(recipients, list) and any(
+        isinstance(one, dict) and one.get("org_id") == org_id for one in recipients
+    )
+
+
+def _opened(context: Context, said: Statement, name: str, envelope: dict[str, Any]) -> list[Opening]:
+    plaintext = sealing.open_envelope(
+        envelope,
+        keys=context.keystore.sealing_keys,
+        me=context.org_id,
+        issuer=said.iss,
+        execution=said.execution,
+        kind=said.kind,
+        expected_hash=name,
+    )
+    openings = sealing.read_openings(plaintext)
+    task, attempt = said.place
+    place = Place(execution=said.execution, issuer=said.iss, task=task, attempt=attempt)
+    for one in openings:
+        if said.commitments.get(one.property) != commit(place, one):
+            raise Invalid(f"the value of {one.property[:64]} is not the one committed to", code="commitment_mismatch")
+    return openings

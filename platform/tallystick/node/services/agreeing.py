@@ -1,0 +1,65 @@
+"""Drafting an agreement from a definition, our own card and our partners' pinned cards."""
+
+import os
+from typing import Any
+
+import msgspec
+from tallystick.core.definition import OrgFacts
+
+from tallystick.core import agreement as agreements
+from tallystick.core import b64
+from tallystick.core.agreement import Limits
+from tallystick.core.errors import Invalid
+from tallystick.node.parts import Parts
+from tallystick.node.services.organisation import own_card
+from tallystick.tenants.card import Card
+
+
+def facts(parts: Parts) -> dict[str, OrgFacts]:
+    """What the compiler must know of each organisation: whether it is active, and what it can do."""
+    cards = [own_card(parts), *parts.partners.active()]
+    return {one.id: OrgFacts(is_active=one.is_active, capabilities=list(one.capabilities)) for one in cards}
+
+
+def draft(parts: Parts, source: dict[str, Any], compiled: dict[str, Any]) -> dict[str, Any]:
+    """The agreement document that every participant is asked to accept."""
+    cards = {one.id: one for one in [own_card(parts), *parts.partners.active()]}
+    members = [_participant(entry, cards) for entry in source["participants"]]
+    me = parts.context.org_id
+    if me not in {one["org_id"] for one in members}:
+        raise Invalid("the proposing organisation must take part", code="not_a_participant", pointer="/participants")
+    return {
+        "v": agreements.VERSION,
+        "kind": "agreement",
+        "salt": b64.encode(os.urandom(16)),
+        "created_at": parts.context.now(),
+        "initiator": me,
+        "coordinator": me,
+        "versions": agreements.VERSIONS,
+        "definition": compiled,
+        "visibility": {step["id"]: step["visible_to"] for step in compiled["steps"].values()},
+        "participants": members,
+        "quorums": {"hand_over": "majority", "amend": "all"},
+        "limits": msgspec.to_builtins(Limits()),
+        "retention_days": 3650,
+        "anchoring": msgspec.to_builtins(parts.chain.anchoring),
+        "sealing_suite": parts.settings.sealing_suite,
+    }
+
+
+def _participant(entry: dict[str, Any], cards: dict[str, Card]) -> dict[str, Any]:
+    card = cards.get(entry["org_id"])
+    if card is None:
+        raise Invalid(f"{entry['org_id']} is not an active partner", code="unknown_partner", pointer="/participants")
+    return {
+        "org_id": card.id,
+        "name": card.name,
+        "role": entry.get("role", "participant"),
+        "chain_org": card.chain_org,
+        "log_key": card.log_key,
+        "root_key": card.public_key,
+        "signing_keys": msgspec.to_builtins(card.signing_keys),
+        "sealing_key": msgspec.to_builtins(card.sealing_key),
+        "can_terminate": entry.get("can_terminate", False),
+        "need_activity_notifications": entry.get("need_activity_notifications", False),
+    }

@@ -1,0 +1,169 @@
+"""Proposing, agreeing, starting and ending a collaboration."""
+
+import os
+from typing import Any
+
+from sqlmodel import Session, col, select, tuple_
+from tallystick.core.definition import compile_definition
+
+from tallystick.core import agreement as agreements
+from tallystick.core import b64, canonical
+from tallystick.core.agreement import Agreement
+from tallystick.core.errors import Invalid, WrongState
+from tallystick.core.statement import Consent, Propose, Start, Terminate
+from tallystick.node.record import audience, outgoing, store
+from tallystick.node.record.authoring import Saying, say
+from tallystick.node.record.messages import AgreementMessage
+from tallystick.node.services import views
+from tallystick.node.services.agreeing import draft, facts
+from tallystick.node.services.base import Service, bounded, cursor_values, page
+from tallystick.node.services.values import resolve
+from tallystick.tenants.models.record import AgreementRow, ExecutionRow
+from tallystick.tenants.permissions import Permission
+from tallystick.tenants.users import User
+
+
+class Collaborations(Service):
+    """Collaborations as names.md has them; each is one execution under one agreement."""
+
+    async def propose(
+        self, who: User, definition: dict[str, Any], input: dict[str, Any] | None = None
+    ) -> dict[str, Any]:
+        """Compile, check against the partners' cards, and propose to every participant."""
+
+        def work(session: Session) -> dict[str, Any]:
+            known = facts(self.parts)
+            compiled = compile_definition(definition, known)
+            document = draft(self.parts, definition, compiled)
+            name, agreement = store.put_agreement(session, document)
+            nonce = b64.encode(os.urandom(16))
+            execution = agreements.execution_id(name, self.parts.context.org_id, nonce)
+            loaded = store.create(session, name, agreement, execution, self.parts.context.now())
+            self._send_agreement(session, agreement, document, execution)
+            saying = Saying(kind="propose", make=lambda _data, _sealed: Propose(nonce=nonce), answer_key="propose")
+            say(session, self.parts.context, loaded, saying)
+            return views.collaboration(loaded)
+
+        return await self.write(who, Permission.CREATE_COLLABORATION, work)
+
+    async def consent(
+        self, who: User, collaboration_id: str, decision: str, reason: str | None = None
+    ) -> dict[str, Any]:
+        """Accept or reject a proposal for the organisation."""
+        if decision not in {"accepted", "rejected"}:
+            raise Invalid("decision must be accepted or rejected", code="bad_decision", pointer="/decision")
+
+        def work(session: Session) -> dict[str, Any]:
+            loaded = store.load(session, collaboration_id)
+            consent = loaded.state.consents.get(self.parts.context.org_id)
+            if loaded.state.status != "created" or consent != "pending":
+                raise WrongState("this proposal does not wait for our consent", state=consent or loaded.state.status)
+            saying = Saying(
+                kind="consent",
+                make=lambda data, sealed: Consent(
+                    decision="accepted" if decision == "accepted" else "rejected",
+                    reason=data.get("$reason"),
+                    sealed=sealed,
+                ),
+                answer_key="consent",
+                values={"$reason": reason} if reason else {},
+                readers=audience.of_everyone(loaded.agreement),
+            )
+            say(session, self.parts.context, loaded, saying)
+            return views.collaboration(loaded)
+
+        return await self.write(who, Permission.GIVE_CONSENT, work)
+
+    async def start(self, who: User, collaboration_id: str, input: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Start a ready collaboration; starting one that runs answers with it as it is."""
+
+        def work(session: Session) -> dict[str, Any]:
+            loaded = store.load(session, collaboration_id)
+            if loaded.agreement.initiator != self.parts.context.org_id:
+                raise WrongState("only the initiating organisation starts it", state=loaded.state.status)
+            if loaded.state.status == "created":
+                raise WrongState("not every participant has accepted yet", state="created")
+            if loaded.state.status != "ready":
+                return views.collaboration(loaded)
+            saying = Saying(
+                kind="start",
+                make=lambda data, sealed: Start(input=data, sealed=sealed),
+                answer_key="start",
+                values=resolve(session, input or {}),
+                readers=audience.of_everyone(loaded.agreement),
+            )
+            say(session, self.parts.context, loaded, saying)
+            return views.collaboration(loaded)
+
+        return await self.write(who, Permission.CREATE_COLLABORATION, work)
+
+    async def terminate(self, who: User, collaboration_id: str, reason: str) -> dict[str, Any]:
+        """End it early, with a reason; only for organisations that may."""
+        if not reason.strip():
+            raise Invalid("a reason is required", code="reason_required", pointer="/reason")
+
+        def work(session: Session) -> dict[str, Any]:
+            loaded = store.load(session, collaboration_id)
+            me = loaded.agreement.participant(self.parts.context.org_id)
+            if me is None or not me.can_terminate:
+                raise WrongState(
+                    "this organisation may not terminate it", state=loaded.state.status, code="may_not_terminate"
+                )
+            if loaded.state.status not in {"created", "ready", "running"}:
+                raise WrongState("it has ended already", state=loaded.state.status)
+            saying = Saying(
+                kind="terminate",
+                make=lambda data, sealed: Terminate(reason=data["$reason"], sealed=sealed),
+                answer_key="terminate",
+                values={"$reason": reason},
+                readers=audience.of_everyone(loaded.agreement),
+            )
+            say(session, self.parts.context, loaded, saying)
+            return views.collaboration(loaded)
+
+        return await self.write(who, Permission.CREATE_COLLABORATION, work)
+
+    async def collaborations(
+        self, who: User, *, status: str | None = None, limit: int = 50, cursor: str | None = None
+    ) -> dict[str, Any]:
+        """Newest first, in keyset pages."""
+        limit, after = bounded(limit), cursor_values(cursor, (int, str))
+
+        def work(session: Session) -> dict[str, Any]:
+            query = select(ExecutionRow).order_by(col(ExecutionRow.created_at).desc(), col(ExecutionRow.id).desc())
+            if status:
+                words = [w for w in _STATUSES if views.collaboration_status(w) == status or w == status]
+                query = query.where(col(ExecutionRow.status).in_(words))
+            if after:
+                query = query.where(tuple_(col(ExecutionRow.created_at), col(ExecutionRow.id)) < tuple(after))
+            rows = list(session.exec(query.limit(limit + 1)))
+            return page(
+                rows,
+                limit,
+                lambda row: [row.created_at, row.id],
+                lambda row: views.collaboration(store.load(session, row.id)),
+            )
+
+        return await self.read(who, work)
+
+    async def collaboration(self, who: User, collaboration_id: str) -> dict[str, Any]:
+        """The status answer."""
+        return await self.read(who, lambda session: views.collaboration(store.load(session, collaboration_id)))
+
+    async def agreement(self, who: User, collaboration_id: str) -> dict[str, Any]:
+        """The agreement as signed."""
+
+        def work(session: Session) -> dict[str, Any]:
+            loaded = store.load(session, collaboration_id)
+            row = session.get_one(AgreementRow, loaded.row.agreement_hash)
+            return {"agreement_hash": row.hash, "agreement": canonical.parse(row.document)}
+
+        return await self.read(who, work)
+
+    def _send_agreement(self, session: Session, agreement: Agreement, document: dict[str, Any], execution: str) -> None:
+        for one in agreement.participants:
+            if one.org_id != self.parts.context.org_id:
+                outgoing.post(session, self.parts.context, one.org_id, AgreementMessage(agreement=document), execution)
+
+
+_STATUSES = ("created", "ready", "running", "completed", "failed", "cancelled", "suspended", "terminated")

@@ -1,0 +1,158 @@
+"""Executions: the record, what it waits for, what we may read of it."""
+
+from typing import Any
+
+from sqlmodel import Session, col, select, tuple_
+
+from tallystick.core import canonical
+from tallystick.core import entry as entries
+from tallystick.core import statement as statements
+from tallystick.core.head import read_attestation, read_head
+from tallystick.node.record import store
+from tallystick.node.services import views
+from tallystick.node.services.base import Service, bounded, cursor_values, page
+from tallystick.node.services.waiting import waits
+from tallystick.tenants.models.anchor import AnchorRow, LeafRow
+from tallystick.tenants.models.record import EntryRow, ExecutionRow, HeadRow, OpeningRow, StatementRow
+from tallystick.tenants.users import User
+
+MAX_TIMELINE = 500
+
+
+class Executions(Service):
+    """Reading the record."""
+
+    async def executions(
+        self, who: User, *, status: str | None = None, limit: int = 50, cursor: str | None = None
+    ) -> dict[str, Any]:
+        """Newest first, in keyset pages."""
+        limit, after = bounded(limit), cursor_values(cursor, (int, str))
+
+        def work(session: Session) -> dict[str, Any]:
+            query = select(ExecutionRow).order_by(col(ExecutionRow.created_at).desc(), col(ExecutionRow.id).desc())
+            if status:
+                query = query.where(ExecutionRow.status == status)
+            if after:
+                query = query.where(tuple_(col(ExecutionRow.created_at), col(ExecutionRow.id)) < tuple(after))
+            rows = list(session.exec(query.limit(limit + 1)))
+            return page(rows, limit, lambda row: [row.created_at, row.id], lambda row: _view(session, row.id))
+
+        return await self.read(who, work)
+
+    async def execution(self, who: User, execution_id: str) -> dict[str, Any]:
+        """One execution, with who attests it and what it waits for."""
+
+        def work(session: Session) -> dict[str, Any]:
+            view = _view(session, execution_id)
+            anchors = [_anchor(session, row) for row in _leaves(session, execution_id)]
+            return {**view, "anchors": anchors, "waiting": waits(session, self.parts.context.org_id, execution_id)}
+
+        return await self.read(who, work)
+
+    async def timeline(self, who: User, execution_id: str, *, after: int = -1) -> dict[str, Any]:
+        """Entries after ``after``: who signed what, when, and what became of it."""
+
+        def work(session: Session) -> dict[str, Any]:
+            organisations = views.names(store.load(session, execution_id).agreement)
+            query = (
+                select(EntryRow, StatementRow)
+                .join(StatementRow, col(StatementRow.id) == col(EntryRow.statement_id))
+                .where(EntryRow.execution == execution_id, EntryRow.seq > after)
+                .order_by(col(EntryRow.seq))
+                .limit(MAX_TIMELINE)
+            )
+            return {"items": [_line(entry, said, organisations) for entry, said in session.exec(query)]}
+
+        return await self.read(who, work)
+
+    async def data(self, who: User, execution_id: str) -> dict[str, Any]:
+        """Every value of the execution that this organisation can open."""
+
+        def work(session: Session) -> dict[str, Any]:
+            store.load(session, execution_id)
+            rows = session.exec(select(OpeningRow).where(OpeningRow.execution == execution_id))
+            return {"items": [_opening(row) for row in rows]}
+
+        return await self.read(who, work)
+
+    async def anchors(self, who: User, execution_id: str) -> dict[str, Any]:
+        """How our leaves of the execution stand on the chain."""
+
+        def work(session: Session) -> dict[str, Any]:
+            store.load(session, execution_id)
+            return {"items": [_anchor(session, row) for row in _leaves(session, execution_id)]}
+
+        return await self.read(who, work)
+
+    async def waiting(self, who: User, execution_id: str) -> dict[str, Any]:
+        """What the execution waits for, from whom, since when, and what was tried."""
+
+        def work(session: Session) -> dict[str, Any]:
+            return {"items": waits(session, self.parts.context.org_id, execution_id)}
+
+        return await self.read(who, work)
+
+
+def _view(session: Session, execution_id: str) -> dict[str, Any]:
+    loaded = store.load(session, execution_id)
+    return views.execution(loaded, _attested(session, loaded.agreement.coordinator, execution_id))
+
+
+def _attested(session: Session, coordinator: str, execution_id: str) -> list[dict[str, Any]]:
+    """The largest size that each organisation has signed for."""
+    newest: dict[str, HeadRow] = {}
+    for row in session.exec(select(HeadRow).where(HeadRow.execution == execution_id).order_by(col(HeadRow.size))):
+        newest[row.iss] = row
+    read = {
+        row.iss: (read_head if row.iss == coordinator else read_attestation)(row.token)[1] for row in newest.values()
+    }
+    return [{"org_id": org, "size": head.size, "root": head.root, "at": head.iat} for org, head in sorted(read.items())]
+
+
+def _line(entry_row: EntryRow, said: StatementRow, organisations: dict[str, str]) -> dict[str, Any]:
+    entry = entries.read(canonical.parse(entry_row.leaf))
+    raw, statement = statements.read(said.token)
+    return {
+        "seq": entry.seq,
+        "at": entry.at,
+        "statement_id": entry.statement_id,
+        "kind": statement.kind,
+        "issuer": statement.iss,
+        "issuer_name": organisations.get(statement.iss, statement.iss),
+        "task": statement.place[0],
+        "outcome": entry.outcome,
+        "events": entry.events,
+        "signed_at": statement.iat,
+        "signed_by_kid": raw.kid,
+    }
+
+
+def _opening(row: OpeningRow) -> dict[str, Any]:
+    return {
+        "statement_id": row.statement_id,
+        "task": row.task,
+        "attempt": row.attempt,
+        "issuer": row.issuer,
+        "property": row.property,
+        "value": canonical.parse(row.value),
+    }
+
+
+def _leaves(session: Session, execution_id: str) -> list[LeafRow]:
+    return list(session.exec(select(LeafRow).where(LeafRow.execution == execution_id).order_by(col(LeafRow.index))))
+
+
+def _anchor(session: Session, leaf: LeafRow) -> dict[str, Any]:
+    query = select(AnchorRow).where(AnchorRow.size > leaf.index).order_by(col(AnchorRow.size)).limit(1)
+    row = session.exec(query).first()
+    return {
+        "kind": "start" if leaf.kind == 1 else "completion",
+        "index": leaf.index,
+        "state": row.state if row else "queued",
+        "since": row.since if row else leaf.since,
+        "transaction_hash": row.transaction_hash if row else None,
+        "block_number": row.block_number if row else None,
+        "gas_used": row.gas_used if row else None,
+        "log_size": row.size if row else None,
+        "error": row.error if row else None,
+    }

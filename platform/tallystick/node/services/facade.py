@@ -1,0 +1,20 @@
+"""Everything that people and programs can ask of one tenant; the API and the portal call nothing else."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+from tallystick.node.services.collaborations import Collaborations
+from tallystick.node.services.documents import Documents
+from tallystick.node.services.executions import Executions
+from tallystick.node.services.notifications import Notifications
+from tallystick.node.services.organisation import Organisation
+from tallystick.node.services.proofs import Proofs
+from tallystick.node.services.tasks import Tasks
+
+
+class Services(Collaborations, Executions, Tasks, Documents, Notifications, Proofs, Organisation):
+    """One facade over the services."""
+
+    def subscribe(self) -> AsyncIterator[dict[str, Any]]:
+        """Live changes, for server-sent events."""
+        return self.parts.bell.changes()

@@ -1,0 +1,68 @@
+"""Notifications: what staff should see, and what asks to be acknowledged."""
+
+from typing import Any
+
+from sqlmodel import Session, col, select
+
+from tallystick.core.errors import NotFound, WrongState
+from tallystick.core.statement import Acknowledge
+from tallystick.node.record import store
+from tallystick.node.record.authoring import Saying, say
+from tallystick.node.services import views
+from tallystick.node.services.base import Service, bounded, cursor_values, page
+from tallystick.tenants.models.record import NotificationRow
+from tallystick.tenants.permissions import Permission
+from tallystick.tenants.users import User
+
+
+class Notifications(Service):
+    """Reading and acknowledging."""
+
+    async def notifications(self, who: User, *, limit: int = 50, cursor: str | None = None) -> dict[str, Any]:
+        """Newest first, in keyset pages."""
+        limit, after = bounded(limit), cursor_values(cursor, (int,))
+
+        def work(session: Session) -> dict[str, Any]:
+            query = select(NotificationRow).order_by(col(NotificationRow.id).desc())
+            if after:
+                query = query.where(col(NotificationRow.id) < after[0])
+            rows = list(session.exec(query.limit(limit + 1)))
+            return page(rows, limit, lambda row: [row.id], lambda row: _view(session, row))
+
+        return await self.read(who, work)
+
+    async def acknowledge(self, who: User, notification_id: int | str) -> dict[str, Any]:
+        """Mark as read; where the step asks for it, state the acknowledgement in the record."""
+
+        def work(session: Session) -> dict[str, Any]:
+            row = session.get(NotificationRow, int(notification_id)) if str(notification_id).isdecimal() else None
+            if row is None:
+                raise NotFound("there is no such notification here")
+            row.read = True
+            session.add(row)
+            if row.requires_acknowledgment and not row.acknowledged:
+                self._say(session, row)
+            session.flush()
+            session.refresh(row)
+            return _view(session, row)
+
+        return await self.write(who, Permission.WORK_ON_TASKS, work)
+
+    def _say(self, session: Session, row: NotificationRow) -> None:
+        loaded = store.load(session, row.execution)
+        if loaded.state.status != "running":
+            raise WrongState("the execution has ended", state=loaded.state.status)
+        task, attempt = row.task or "", row.attempt or 0
+        saying = Saying(
+            kind="acknowledge",
+            make=lambda _data, _sealed: Acknowledge(task=task, attempt=attempt),
+            answer_key=f"acknowledge/{task}/{attempt}",
+            task=task,
+            attempt=attempt,
+        )
+        say(session, self.parts.context, loaded, saying)
+
+
+def _view(session: Session, row: NotificationRow) -> dict[str, Any]:
+    loaded = store.load(session, row.execution)
+    return views.notification(row, views.names(loaded.agreement), loaded.row.name)

@@ -1,0 +1,87 @@
+"""Evidence and verification."""
+
+import asyncio
+import time
+from typing import Any
+
+import msgspec
+from sqlmodel import Session, col, select
+from tallystick.ledger.audit.verify import verify
+
+from tallystick.core import canonical
+from tallystick.node.evidence import assemble
+from tallystick.node.record import store
+from tallystick.node.services.base import Service
+from tallystick.tenants.models.record import VerificationRow
+from tallystick.tenants.permissions import Permission, require
+from tallystick.tenants.users import User
+
+
+class Proofs(Service):
+    """Bundles, and what the verifier says of them."""
+
+    async def evidence(self, who: User, execution_id: str) -> dict[str, Any]:
+        """The evidence bundle with everything that this organisation may disclose."""
+        require(who, Permission.VERIFY)
+        anchors = await self.parts.chain.proof_material(execution_id)
+        return await self.read(
+            who, lambda session: assemble(session, self.parts.context, execution_id, anchors), Permission.VERIFY
+        )
+
+    async def verify_execution(self, who: User, execution_id: str) -> dict[str, Any]:
+        """Verify our own record as an auditor would, and store the result."""
+        bundle = await self.evidence(who, execution_id)
+        trust = await self.parts.chain.trust(bundle)
+        report = await asyncio.to_thread(verify, canonical.encode(bundle), trust)
+
+        def work(session: Session) -> dict[str, Any]:
+            loaded = store.load(session, execution_id)
+            row = VerificationRow(
+                execution_id=execution_id,
+                workflow_id=loaded.row.definition_id,
+                is_valid=report.verdict == "PASS",
+                verdict=report.verdict,
+                local_hash=loaded.replay.root,
+                blockchain_hash=_completion(bundle, self.parts.context.org_id).get("log_root"),
+                verification_time=time.time_ns() // 1_000_000,
+                blockchain_tx_hash=_completion(bundle, self.parts.context.org_id).get("transaction_hash"),
+                verifier_id=f"{self.parts.context.org_id}/{who.username}",
+                checks=msgspec.json.encode(report.checks),
+            )
+            session.add(row)
+            session.flush()
+            return _view(row)
+
+        return await self.write(who, Permission.VERIFY, work)
+
+    async def verifications(self, who: User, execution_id: str) -> dict[str, Any]:
+        """Stored results, newest first."""
+
+        def work(session: Session) -> dict[str, Any]:
+            store.load(session, execution_id)
+            query = (
+                select(VerificationRow)
+                .where(VerificationRow.execution_id == execution_id)
+                .order_by(col(VerificationRow.id).desc())
+                .limit(50)
+            )
+            return {"items": [_view(row) for row in session.exec(query)]}
+
+        return await self.read(who, work, Permission.VERIFY)
+
+    async def verify_bundle(self, who: User, bundle: bytes) -> dict[str, Any]:
+        """Check an evidence file that somebody brought, against what this node trusts."""
+        require(who, Permission.VERIFY)
+        trust = await self.parts.chain.trust_for_file(bundle)
+        report = await asyncio.to_thread(verify, bundle, trust)
+        return {"verdict": report.verdict, "checks": msgspec.to_builtins(report.checks)}
+
+
+def _completion(bundle: dict[str, Any], org_id: str) -> dict[str, Any]:
+    mine = [one for one in bundle["anchors"] if one["org_id"] == org_id]
+    return mine[-1] if mine else {}
+
+
+def _view(row: VerificationRow) -> dict[str, Any]:
+    view = row.model_dump(exclude={"id", "checks"})
+    return {**view, "checks": msgspec.json.decode(row.checks)}

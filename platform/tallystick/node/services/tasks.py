@@ -1,0 +1,160 @@
+"""Staff's tasks: claim, answer, give back."""
+
+from typing import Any
+
+import msgspec
+from sqlmodel import Session, col, select, tuple_
+
+from tallystick.core.errors import NotFound, WrongState
+from tallystick.core.statement import Result
+from tallystick.node.record import audience, store
+from tallystick.node.record.authoring import Saying, say
+from tallystick.node.record.store import Loaded
+from tallystick.node.services import views
+from tallystick.node.services.base import Service, bounded, cursor_values, page
+from tallystick.node.services.forms import check_form
+from tallystick.node.services.values import resolve
+from tallystick.tenants.models.record import TaskRow
+from tallystick.tenants.permissions import Permission
+from tallystick.tenants.users import User
+
+_WORK = Permission.WORK_ON_TASKS
+_OPEN = ("open", "claimed")
+
+
+class Tasks(Service):
+    """Tasks that people of this organisation answer."""
+
+    async def tasks(
+        self, who: User, *, status: str | None = "open", limit: int = 50, cursor: str | None = None
+    ) -> dict[str, Any]:
+        """Oldest first, in keyset pages; ``open`` includes what colleagues have claimed."""
+        limit, after = bounded(limit), cursor_values(cursor, (int, str))
+        words = list(_OPEN) if status == "open" else [status] if status else None
+
+        def work(session: Session) -> dict[str, Any]:
+            query = select(TaskRow).where(TaskRow.kind == "user").order_by(col(TaskRow.since), col(TaskRow.key))
+            if words:
+                query = query.where(col(TaskRow.status).in_(words))
+            if after:
+                query = query.where(tuple_(col(TaskRow.since), col(TaskRow.key)) > tuple(after))
+            rows = list(session.exec(query.limit(limit + 1)))
+            return page(rows, limit, lambda row: [row.since, row.key], lambda row: self._view(session, row))
+
+        return await self.read(who, work)
+
+    async def task(self, who: User, task_key: str) -> dict[str, Any]:
+        """One task."""
+        return await self.read(who, lambda session: self._view(session, self._row(session, task_key)))
+
+    async def claim(self, who: User, task_key: str) -> dict[str, Any]:
+        """Take the task for oneself; taking it twice is harmless, taking a colleague's is refused."""
+
+        def work(session: Session) -> dict[str, Any]:
+            row = self._open_row(session, task_key, who)
+            row.status, row.claimed_by, row.claimed_at = "claimed", who.username, self.parts.context.now()
+            session.add(row)
+            return self._view(session, row)
+
+        return await self.write(who, _WORK, work)
+
+    async def release(self, who: User, task_key: str) -> dict[str, Any]:
+        """Give a claimed task back."""
+
+        def work(session: Session) -> dict[str, Any]:
+            row = self._open_row(session, task_key, who)
+            row.status, row.claimed_by, row.claimed_at = "open", None, None
+            session.add(row)
+            return self._view(session, row)
+
+        return await self.write(who, _WORK, work)
+
+    async def complete(self, who: User, task_key: str, data: dict[str, Any]) -> dict[str, Any]:
+        """Answer with data, checked against the task's form."""
+        return await self._answer(who, task_key, status="completed", data=data)
+
+    async def approve(self, who: User, task_key: str, comments: str = "") -> dict[str, Any]:
+        """Approve."""
+        return await self._decide(who, task_key, approved=True, comments=comments)
+
+    async def reject(self, who: User, task_key: str, comments: str = "") -> dict[str, Any]:
+        """Reject, which is an answer and not a failure."""
+        return await self._decide(who, task_key, approved=False, comments=comments)
+
+    async def fail(self, who: User, task_key: str, code: str, message: str) -> dict[str, Any]:
+        """Say that it could not be done; the step's retry policy decides what follows."""
+        return await self._answer(who, task_key, status="failed", code=code, message=message)
+
+    async def cancel(self, who: User, task_key: str, reason: str) -> dict[str, Any]:
+        """Withdraw from the task, which cancels the execution."""
+        return await self._answer(who, task_key, status="cancelled", code="cancelled", message=reason)
+
+    async def _decide(self, who: User, task_key: str, *, approved: bool, comments: str) -> dict[str, Any]:
+        data: dict[str, Any] = {"approval_decision": approved, **({"comments": comments} if comments else {})}
+        return await self._answer(who, task_key, status="completed", data=data, only="approval")
+
+    async def _answer(
+        self,
+        who: User,
+        task_key: str,
+        *,
+        status: str,
+        data: dict[str, Any] | None = None,
+        code: str | None = None,
+        message: str = "",
+        only: str | None = None,
+    ) -> dict[str, Any]:
+        def work(session: Session) -> dict[str, Any]:
+            row = self._open_row(session, task_key, who)
+            loaded = store.load(session, row.execution)
+            step = loaded.agreement.definition["steps"][row.step]
+            if only and views.task_type(step) != only:
+                raise WrongState(f"only an {only} can be approved or rejected", state=views.task_type(step))
+            values = resolve(session, data or {})
+            if status == "completed":
+                check_form(step, values)
+            if message:
+                values["$message"] = message
+            say(session, self.parts.context, loaded, _saying(loaded, row, status, values, code))
+            session.refresh(row)
+            if row.status in _OPEN:
+                row.status, row.claimed_by = "answered", who.username  # on its way to the coordinator
+                session.add(row)
+            return self._view(session, row)
+
+        return await self.write(who, _WORK, work)
+
+    def _open_row(self, session: Session, task_key: str, who: User) -> TaskRow:
+        row = self._row(session, task_key)
+        if row.status not in _OPEN:
+            raise WrongState(f"the task is {row.status}", state=row.status)
+        if row.claimed_by not in {None, who.username}:
+            raise WrongState(f"the task is claimed by {row.claimed_by}", state="claimed", code="claimed_by_other")
+        return row
+
+    def _row(self, session: Session, task_key: str) -> TaskRow:
+        row = session.get(TaskRow, task_key)
+        if row is None or row.kind != "user":
+            raise NotFound("there is no such task here")
+        return row
+
+    def _view(self, session: Session, row: TaskRow) -> dict[str, Any]:
+        return views.task(row, store.load(session, row.execution))
+
+
+def _saying(loaded: Loaded, row: TaskRow, status: str, values: dict[str, Any], code: str | None) -> Saying:
+    def make(commitments: dict[str, str], sealed: list[str]) -> Result:
+        text = commitments.pop("$message", None)
+        error = {"code": code, "message": text} if code else None
+        facts = {"task": row.task, "attempt": row.attempt, "status": status, "data": commitments, "sealed": sealed}
+        return msgspec.convert({**facts, "error": error}, Result)
+
+    return Saying(
+        kind="result",
+        make=make,
+        answer_key=f"result/{row.task}/{row.attempt}",
+        values=values,
+        readers=audience.of_step(loaded.agreement, row.step),
+        task=row.task,
+        attempt=row.attempt,
+    )

@@ -1,0 +1,161 @@
+"""How rows look to people: the words and fields of names.md."""
+
+from typing import Any
+
+from tallystick.core.agreement import Agreement
+from tallystick.core.engine.state import State
+from tallystick.node.record.effects import task_key
+from tallystick.node.record.store import Loaded
+from tallystick.tenants.models.record import NotificationRow, TaskRow
+
+_COLLABORATION_STATUS = {"running": "in_progress", "suspended": "in_progress", "cancelled": "terminated"}
+_DONE = ("completed",)
+
+
+def collaboration_status(status: str) -> str:
+    """A collaboration's word for an execution's status."""
+    return _COLLABORATION_STATUS.get(status, status)
+
+
+def names(agreement: Agreement) -> dict[str, str]:
+    """Organisation names by id."""
+    return {one.org_id: one.name for one in agreement.participants}
+
+
+def collaboration(loaded: Loaded) -> dict[str, Any]:
+    """The status answer of names.md, with what the portal shows beside it."""
+    state, agreement, row = loaded.state, loaded.agreement, loaded.row
+    return {
+        "collaboration_id": row.id,
+        "execution_id": row.id,
+        "name": row.name,
+        "description": agreement.definition.get("description", ""),
+        "status": collaboration_status(state.status),
+        "workflow_status": state.status,
+        "outcome": state.outcome,
+        "participants": [_participant(agreement, one.org_id, state) for one in agreement.participants],
+        "completed_activities": _completed(loaded),
+        "pending_activities": _pending(loaded),
+        "created_at": row.created_at,
+        "last_updated": row.updated_at,
+        "definition_id": row.definition_id,
+        "agreement_hash": row.agreement_hash,
+        "coordinator": row.coordinator,
+        "initiator": agreement.initiator,
+        "dispute": row.dispute,
+    }
+
+
+def execution(loaded: Loaded, attested_by: list[dict[str, Any]]) -> dict[str, Any]:
+    """An execution as its record shows it."""
+    return {
+        "execution_id": loaded.row.id,
+        "name": loaded.row.name,
+        "definition_id": loaded.row.definition_id,
+        "status": loaded.state.status,
+        "outcome": loaded.state.outcome,
+        "term": loaded.state.term,
+        "size": loaded.state.size,
+        "root": loaded.replay.root,
+        "coordinator": loaded.row.coordinator,
+        "agreement_hash": loaded.row.agreement_hash,
+        "attested_by": attested_by,
+        "dispute": loaded.row.dispute,
+        "created_at": loaded.row.created_at,
+        "last_updated": loaded.row.updated_at,
+    }
+
+
+def task(row: TaskRow, loaded: Loaded) -> dict[str, Any]:
+    """A task for staff and workers."""
+    step = loaded.agreement.definition["steps"][row.step]
+    return {
+        "task_id": row.key,
+        "collaboration_id": row.execution,
+        "execution_id": row.execution,
+        "collaboration_name": loaded.row.name,
+        "step": row.step,
+        "name": step["name"],
+        "description": step.get("description", ""),
+        "task_type": task_type(step),
+        "attempt": row.attempt,
+        "status": row.status,
+        "claimed_by": row.claimed_by,
+        "due_at": row.due_at,
+        "priority": row.priority,
+        "assigned_org": step["assigned_org"],
+        "form": step["form"],
+        "parameters": step.get("input") or {},
+        "targets": step["targets"],
+        "since": row.since,
+        "note": row.note,
+    }
+
+
+def task_type(step: dict[str, Any]) -> str:
+    """The short form's word for a step."""
+    if step["step_type"] == "user_task":
+        return "approval" if any(field["id"] == "approval_decision" for field in step["form"]) else "activity"
+    if step["activity_type"] in {"data_exchange", "notification"}:
+        return str(step["activity_type"])
+    return "decision" if step["step_type"] == "decision" else "activity"
+
+
+def notification(row: NotificationRow, organisations: dict[str, str], name: str) -> dict[str, Any]:
+    """A notification."""
+    return {
+        "id": row.id,
+        "notification_type": row.notification_type,
+        "message": row.message,
+        "collaboration_id": row.execution,
+        "collaboration_name": name,
+        "from_org": row.from_org,
+        "from_name": organisations.get(row.from_org, row.from_org),
+        "at": row.at,
+        "requires_acknowledgment": row.requires_acknowledgment,
+        "acknowledged": row.acknowledged,
+        "read": row.read,
+    }
+
+
+def _participant(agreement: Agreement, org_id: str, state: State) -> dict[str, Any]:
+    one = agreement.participant(org_id)
+    return {
+        "org_id": org_id,
+        "name": one.name if one else org_id,
+        "role": one.role if one else "",
+        "consent": state.consents.get(org_id, "pending"),
+        "can_terminate": bool(one and one.can_terminate),
+    }
+
+
+def _completed(loaded: Loaded) -> list[dict[str, Any]]:
+    return [
+        {"task": name, "name": _step_name(loaded, task.step), "org": task.org, "outcome": task.outcome}
+        for name, task in loaded.state.tasks.items()
+        if task.status in _DONE
+    ]
+
+
+def _pending(loaded: Loaded) -> list[dict[str, Any]]:
+    steps = loaded.agreement.definition["steps"]
+    return [
+        {
+            "task": name,
+            "task_id": task_key(loaded.row.id, name, task.attempt),
+            "name": _step_name(loaded, task.step),
+            "org": task.org,
+            "status": task.status,
+            "waiting_for": list(task.waiting) or [task.org],
+            "since": task.assigned_at,
+            "due_date": task.due_at,
+            "priority": steps[task.step]["priority"],
+        }
+        for name, task in loaded.state.tasks.items()
+        if task.status in {"open", "delivering", "retrying"} and loaded.state.status == "running"
+    ]
+
+
+def _step_name(loaded: Loaded, step: str) -> str:
+    name: str = loaded.agreement.definition["steps"][step]["name"]
+    return name

@@ -1,0 +1,74 @@
+"""Why an execution is not further: everything that waits says for what, for whom, since when and what was tried."""
+
+from typing import Any
+
+from sqlmodel import Session, col, select
+
+from tallystick.node.record import store
+from tallystick.node.record.store import Loaded
+from tallystick.tenants.models.record import InboxRow, OutboxRow, StatementRow, TaskRow
+
+
+def waits(session: Session, org_id: str, execution_id: str) -> list[dict[str, Any]]:
+    """All that the execution waits for, as far as this node knows."""
+    loaded = store.load(session, execution_id)
+    return [
+        *_consents(loaded),
+        *_tasks(loaded),
+        *_automatic(session, org_id, execution_id),
+        *_outbox(session, execution_id),
+        *_statements(session, org_id, execution_id),
+        *_inbox(session, execution_id),
+    ]
+
+
+def _consents(loaded: Loaded) -> list[dict[str, Any]]:
+    if loaded.state.status == "ready":
+        return [_item("start", loaded.agreement.initiator, loaded.row.updated_at)]
+    if loaded.state.status != "created":
+        return []
+    pending = [org for org, consent in loaded.state.consents.items() if consent == "pending"]
+    return [_item("consent", org, loaded.row.created_at) for org in pending]
+
+
+def _tasks(loaded: Loaded) -> list[dict[str, Any]]:
+    if loaded.state.status != "running":
+        return []
+    items = []
+    for name, task in loaded.state.tasks.items():
+        if task.status == "open":
+            items.append(_item(f"result of {name}", task.org, task.assigned_at))
+        elif task.status == "delivering":
+            items += [_item(f"receipt of {name}", org, task.assigned_at) for org in task.waiting]
+    return items
+
+
+def _automatic(session: Session, org_id: str, execution_id: str) -> list[dict[str, Any]]:
+    query = select(TaskRow).where(
+        TaskRow.execution == execution_id, TaskRow.status == "open", col(TaskRow.note).is_not(None)
+    )
+    return [_item(f"{row.kind} of {row.task}", org_id, row.since, tried=row.note) for row in session.exec(query)]
+
+
+def _outbox(session: Session, execution_id: str) -> list[dict[str, Any]]:
+    rows = session.exec(select(OutboxRow).where(OutboxRow.execution == execution_id).limit(100))
+    return [
+        _item(f"delivery of {row.what}", row.partner, row.since, tried=f"{row.attempts} times; {row.last_error or ''}")
+        for row in rows
+    ]
+
+
+def _statements(session: Session, org_id: str, execution_id: str) -> list[dict[str, Any]]:
+    query = select(StatementRow).where(
+        StatementRow.execution == execution_id, StatementRow.iss == org_id, col(StatementRow.seq).is_(None)
+    )
+    return [_item(f"sequencing of {row.kind}", "coordinator", row.at, tried=row.refusal) for row in session.exec(query)]
+
+
+def _inbox(session: Session, execution_id: str) -> list[dict[str, Any]]:
+    query = select(InboxRow).where(InboxRow.outcome == "wait", InboxRow.execution == execution_id)
+    return [_item("message", row.partner, row.since, tried=row.reason) for row in session.exec(query)]
+
+
+def _item(what: str, for_whom: str, since: int, *, tried: str | None = None) -> dict[str, Any]:
+    return {"what": what, "for_whom": for_whom, "since": since, "tried": tried}

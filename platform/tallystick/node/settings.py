@@ -1,0 +1,69 @@
+"""A node's settings: one JSON file in its data folder, written by ``tally init`` and readable by its owner only."""
+
+from pathlib import Path
+
+import msgspec
+
+from tallystick.core.errors import Invalid
+
+
+class Contracts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The addresses (``0x…``) that the organisation works with."""
+
+    org_registry: str
+    workflow_registry: str
+    execution_ledger: str
+
+
+class Blockchain(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The chain that executions are anchored on."""
+
+    blockchain_url: str
+    chain_id: int
+    contracts: Contracts
+    transaction_confirmation_blocks: int = 1
+    gas_limit: int = 3_000_000
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """See names.md for the words; ports of 0 let the system choose and the node remembers its choice."""
+
+    org_id: str
+    name: str
+    domain: str
+    host: str = "127.0.0.1"
+    port: int = 0
+    capabilities: list[str] = ["data_exchange", "approval"]
+    blockchain: Blockchain | None = None
+    sealing_suite: str = "x25519-hkdf-sha256-chacha20poly1305"
+    language: str = "en"
+    data_dir: Path = Path()
+
+    @property
+    def database_path(self) -> Path:
+        """The tenant database."""
+        return self.data_dir / "tenant.db"
+
+    @property
+    def keystore_path(self) -> Path:
+        """The encrypted keystore."""
+        return self.data_dir / "keystore.json"
+
+
+def load(data_dir: Path) -> Settings:
+    """Read ``settings.json`` of a data folder."""
+    path = data_dir / "settings.json"
+    try:
+        settings = msgspec.json.decode(path.read_bytes(), type=Settings)
+    except FileNotFoundError as error:
+        raise Invalid(f"{path} does not exist; run tally init first", code="no_settings") from error
+    except msgspec.DecodeError as error:
+        raise Invalid(f"{path}: {error}", code="bad_settings") from error
+    return msgspec.structs.replace(settings, data_dir=data_dir.resolve())
+
+
+def dump(settings: Settings) -> bytes:
+    """The file's bytes; the data folder is where the file lies, so it is not written."""
+    document = msgspec.to_builtins(settings)
+    del document["data_dir"]
+    return msgspec.json.format(msgspec.json.encode(document), indent=2)

@@ -1,0 +1,216 @@
+"""An organisation's card: who it is and which keys speak for it, signed by its root key.
+
+To verify, in this order: form of the token; form and bounds of each field; key ids; the signature by the root key that
+the card names. That this is the right root key is for the caller to know: it was pinned, or compared out of band.
+"""
+
+import re
+import time
+from collections.abc import Sequence
+from typing import Any, Protocol
+from urllib.parse import urlsplit
+
+import msgspec
+from cryptography import x509
+
+from tallystick.core import jws
+from tallystick.core.agreement import PublicKey, SealingKey
+from tallystick.core.errors import Invalid, UnknownVersion
+from tallystick.core.keys import SigningKey, key_id
+from tallystick.tenants import hpke, nkey
+
+VERSION = 1
+TYP = "tally-card+jwt"
+MAX_CARD = 64_000  # characters: room for rotated keys and a certificate
+MAX_SIGNING_KEYS = 16
+MAX_CAPABILITIES = 32
+MAX_PEM = 16_000
+_ORG_ID = re.compile(r"[a-z][a-z0-9-]{1,39}\Z")
+_DOMAIN = re.compile(r"(?=.{1,253}\Z)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*\Z")
+_CAPABILITY = re.compile(r"[a-z][a-z0-9_]{0,39}\Z")
+_ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}\Z")
+_CHAIN_ORG = re.compile(r"0x[0-9a-f]{64}\Z")
+_HEX_KEY = re.compile(r"[0-9a-f]{64}\Z")
+
+
+class BadCard(Invalid):
+    """A card's field breaks its rule (``field``)."""
+
+    default_code = "bad_card"
+
+    def __init__(self, field: str, rule: str) -> None:
+        super().__init__(f"card: {field} {rule}", pointer=f"/{field}")
+        self.field = field
+
+
+class Nats(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where the organisation's nats-server takes leafnodes, its public user key and its certificate authority (PEM)."""
+
+    leaf_url: str
+    nkey: str
+    tls_ca: str
+
+
+class Card(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """See ``names.md``, "Organisation"; ``public_key`` is the Ed25519 root key (hex), ``iat`` in milliseconds."""
+
+    v: int
+    iss: str
+    iat: int
+    id: str
+    name: str
+    domain: str
+    endpoint_url: str
+    is_active: bool
+    capabilities: list[str]
+    public_key: str
+    signing_keys: list[PublicKey]
+    sealing_key: SealingKey
+    chain_org: str
+    chain_admin: str
+    log_key: str
+    nats: Nats
+
+
+class Keys(Protocol):
+    """What a card needs of a keystore."""
+
+    root: SigningKey
+    signing_keys: tuple[SigningKey, ...]
+
+    @property
+    def sealing_key(self) -> hpke.SealingKey: ...
+    @property
+    def chain_address(self) -> str: ...
+    @property
+    def log_address(self) -> str: ...
+    @property
+    def nkey_public(self) -> str: ...
+
+
+def build(
+    keys: Keys,
+    *,
+    org_id: str,
+    name: str,
+    domain: str,
+    endpoint_url: str,
+    capabilities: Sequence[str],
+    chain_org: str,
+    leaf_url: str,
+    tls_ca: str,
+    is_active: bool = True,
+    issued_at: int | None = None,
+) -> str:
+    """The signed card of the organisation that holds ``keys``; it passes :func:`verify`."""
+    card = Card(
+        v=VERSION,
+        iss=org_id,
+        iat=time.time_ns() // 1_000_000 if issued_at is None else issued_at,
+        id=org_id,
+        name=name,
+        domain=domain,
+        endpoint_url=endpoint_url,
+        is_active=is_active,
+        capabilities=sorted(capabilities),
+        public_key=keys.root.public_hex,
+        signing_keys=[PublicKey(kid=key.kid, key=key.public_hex) for key in keys.signing_keys],
+        sealing_key=SealingKey(kid=keys.sealing_key.kid, suite=keys.sealing_key.suite, key=keys.sealing_key.public_hex),
+        chain_org=chain_org,
+        chain_admin=keys.chain_address,
+        log_key=keys.log_address,
+        nats=Nats(leaf_url=leaf_url, nkey=keys.nkey_public, tls_ca=tls_ca),
+    )
+    _check(card)
+    return jws.sign(keys.root, TYP, msgspec.to_builtins(card))
+
+
+def verify(token: str) -> Card:
+    """The card in ``token``, if its own root key signed it; anything else raises :class:`Invalid`."""
+    if len(token) > MAX_CARD:
+        raise Invalid(f"a card has at most {MAX_CARD} characters", code="too_large")
+    read = jws.read(token, TYP)
+    card = _card(read.payload)
+    _check(card)
+    if read.kid != key_id(bytes.fromhex(card.public_key)):
+        raise BadCard("public_key", "is not the key that the token names")
+    jws.verify(read, card.public_key)
+    return card
+
+
+def check_org_id(org_id: str) -> str:
+    """Return an organisation's id: a lower-case slug of 2 to 40 characters."""
+    if not _ORG_ID.match(org_id):
+        raise BadCard("id", "must be a lower-case letter, then 1 to 39 letters, digits or hyphens")
+    return org_id
+
+
+def _card(payload: dict[str, Any]) -> Card:
+    if payload.get("v") != VERSION:
+        raise UnknownVersion("the card has a version that is not known here")
+    try:
+        return msgspec.convert(payload, Card)
+    except msgspec.ValidationError as error:
+        raise Invalid(f"card: {error}", code="bad_card") from error
+
+
+def _check(card: Card) -> None:
+    check_org_id(card.id)
+    rules = {
+        "iss": card.iss == card.id,
+        "iat": card.iat > 0,
+        "name": 0 < len(card.name) <= 200 and card.name.isprintable() and card.name == card.name.strip(),
+        "domain": bool(_DOMAIN.match(card.domain)),
+        "endpoint_url": _is_url(card.endpoint_url, {"http", "https"}),
+        "capabilities": _are_capabilities(card.capabilities),
+        "public_key": bool(_HEX_KEY.match(card.public_key)),
+        "signing_keys": _are_signing_keys(card.signing_keys),
+        "chain_org": bool(_CHAIN_ORG.match(card.chain_org)),
+        "chain_admin": bool(_ADDRESS.match(card.chain_admin)),
+        "log_key": bool(_ADDRESS.match(card.log_key)),
+    }
+    for field, holds in rules.items():
+        if not holds:
+            raise BadCard(field, "breaks its rule")
+    _check_sealing_key(card.sealing_key)
+    _check_nats(card.nats)
+
+
+def _check_sealing_key(key: SealingKey) -> None:
+    hpke.read_public(key.suite, key.key)
+    if key.kid != key_id(bytes.fromhex(key.key)):
+        raise BadCard("sealing_key", "has a key id that is not its key's")
+
+
+def _check_nats(nats: Nats) -> None:
+    if not _is_url(nats.leaf_url, {"tls", "nats", "nats-leaf", "wss"}):
+        raise BadCard("nats", "has no usable leaf URL")
+    nkey.check_public(nats.nkey)
+    try:
+        certificates = x509.load_pem_x509_certificates(nats.tls_ca[:MAX_PEM].encode("ascii"))
+    except ValueError as error:
+        raise BadCard("nats", "has no readable certificate authority") from error
+    if len(certificates) != 1 or len(nats.tls_ca) > MAX_PEM:
+        raise BadCard("nats", "must have exactly one certificate authority")
+
+
+def _are_signing_keys(keys: Sequence[PublicKey]) -> bool:
+    fit = all(_HEX_KEY.match(key.key) and key.kid == key_id(bytes.fromhex(key.key)) for key in keys)
+    return 0 < len(keys) <= MAX_SIGNING_KEYS and fit and len({key.kid for key in keys}) == len(keys)
+
+
+def _are_capabilities(names: Sequence[str]) -> bool:
+    return len(set(names)) == len(names) <= MAX_CAPABILITIES and all(_CAPABILITY.match(name) for name in names)
+
+
+def _is_url(text: str, schemes: set[str]) -> bool:
+    """An address without user, password, query or fragment: a card must not carry credentials."""
+    if len(text) > 2048 or not text.isascii() or not text.isprintable() or " " in text:
+        return False
+    try:
+        url = urlsplit(text)
+        port = url.port
+    except ValueError:
+        return False
+    plain = "@" not in url.netloc and not url.query and not url.fragment
+    return url.scheme in schemes and bool(url.hostname) and plain and port != 0

@@ -1,0 +1,139 @@
+"""One organisation's database: SQLite in its own private folder, or Postgres by URL.
+
+A committed write survives a power cut (``synchronous=FULL``). Writers take SQLite's lock when they begin, so a
+transaction that has read something never fails half-way because another one wrote first.
+"""
+
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import Any, Self
+
+from sqlalchemy import Connection, Engine, create_engine, event, exc, make_url
+from sqlalchemy.engine import URL
+from sqlmodel import Session
+
+from tallystick.core.errors import Unavailable
+from tallystick.tenants import migrations
+from tallystick.tenants.files import private_file
+
+BUSY_MS = 10_000  # longer than any transaction here takes, shorter than a person waits
+_PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", f"busy_timeout={BUSY_MS}")
+_WRITES = "tallystick_writes"
+_SQLITE_REASONS = {
+    sqlite3.SQLITE_BUSY: "locked",
+    sqlite3.SQLITE_LOCKED: "locked",
+    sqlite3.SQLITE_READONLY: "read_only",
+    sqlite3.SQLITE_IOERR: "io",
+    sqlite3.SQLITE_CORRUPT: "damaged",
+    sqlite3.SQLITE_FULL: "disk_full",
+    sqlite3.SQLITE_CANTOPEN: "cannot_open",
+    sqlite3.SQLITE_NOTADB: "damaged",
+}
+
+
+class DatabaseUnavailable(Unavailable):
+    """The database cannot serve now (``reason``: ``disk_full``, ``locked``, ``read_only``, ``io``, ``damaged``, …)."""
+
+    default_code = "database_unavailable"
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"the database is unavailable: {reason.replace('_', ' ')}")
+        self.reason = reason
+
+
+class Database:
+    """The tenant database at a path (SQLite) or SQLAlchemy URL; close it, or use it as a context manager."""
+
+    def __init__(self, where: Path | str) -> None:
+        url = _url(where)
+        self.is_sqlite = url.get_backend_name() == "sqlite"
+        self.engine = _sqlite(url) if self.is_sqlite else create_engine(url, pool_pre_ping=True, hide_parameters=True)
+        # Threads queue here instead of polling SQLite's file lock; other processes meet at the file lock.
+        self._one_writer = threading.RLock() if self.is_sqlite else nullcontext()
+
+    def create_schema(self) -> int:
+        """Make missing tables, apply the migrations that are due, and return the schema's version."""
+        with self.write() as session:
+            return migrations.migrate(session.connection())
+
+    @contextmanager
+    def session(self) -> Iterator[Session]:
+        """A session on one consistent snapshot for reading; whatever it changes is rolled back."""
+        with _translated(), Session(self.engine, expire_on_commit=False) as session:
+            yield session
+
+    @contextmanager
+    def write(self) -> Iterator[Session]:
+        """A session in one durable transaction: committed at the end of the block, rolled back on any exception.
+
+        Do not nest it, and do not await inside: SQLite has one writer.
+        """
+        with _translated(), self._one_writer, Session(self.engine, expire_on_commit=False) as session:
+            session.connection(execution_options={_WRITES: True})
+            yield session
+            session.commit()
+
+    def close(self) -> None:
+        """Close every connection."""
+        self.engine.dispose()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"Database({self.engine.url.render_as_string(hide_password=True)})"
+
+
+def _url(where: Path | str) -> URL:
+    if isinstance(where, str) and "://" in where:
+        return make_url(where)
+    return URL.create("sqlite", database=str(Path(where).absolute()))
+
+
+def _sqlite(url: URL) -> Engine:
+    if url.database:
+        private_file(Path(url.database))  # SQLite gives its -wal and -shm files the same mode
+    engine = create_engine(url, connect_args={"timeout": BUSY_MS / 1000}, hide_parameters=True)
+    event.listen(engine, "connect", _configure)
+    event.listen(engine, "begin", _begin)
+    return engine
+
+
+def _configure(connection: Any, _record: Any) -> None:
+    """Take transactions out of the driver's hands: it would begin them late and without the lock."""
+    connection.isolation_level = None
+    for pragma in _PRAGMAS:
+        connection.execute(f"PRAGMA {pragma}").close()
+
+
+def _begin(connection: Connection) -> None:
+    writes = connection.get_execution_options().get(_WRITES, False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """Tell what may pass with time from what is a mistake in the program, which stays as it is."""
+    try:
+        yield
+    except exc.TimeoutError as error:
+        raise DatabaseUnavailable("too_many_connections") from error
+    except exc.DBAPIError as error:
+        reason = _reason(error)
+        if reason is None:
+            raise
+        raise DatabaseUnavailable(reason) from error
+
+
+def _reason(error: exc.DBAPIError) -> str | None:
+    cause = error.orig
+    if isinstance(cause, sqlite3.Error):
+        # Extended result codes keep the primary code in their low byte.
+        return _SQLITE_REASONS.get(getattr(cause, "sqlite_errorcode", 0) & 0xFF)
+    return "unreachable" if isinstance(error, exc.OperationalError) else None

@@ -1,0 +1,62 @@
+"""Numbered forward migrations of the tenant database.
+
+Tables that are missing are made from the models; a migration changes what an earlier version left behind. A
+fresh database starts at the newest version, an older one is brought forward, and a newer one is refused: an old
+program would write what the new one no longer reads.
+"""
+
+import importlib
+import pkgutil
+import time
+from collections.abc import Callable, Sequence
+
+from sqlalchemy import Connection, func, insert, select, text
+from sqlmodel import SQLModel
+
+from tallystick.core.errors import Invalid
+from tallystick.tenants import models
+from tallystick.tenants.models.schema import SchemaVersion
+
+Migration = Callable[[Connection], None]
+MIGRATIONS: Sequence[Migration] = ()  # the first one brings version 1 to version 2
+_POSTGRES_LOCK = 0x7A11_5714  # any constant: replicas that start together take turns on it
+
+
+class SchemaTooNew(Invalid):
+    """The database was written by a newer version of this software (``found``, ``known``)."""
+
+    default_code = "schema_too_new"
+
+    def __init__(self, found: int, known: int) -> None:
+        super().__init__(f"the database has schema version {found}, this software knows {known}; use a newer one")
+        self.found = found
+        self.known = known
+
+
+def migrate(connection: Connection, steps: Sequence[Migration] = MIGRATIONS) -> int:
+    """Bring the schema to the newest version within the caller's transaction; return that version."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _POSTGRES_LOCK})
+    import_models()
+    newest = len(steps) + 1
+    found = _found(connection)
+    if found > newest:
+        raise SchemaTooNew(found, newest)
+    for step in steps[max(found - 1, 0) :] if found else ():
+        step(connection)
+    SQLModel.metadata.create_all(connection)
+    if found < newest:
+        connection.execute(insert(SchemaVersion).values(version=newest, applied_at=time.time_ns() // 1_000_000))
+    return newest
+
+
+def import_models() -> None:
+    """Import every module of ``models``: a table that nobody imported would be missing from the schema."""
+    for module in pkgutil.iter_modules(models.__path__):
+        importlib.import_module(f"{models.__name__}.{module.name}")
+
+
+def _found(connection: Connection) -> int:
+    """The version that the database has; 0 for a fresh one."""
+    SQLModel.metadata.tables[SchemaVersion.__tablename__].create(connection, checkfirst=True)
+    return connection.execute(select(func.max(SchemaVersion.version))).scalar() or 0

@@ -1,0 +1,15 @@
+"""The organisations that this one works with."""
+
+from sqlalchemy import BigInteger, Text
+from sqlmodel import Field, SQLModel
+
+
+class Partner(SQLModel, table=True):
+    """A partner's newest card (the signed token) and the root key pinned when it was first accepted."""
+
+    org_id: str = Field(primary_key=True, max_length=40)
+    card: str = Field(sa_type=Text)
+    root_key: str = Field(max_length=64)
+    status: str = Field(default="active", max_length=16)  # active | suspended, by decision of this organisation
+    issued_at: int = Field(sa_type=BigInteger)
+    updated_at: int = Field(sa_type=BigInteger)

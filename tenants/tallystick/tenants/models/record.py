@@ -1,0 +1,198 @@
+"""Tables of the signed record: what was said, sequenced, opened and sent. Times are milliseconds since 1970 (UTC)."""
+
+from sqlalchemy import BigInteger, Index, LargeBinary, UniqueConstraint
+from sqlmodel import Field, SQLModel
+
+
+class AgreementRow(SQLModel, table=True):
+    """An agreement in canonical bytes, by its hash."""
+
+    __tablename__ = "agreement"
+    hash: str = Field(primary_key=True)
+    document: bytes = Field(sa_type=LargeBinary)
+
+
+class ExecutionRow(SQLModel, table=True):
+    """Where an execution stands: the fold of its entries, and the tree's right edge."""
+
+    __tablename__ = "execution"
+    id: str = Field(primary_key=True)
+    agreement_hash: str
+    name: str
+    definition_id: str
+    status: str = Field(index=True)
+    coordinator: str
+    term: int = 0
+    size: int = 0
+    root: str = ""
+    frontier: bytes = Field(sa_type=LargeBinary)
+    state: bytes = Field(sa_type=LargeBinary)
+    created_at: int = Field(sa_type=BigInteger, index=True)
+    updated_at: int = Field(sa_type=BigInteger)
+    start_size: int | None = None  # the head that the start leaf anchors
+    next_due: int | None = Field(
+        default=None, sa_type=BigInteger, index=True
+    )  # the earliest timer, where this node coordinates
+    dispute: str | None = None
+
+
+class StatementRow(SQLModel, table=True):
+    """A statement's token. Own ones carry ``answer_key``: one signature for one question, whatever crashes."""
+
+    __tablename__ = "statement"
+    __table_args__ = (
+        UniqueConstraint("execution", "answer_key"),
+        Index("ix_statement_execution_seq", "execution", "seq"),
+    )
+    id: str = Field(primary_key=True)
+    execution: str
+    iss: str
+    kind: str
+    token: str
+    at: int = Field(sa_type=BigInteger)
+    seq: int | None = None
+    answer_key: str | None = None
+    refusal: str | None = None  # "code: detail", when the coordinator refused it
+
+
+class EntryRow(SQLModel, table=True):
+    """An entry's canonical bytes, which are its leaf data."""
+
+    __tablename__ = "entry"
+    execution: str = Field(primary_key=True)
+    term: int = Field(primary_key=True)
+    seq: int = Field(primary_key=True)
+    statement_id: str
+    leaf: bytes = Field(sa_type=LargeBinary)
+
+
+class HeadRow(SQLModel, table=True):
+    """A head (by the coordinator) or an attestation: one for each (execution, term, size, issuer)."""
+
+    __tablename__ = "head"
+    execution: str = Field(primary_key=True)
+    term: int = Field(primary_key=True)
+    size: int = Field(primary_key=True)
+    iss: str = Field(primary_key=True)
+    root: str
+    token: str
+
+
+class OpeningRow(SQLModel, table=True):
+    """A value that this organisation may read, with the salt that proves it; ``value`` is canonical JSON."""
+
+    __tablename__ = "opening"
+    statement_id: str = Field(primary_key=True)
+    property: str = Field(primary_key=True)
+    execution: str = Field(index=True)
+    issuer: str
+    task: str
+    attempt: int
+    salt: str
+    value: bytes = Field(sa_type=LargeBinary)
+
+
+class EnvelopeRow(SQLModel, table=True):
+    """A sealed envelope, kept for relaying to participants that lack it."""
+
+    __tablename__ = "envelope"
+    hash: str = Field(primary_key=True)
+    execution: str = Field(index=True)
+    statement_id: str = Field(index=True)
+    document: bytes = Field(sa_type=LargeBinary)
+
+
+class TaskRow(SQLModel, table=True):
+    """A task of this organisation, for its staff."""
+
+    __tablename__ = "task"
+    __table_args__ = (UniqueConstraint("execution", "task", "attempt"), Index("ix_task_list", "status", "since", "key"))
+    key: str = Field(primary_key=True)
+    execution: str = Field(index=True)
+    task: str
+    step: str
+    attempt: int
+    kind: str  # user, or the automatic activity's type
+    status: str
+    since: int = Field(sa_type=BigInteger)
+    due_at: int | None = Field(default=None, sa_type=BigInteger)
+    priority: str = "normal"
+    claimed_by: str | None = None
+    claimed_at: int | None = Field(default=None, sa_type=BigInteger)
+    note: str | None = None  # why automatic work waits
+
+
+class NotificationRow(SQLModel, table=True):
+    """Something that staff should see."""
+
+    __tablename__ = "notification"
+    id: int | None = Field(default=None, primary_key=True)
+    notification_type: str
+    message: str
+    execution: str
+    from_org: str
+    at: int = Field(sa_type=BigInteger)
+    task: str | None = None
+    attempt: int | None = None
+    requires_acknowledgment: bool = False
+    acknowledged: bool = False
+    read: bool = False
+
+
+class OutboxRow(SQLModel, table=True):
+    """A message that a partner's inbox stream has not confirmed yet."""
+
+    __tablename__ = "outbox"
+    id: int | None = Field(default=None, primary_key=True)
+    partner: str = Field(index=True)
+    message_id: str
+    execution: str | None = None
+    what: str
+    payload: bytes = Field(sa_type=LargeBinary)
+    since: int = Field(sa_type=BigInteger)
+    attempts: int = 0
+    last_error: str | None = None
+
+
+class InboxRow(SQLModel, table=True):
+    """What became of a message that changed nothing or waits; ``payload`` only while it waits."""
+
+    __tablename__ = "inbox"
+    partner: str = Field(primary_key=True)
+    message_id: str = Field(primary_key=True)
+    execution: str | None = Field(default=None, index=True)
+    outcome: str  # confirm, reject, wait
+    reason: str
+    since: int = Field(sa_type=BigInteger)
+    payload: bytes | None = Field(default=None, sa_type=LargeBinary)
+
+
+class DocumentRow(SQLModel, table=True):
+    """A file that staff brought in; its bytes lie encrypted in the chunk folder under the manifest's key."""
+
+    __tablename__ = "document"
+    id: str = Field(primary_key=True)
+    name: str
+    media_type: str
+    size: int
+    sha256: str
+    manifest: bytes = Field(sa_type=LargeBinary)
+    uploaded_by: str
+    at: int = Field(sa_type=BigInteger)
+
+
+class VerificationRow(SQLModel, table=True):
+    """A stored verification result (names.md)."""
+
+    __tablename__ = "verification"
+    id: int | None = Field(default=None, primary_key=True)
+    execution_id: str = Field(index=True)
+    workflow_id: str
+    is_valid: bool
+    verdict: str
+    local_hash: str
+    blockchain_hash: str | None = None
+    verification_time: int = Field(sa_type=BigInteger)
+    blockchain_tx_hash: str | None = None
+    verifier_id: str
+    checks: bytes = Field(sa_type=LargeBinary)

@@ -1,0 +1,126 @@
+"""The partners of one organisation: newest card of each, root key pinned, active or suspended."""
+
+import time
+
+from sqlmodel import Session, col, select
+
+from tallystick.core.errors import Forbidden, Invalid, NotFound
+from tallystick.tenants import card as cards
+from tallystick.tenants.card import Card
+from tallystick.tenants.database import Database
+from tallystick.tenants.models.partner import Partner
+
+MAX_PARTNERS = 1_000  # each has an account and a stream of its own on the nats-server
+
+
+class RootKeyChanged(Invalid):
+    """A card is signed by another root key than the one pinned for that organisation (``org_id``)."""
+
+    default_code = "root_key_changed"
+
+    def __init__(self, org_id: str) -> None:
+        super().__init__(f"the card of {org_id} is signed by another root key than the one known here")
+        self.org_id = org_id
+
+
+class StaleCard(Invalid):
+    """A card is older than the one held: it may name revoked keys (``org_id``)."""
+
+    default_code = "stale_card"
+
+    def __init__(self, org_id: str) -> None:
+        super().__init__(f"the card of {org_id} is older than the one known here")
+        self.org_id = org_id
+
+
+class PartnerSuspended(Forbidden):
+    """This organisation has suspended the partner, or the partner says that it is inactive (``org_id``)."""
+
+    default_code = "partner_suspended"
+
+    def __init__(self, org_id: str) -> None:
+        super().__init__(f"{org_id} is suspended or inactive")
+        self.org_id = org_id
+
+
+class Partners:
+    """All partners in one tenant database."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def put(self, token: str, *, root_key: str | None = None) -> Card:
+        """Verify and keep a card; the first one pins its root key.
+
+        ``root_key`` is the key that the administrator expects, compared out of band. Putting a card twice is harmless.
+        """
+        card = cards.verify(token)
+        with self._database.write() as session:
+            known = session.get(Partner, card.id)
+            pinned = known.root_key if known else root_key
+            if (pinned or card.public_key) != card.public_key or (root_key or card.public_key) != card.public_key:
+                raise RootKeyChanged(card.id)
+            if known is not None and card.iat < known.issued_at:
+                raise StaleCard(card.id)
+            _bound(session, known)
+            session.merge(_row(card, token, known.status if known else "active"))
+        return card
+
+    def get(self, org_id: str) -> Partner:
+        """The partner's row; raises :class:`NotFound`."""
+        with self._database.session() as session:
+            return _found(session, org_id)
+
+    def card(self, org_id: str) -> Card:
+        """The card of an active partner; raises :class:`NotFound` or :class:`PartnerSuspended`."""
+        partner = self.get(org_id)
+        card = cards.verify(partner.card)
+        if partner.status != "active" or not card.is_active:
+            raise PartnerSuspended(org_id)
+        return card
+
+    def all(self) -> list[Partner]:
+        """Every partner, by id."""
+        with self._database.session() as session:
+            return list(session.exec(select(Partner).order_by(col(Partner.org_id))))
+
+    def active(self) -> list[Card]:
+        """The cards of all partners that are neither suspended here nor inactive by their own word."""
+        found = [cards.verify(partner.card) for partner in self.all() if partner.status == "active"]
+        return [card for card in found if card.is_active]
+
+    def suspend(self, org_id: str) -> None:
+        """Stop working with a partner; what is recorded stays."""
+        self._set_status(org_id, "suspended")
+
+    def resume(self, org_id: str) -> None:
+        """Work with a suspended partner again."""
+        self._set_status(org_id, "active")
+
+    def _set_status(self, org_id: str, status: str) -> None:
+        with self._database.write() as session:
+            partner = _found(session, org_id)
+            partner.status = status
+            partner.updated_at = _now()
+
+
+def _found(session: Session, org_id: str) -> Partner:
+    partner = session.get(Partner, org_id)
+    if partner is None:
+        raise NotFound("there is no such partner")
+    return partner
+
+
+def _bound(session: Session, known: Partner | None) -> None:
+    if known is None and len(session.exec(select(Partner.org_id)).all()) >= MAX_PARTNERS:
+        raise Invalid(f"at most {MAX_PARTNERS} partners are allowed", code="too_many_partners")
+
+
+def _row(card: Card, token: str, status: str) -> Partner:
+    return Partner(
+        org_id=card.id, card=token, root_key=card.public_key, status=status, issued_at=card.iat, updated_at=_now()
+    )
+
+
+def _now() -> int:
+    return time.time_ns() // 1_000_000

@@ -1,0 +1,398 @@
+"""Insecure, hand-written stand-ins for the API's and portal's own tests; scenario tests use the real node.
+
+Ids choose the answer: ``missing`` is not found, ``ended`` is in the wrong state, and so on (see :data:`REFUSALS`).
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from tallystick.core.errors import Forbidden, Invalid, NotFound, NotYet, TallystickError, Unavailable, WrongState
+from tallystick.node.api.ports import Unauthenticated
+
+NOW = 1_795_485_600_000
+PASSWORD = "a!b@c$d()e*_,/:;=?@ff[]22 密码"
+BUYER = "华夏汽车 <Buyer> & Co"
+
+REFUSALS: dict[str, Callable[[], TallystickError]] = {
+    "missing": lambda: NotFound("there is no such thing"),
+    "denied": lambda: Forbidden("only a participant may"),
+    "ended": lambda: WrongState("it has ended", state="completed"),
+    "early": lambda: NotYet("the agreement has not come"),
+    "odd": lambda: Invalid("is not acceptable", code="unknown_role", pointer="/definition/participants/0/role"),
+    "down": lambda: Unavailable("the database does not answer"),
+}
+
+
+@dataclass
+class FakePerson:
+    """A user."""
+
+    username: str
+    roles: list[str]
+    language: str = "en"
+
+    @property
+    def id(self) -> str:
+        """The id is the name."""
+        return self.username
+
+    @property
+    def display_name(self) -> str:
+        """With characters that need escaping."""
+        return f"{self.username} <李>"
+
+
+@dataclass
+class FakeSession:
+    """A session whose token names its user."""
+
+    token: str
+    expires_at: int = NOW + 3_600_000_000
+
+
+ROLES = {
+    "administrator": {
+        "create_collaboration", "give_consent", "work_on_tasks", "read", "verify", "administer"
+    },
+    "operator": {"create_collaboration", "give_consent", "work_on_tasks", "read", "verify"},
+    "auditor": {"read", "verify"},
+    "nobody": set(),
+}  # fmt: skip
+
+
+@dataclass
+class FakeAccountsForApiTests:
+    """Users ``admin``, ``operator``, ``auditor`` and ``nobody``; a token is ``token-`` and the name."""
+
+    people: dict[str, FakePerson] = field(
+        default_factory=lambda: {
+            name: FakePerson(name, ["administrator" if name == "admin" else name])
+            for name in ("admin", "operator", "auditor", "nobody")
+        }
+    )
+    signed_out: set[str] = field(default_factory=set)
+
+    async def sign_in(self, username: str, password: str) -> FakeSession:
+        """One password for all."""
+        if username not in self.people or password != PASSWORD:
+            raise Unauthenticated("wrong name or password", code="sign_in_failed")
+        return FakeSession(f"token-{username}")
+
+    async def sign_in_with_link(self, link: str) -> FakeSession:
+        """One link works."""
+        if link != "good-link":
+            raise Unauthenticated("the link was used or has expired", code="sign_in_failed")
+        return FakeSession("token-operator")
+
+    async def who(self, token: str) -> FakePerson:
+        """Each way in which a token can be bad."""
+        if token in ("expired", "other-audience", "forged") or token in self.signed_out:
+            raise Unauthenticated(f"the token is {token}", code="bad_token")
+        try:
+            return self.people[token.removeprefix("token-")]
+        except KeyError:
+            raise Unauthenticated("the token is not ours", code="bad_token") from None
+
+    async def sign_out(self, token: str) -> None:
+        """Remember it."""
+        self.signed_out.add(token)
+
+    def may(self, person: Any, permission: str) -> bool:
+        """By role."""
+        return any(permission in ROLES[role] for role in person.roles)
+
+    async def users(self) -> list[FakePerson]:
+        """All."""
+        return list(self.people.values())
+
+    async def add_user(self, *, username: str, roles: list[str], language: str, **_: Any) -> FakePerson:
+        """Add one."""
+        self.people[username] = FakePerson(username, roles, language)
+        return self.people[username]
+
+
+@dataclass
+class FakeServicesForApiTests:
+    """Answers with one of everything; refuses by id."""
+
+    calls: list[tuple[str, tuple[Any, ...]]] = field(default_factory=list)
+    stored: bytes = b""
+
+    def _called(self, name: str, *arguments: Any) -> None:
+        self.calls.append((name, arguments))
+        for argument in arguments:
+            if isinstance(argument, str) and argument in REFUSALS:
+                raise REFUSALS[argument]()
+            if argument == "broken":
+                raise RuntimeError("a secret that must not be shown")
+
+    async def organisation(self) -> dict[str, Any]:
+        """Ours."""
+        return {"id": "buyer", "name": BUYER, "domain": "buyer.example", "is_active": True, "capabilities": []}
+
+    async def card(self) -> dict[str, Any]:
+        """Public."""
+        return {"id": "buyer"}
+
+    async def partners(self, who: Any) -> dict[str, Any]:
+        """One."""
+        return {"items": [{"id": "supplier", "name": "Nordic Bearings"}]}
+
+    async def put_partner(self, who: Any, card: dict[str, Any]) -> dict[str, Any]:
+        """As given."""
+        self._called("put_partner", card)
+        return card
+
+    async def propose(self, who: Any, definition: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
+        """A definition's id may refuse it."""
+        self._called("propose", definition.get("id"), definition, values)
+        return self._collaboration("c1")
+
+    async def consent(self, who: Any, key: str, decision: str, reason: str | None = None) -> dict[str, Any]:
+        """Recorded."""
+        self._called("consent", key, decision, reason)
+        return self._collaboration(key)
+
+    async def start(self, who: Any, key: str, values: dict[str, Any]) -> dict[str, Any]:
+        """Recorded."""
+        self._called("start", key, values)
+        return self._collaboration(key)
+
+    async def terminate(self, who: Any, key: str, reason: str) -> dict[str, Any]:
+        """Recorded."""
+        self._called("terminate", key, reason)
+        return self._collaboration(key)
+
+    def _collaboration(self, key: str) -> dict[str, Any]:
+        state = key if key in ("ready", "in_progress", "completed") else "created"
+        return {
+            "collaboration_id": key, "execution_id": "e1", "name": "轴承订单 <Order>", "status": state,
+            "workflow_status": "running", "participants": [
+                {"org_id": "buyer", "name": BUYER, "role": "buyer", "consent": "accepted"},
+                {"org_id": "supplier", "name": "Nordic Bearings", "role": "supplier", "consent": "pending"},
+            ],
+            "completed_activities": [{"id": "order", "name": "Send the order"}],
+            "pending_activities": [{"id": "approve", "name": "Approve", "assigned_org": "supplier",
+                                    "due_date": NOW, "priority": "high", "since": NOW}],
+            "last_updated": NOW, "coordinator": "buyer", "agreement_hash": "ab" * 32, "outcome": None,
+        }  # fmt: skip
+
+    async def collaborations(self, who: Any, **query: Any) -> dict[str, Any]:
+        """One."""
+        self._called("collaborations", query)
+        return {"items": [self._collaboration("c1")], "next_cursor": "next page"}
+
+    async def collaboration(self, who: Any, key: str) -> dict[str, Any]:
+        """By id."""
+        self._called("collaboration", key)
+        return self._collaboration(key)
+
+    async def agreement(self, who: Any, key: str) -> dict[str, Any]:
+        """By id."""
+        self._called("agreement", key)
+        return {"v": 1, "kind": "agreement"}
+
+    def _execution(self, key: str) -> dict[str, Any]:
+        return {"execution_id": key, "collaboration_id": "c1", "name": "轴承订单", "status": "running", "size": 3,
+                "root": "cd" * 32, "attested_by": [{"org_id": "supplier", "size": 2}]}  # fmt: skip
+
+    async def executions(self, who: Any, **query: Any) -> dict[str, Any]:
+        """One."""
+        return {"items": [self._execution("e1")], "next_cursor": None}
+
+    async def execution(self, who: Any, key: str) -> dict[str, Any]:
+        """By id."""
+        self._called("execution", key)
+        return self._execution(key)
+
+    async def timeline(self, who: Any, key: str, *, after: int = -1) -> dict[str, Any]:
+        """An applied entry and a void one."""
+        self._called("timeline", key, after)
+        common = {"at": NOW, "statement_id": "ef" * 32, "signed_by_kid": "0123456789abcdef"}
+        return {"items": [
+            {"seq": 0, "kind": "propose", "issuer": "buyer", "issuer_name": BUYER, "outcome": "applied",
+             "events": [{"type": "proposed"}], **common},
+            {"seq": 1, "kind": "result", "issuer": "supplier", "issuer_name": "Nordic", "outcome": "void:late",
+             "events": [], **common},
+        ]}  # fmt: skip
+
+    async def data(self, who: Any, key: str) -> dict[str, Any]:
+        """A text, a number and a file."""
+        self._called("data", key)
+        manifest = {"document_id": "d1", "name": "订单.xml", "media_type": "application/xml", "size": 2048}
+        common = {"statement_id": "ef" * 32, "task": "order", "attempt": 1, "issuer": "buyer"}
+        return {"items": [
+            {"property": "order", "value": {"$file": manifest}, **common},
+            {"property": "note", "value": "<script>alert(1)</script>", **common},
+            {"property": "lines", "value": [{"quantity": 12}], **common},
+            {"property": "urgent", "value": True, **common},
+        ]}  # fmt: skip
+
+    async def anchors(self, who: Any, key: str) -> dict[str, Any]:
+        """A waiting one and a confirmed one."""
+        self._called("anchors", key)
+        return {"items": [
+            {"org": "buyer", "kind": "start", "state": "confirmed", "since": NOW, "transaction_hash": "0x" + "12" * 32,
+             "block_number": 7, "gas_used": 123456, "log_size": 1, "error": None},
+            {"org": "buyer", "kind": "completion", "state": "queued", "since": NOW, "transaction_hash": None,
+             "block_number": None, "gas_used": None, "log_size": None, "error": "the chain does not answer"},
+        ]}  # fmt: skip
+
+    async def waiting(self, who: Any, key: str) -> dict[str, Any]:
+        """For the chain."""
+        self._called("waiting", key)
+        return {"items": [{"what": "anchor", "for_whom": "the chain", "since": NOW, "tried": 3}]}
+
+    async def verifications(self, who: Any, key: str) -> dict[str, Any]:
+        """One."""
+        self._called("verifications", key)
+        return {"items": [self._verification(key)]}
+
+    def _verification(self, key: str) -> dict[str, Any]:
+        return {"execution_id": key, "workflow_id": "w", "is_valid": True, "local_hash": "aa" * 32,
+                "blockchain_hash": "aa" * 32, "verification_time": NOW, "blockchain_tx_hash": "0x" + "bb" * 32,
+                "verifier_id": "auditor", "checks": self._checks()}  # fmt: skip
+
+    def _checks(self) -> list[dict[str, Any]]:
+        return [
+            {"number": 1, "name": "Format", "status": "PASS", "detail": "version 1"},
+            {"number": 2, "name": "Signatures", "status": "FAIL", "detail": "entry 1 <bad>"},
+            {"number": 3, "name": "Openings", "status": "INDETERMINATE", "detail": "withheld"},
+        ]
+
+    async def verify_execution(self, who: Any, key: str) -> dict[str, Any]:
+        """Stored."""
+        self._called("verify_execution", key)
+        return self._verification(key)
+
+    async def verify_bundle(self, who: Any, bundle: bytes) -> dict[str, Any]:
+        """What is not JSON is refused."""
+        if not bundle.startswith(b"{"):
+            raise Invalid("this is not an evidence bundle", code="malformed_json")
+        return {"verdict": "FAIL", "checks": self._checks()}
+
+    async def evidence(self, who: Any, key: str) -> dict[str, Any]:
+        """Small."""
+        self._called("evidence", key)
+        return {"v": 1}
+
+    def _task(self, key: str) -> dict[str, Any]:
+        kinds = {"approval": "approval", "free": "activity"}
+        form: list[dict[str, Any]] = [
+            {"id": "note", "name": "备注", "property_type": "string", "required": True, "default_value": "x\"<y>"},
+            {"id": "ok", "name": "In order?", "property_type": "boolean", "required": True},
+            {"id": "count", "name": "Count", "property_type": "integer", "required": False, "default_value": 3},
+            {"id": "price", "name": "Price", "property_type": "decimal", "required": False},
+            {"id": "on", "name": "On", "property_type": "date", "required": False},
+            {"id": "lines", "name": "Lines", "property_type": "array", "required": False},
+            {"id": "advice", "name": "Advice", "property_type": "file", "required": False},
+        ]  # fmt: skip
+        return {
+            "task_id": key, "collaboration_id": "c1", "execution_id": "e1", "collaboration_name": "轴承订单 <Order>",
+            "step": "despatch", "name": "Send the <despatch> advice", "description": "Pack and send",
+            "task_type": kinds.get(key, "data_exchange"), "attempt": 2,
+            "status": "open" if key in ("open", "t1") else "claimed", "claimed_by": "operator", "due_at": NOW,
+            "priority": "high", "assigned_org": "buyer", "form": [] if key == "free" else form,
+            "parameters": {"target_orgs": ["buyer"]}, "since": NOW,
+        }  # fmt: skip
+
+    async def tasks(self, who: Any, **query: Any) -> dict[str, Any]:
+        """An open and a claimed one."""
+        self._called("tasks", query)
+        return {"items": [self._task("t1"), self._task("approval")], "next_cursor": None}
+
+    async def task(self, who: Any, key: str) -> dict[str, Any]:
+        """By id; the refusals are for what is done with it."""
+        if key == "missing":
+            self._called("task", key)
+        return self._task(key)
+
+    async def claim(self, who: Any, key: str) -> dict[str, Any]:
+        """Recorded."""
+        self._called("claim", key)
+        return self._task(key)
+
+    async def release(self, who: Any, key: str) -> dict[str, Any]:
+        """Recorded."""
+        self._called("release", key)
+        return self._task(key)
+
+    async def complete(self, who: Any, key: str, data: dict[str, Any]) -> dict[str, Any]:
+        """Recorded."""
+        self._called("complete", key, data)
+        return self._task(key)
+
+    async def fail(self, who: Any, key: str, code: str, message: str) -> dict[str, Any]:
+        """Recorded."""
+        self._called("fail", key, code, message)
+        return self._task(key)
+
+    async def cancel(self, who: Any, key: str, reason: str) -> dict[str, Any]:
+        """Recorded."""
+        self._called("cancel", key, reason)
+        return self._task(key)
+
+    async def approve(self, who: Any, key: str, comments: str = "") -> dict[str, Any]:
+        """Recorded."""
+        self._called("approve", key, comments)
+        return self._task(key)
+
+    async def reject(self, who: Any, key: str, comments: str = "") -> dict[str, Any]:
+        """Recorded."""
+        self._called("reject", key, comments)
+        return self._task(key)
+
+    def _document(self, key: str) -> dict[str, Any]:
+        return {"document_id": key, "name": "订单 \"1\".xml", "media_type": "application/xml", "size": 7,
+                "sha256": "ab" * 32}  # fmt: skip
+
+    async def put_document(self, who: Any, name: str, media_type: str, chunks: AsyncIterator[bytes]) -> dict[str, Any]:
+        """Counted, not kept."""
+        self.stored = b"".join([chunk async for chunk in chunks])[:100]
+        self._called("put_document", name, media_type)
+        return self._document("d1")
+
+    async def documents(self, who: Any, **query: Any) -> dict[str, Any]:
+        """One."""
+        return {"items": [self._document("d1")], "next_cursor": None}
+
+    async def document(self, who: Any, key: str) -> dict[str, Any]:
+        """By id."""
+        self._called("document", key)
+        return self._document(key)
+
+    async def document_content(self, who: Any, key: str) -> tuple[dict[str, Any], AsyncIterator[bytes]]:
+        """Seven bytes."""
+        self._called("document_content", key)
+
+        async def chunks() -> AsyncIterator[bytes]:
+            yield b"<a>"
+            yield b"</a>"
+
+        return self._document(key), chunks()
+
+    async def notifications(self, who: Any, **query: Any) -> dict[str, Any]:
+        """One that wants an acknowledgement."""
+        return {"items": [{"id": "n1", "notification_type": "activity_completed", "message": "已完成 <b>",
+                           "collaboration_id": "c1", "from_org": "supplier", "at": NOW,
+                           "requires_acknowledgment": True, "acknowledged": False, "read": False}],
+                "next_cursor": None}  # fmt: skip
+
+    async def acknowledge(self, who: Any, key: str) -> dict[str, Any]:
+        """Recorded."""
+        self._called("acknowledge", key)
+        return {"id": key, "acknowledged": True}
+
+    async def chain(self, who: Any) -> dict[str, Any]:
+        """Down."""
+        return {"blockchain_url": "http://127.0.0.1:1", "chain_id": 31337, "contracts": {"OrgRegistry": "0x" + "1" * 40},
+                "block_number": None, "reachable": False, "balance": None, "org_id": "0x" + "2" * 64, "log_size": 4,
+                "pending": 2}  # fmt: skip
+
+    async def subscribe(self) -> AsyncIterator[dict[str, Any]]:
+        """Three changes and the end."""
+        for topic, key in (("task", "t1"), ("execution", "e1"), ("anchor", "x")):
+            yield {"topic": topic, "id": key}
+            await asyncio.sleep(0)

@@ -1,0 +1,5 @@
+"""Delivery over real servers."""
+
+import asyncio
+
+from tallystick.core.errors import Unavailable
