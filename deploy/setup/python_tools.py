@@ -13,6 +13,7 @@ from stamps import Stamp, digest
 # Source-only packages build with the locked setuptools: an isolated build would fetch one that no hash covers.
 LOCKED = ("--require-hashes", "--no-build-isolation", "-r")
 WHEELS = ("--only-binary", ":all:")
+ALONE = ("--no-deps", "--no-build-isolation", "--no-index")
 
 
 def install(root: Path) -> None:
@@ -28,15 +29,7 @@ def install(root: Path) -> None:
         wheels.set()
     project = Stamp(home / "tally-project.json", digest(base, *locks, root / "pyproject.toml"))
     if not project.current():
-        editable: list[str | Path] = [
-            python,
-            *PIP,
-            "--no-deps",
-            "--no-build-isolation",
-            "--no-index",
-            "--editable",
-            root,
-        ]
+        editable: list[str | Path] = [python, *PIP, *ALONE, "--editable", root]
         run("installing tallystick itself", editable, cwd=root)
         project.set()
     _fast(root, home, python, base)

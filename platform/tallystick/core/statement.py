@@ -121,8 +121,8 @@ class Statement(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def sealed(self) -> list[str]:
-        """The hashes of the ciphertexts that travel beside it."""
-        return [] if isinstance(self.body, Propose | Acknowledge | Timer) else list(self.body.sealed)
+        """The hashes of the ciphertexts that travel beside it (a receipt names its delivery's, which it does not carry)."""
+        return list(self.body.sealed) if isinstance(self.body, Consent | Start | Result | Terminate) else []
 
     @property
     def place(self) -> tuple[str, int]:

@@ -6,9 +6,10 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from tallystick.core.errors import Invalid
-from tallystick.node.api.ports import Unauthenticated
-from tallystick.tenants.permissions import Permission, Role
-from tallystick.tenants.users import NotSignedIn, User, Users
+from tallystick.node.api.ports import Person, Unauthenticated
+from tallystick.tenants.permissions import Permission, Role, permissions_of
+from tallystick.tenants.sessions import NotSignedIn
+from tallystick.tenants.users import User, Users
 
 
 class SignedIn(msgspec.Struct, frozen=True):
@@ -43,9 +44,9 @@ class UserAccounts:
         """End a session."""
         await asyncio.to_thread(self._users.revoke, token)
 
-    def may(self, person: User, permission: str) -> bool:
+    def may(self, person: Person, permission: str) -> bool:
         """Whether the user holds a permission by its name."""
-        return person.may(Permission(permission))
+        return Permission(permission) in permissions_of(person.roles)
 
     async def users(self) -> Sequence[User]:
         """Everyone."""

@@ -96,4 +96,6 @@ def _link_settings(settings: Settings, keystore: Keystore, files: tls.TlsFiles) 
         ca_file=files.ca,
         cert_file=files.server_certificate,
         key_file=files.server_key,
+        client_cert_file=files.client_certificate,
+        client_key_file=files.client_key,
     )

@@ -33,7 +33,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     domain: str
     host: str = "127.0.0.1"
     port: int = 0
-    capabilities: list[str] = ["data_exchange", "approval"]
+    capabilities: tuple[str, ...] = ("data_exchange", "approval")
     blockchain: Blockchain | None = None
     sealing_suite: str = "x25519-hkdf-sha256-chacha20poly1305"
     language: str = "en"
@@ -64,6 +64,6 @@ def load(data_dir: Path) -> Settings:
 
 def dump(settings: Settings) -> bytes:
     """The file's bytes; the data folder is where the file lies, so it is not written."""
-    document = msgspec.to_builtins(settings)
+    document = msgspec.to_builtins(settings, enc_hook=str)
     del document["data_dir"]
     return msgspec.json.format(msgspec.json.encode(document), indent=2)

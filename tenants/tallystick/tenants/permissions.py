@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from enum import StrEnum
+from typing import Protocol
 
 from tallystick.core.errors import Forbidden, Invalid
 
@@ -58,3 +59,16 @@ def check_roles(roles: Iterable[str]) -> list[str]:
     if unknown or not given:
         raise Invalid(f"roles are one or more of {', '.join(Role)}", code="unknown_role")
     return sorted(given)
+
+
+class Holder(Protocol):
+    """Who may have permissions; a user, for one."""
+
+    def may(self, permission: Permission) -> bool:
+        """Whether the holder has the permission."""
+
+
+def require(who: Holder, permission: Permission) -> None:
+    """Raise :class:`NotPermitted` unless ``who`` has the permission."""
+    if not who.may(permission):
+        raise NotPermitted(permission)

@@ -144,7 +144,10 @@ def add_recipients(
     purpose = Purpose(issuer, execution, kind)
     content_key = _content_key(checked, keys, me, purpose, digest)
     known = {wrap.org_id for wrap in checked.recipients}
-    more = [_wrap(one, content_key, purpose, digest) for one in _readers(recipients) if one.org_id not in known]
+    readers = _readers(recipients)
+    if readers[0].suite != checked.suite:
+        raise Invalid("all recipients of an envelope use one suite", code="suite_mismatch")
+    more = [_wrap(one, content_key, purpose, digest) for one in readers if one.org_id not in known]
     wider = msgspec.structs.replace(checked, recipients=[*checked.recipients, *more])
     widened: dict[str, Any] = msgspec.to_builtins(wider)
     read(widened)

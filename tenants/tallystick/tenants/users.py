@@ -23,7 +23,7 @@ from tallystick.tenants.throttle import Throttle, TooManyAttempts
 
 __all__ = ["BadLink", "NameTaken", "SignInFailed", "User", "Users"]
 
-LANGUAGES = ("en", "zh")
+LANGUAGES = ("en", "zh-CN")
 LONGEST_USERNAME = 64  # characters
 LONGEST_DISPLAY_NAME = 200
 LINK_LIFETIME_S = 24 * 3600

@@ -88,6 +88,8 @@ class FakeAccountsForApiTests:
 
     async def who(self, token: str) -> FakePerson:
         """Each way in which a token can be bad."""
+        if token == "throttled":
+            raise Unauthenticated("wait", code="too_many_attempts")
         if token in ("expired", "other-audience", "forged") or token in self.signed_out:
             raise Unauthenticated(f"the token is {token}", code="bad_token")
         try:
@@ -170,13 +172,15 @@ class FakeServicesForApiTests:
         return {
             "collaboration_id": key, "execution_id": "e1", "name": "轴承订单 <Order>", "status": state,
             "workflow_status": "running", "participants": [
-                {"org_id": "buyer", "name": BUYER, "role": "buyer", "consent": "accepted"},
+                {"org_id": "buyer", "name": BUYER, "role": "buyer", "consent": "pending",
+                 "can_terminate": True},
                 {"org_id": "supplier", "name": "Nordic Bearings", "role": "supplier", "consent": "pending"},
             ],
-            "completed_activities": [{"id": "order", "name": "Send the order"}],
-            "pending_activities": [{"id": "approve", "name": "Approve", "assigned_org": "supplier",
+            "completed_activities": [{"task": "order", "name": "Send the order", "org": "buyer", "outcome": None}],
+            "pending_activities": [{"task": "approve", "task_id": "t1", "name": "Approve", "waiting_for": ["supplier"],
                                     "due_date": NOW, "priority": "high", "since": NOW}],
             "last_updated": NOW, "coordinator": "buyer", "agreement_hash": "ab" * 32, "outcome": None,
+            "initiator": "buyer", "dispute": None,
         }  # fmt: skip
 
     async def collaborations(self, who: Any, **query: Any) -> dict[str, Any]:
@@ -387,7 +391,8 @@ class FakeServicesForApiTests:
 
     async def chain(self, who: Any) -> dict[str, Any]:
         """Down."""
-        return {"blockchain_url": "http://127.0.0.1:1", "chain_id": 31337, "contracts": {"OrgRegistry": "0x" + "1" * 40},
+        return {"blockchain_url": "http://127.0.0.1:1", "chain_id": 31337,
+                "contracts": {"OrgRegistry": "0x" + "1" * 40},
                 "block_number": None, "reachable": False, "balance": None, "org_id": "0x" + "2" * 64, "log_size": 4,
                 "pending": 2}  # fmt: skip
 

@@ -3,10 +3,10 @@
 from collections.abc import Collection, Sequence
 from typing import Any, Protocol
 
-from tallystick.core.errors import TallystickError
+from tallystick.tenants.sessions import NotSignedIn
 
 
-class Unauthenticated(TallystickError):
+class Unauthenticated(NotSignedIn):
     """Nobody is signed in: no token, or one that is expired, revoked, forged or meant for another audience."""
 
     default_code = "unauthenticated"

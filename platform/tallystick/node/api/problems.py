@@ -17,7 +17,7 @@ from starlette.responses import Response
 
 from tallystick.core import errors
 from tallystick.node.api.language import preferred
-from tallystick.node.api.ports import Unauthenticated
+from tallystick.tenants.sessions import NotSignedIn
 
 log = logging.getLogger(__name__)
 
@@ -70,6 +70,7 @@ CATALOGUE: dict[str, Problem] = {
         Problem("unsupported_media_type", 415, "This media type is not read here", "不支持该媒体类型"),
         Problem("invalid", 422, "A field is not acceptable", "有字段不符合要求"),
         Problem("idempotency_key_reused", 422, "This key was used for another request", "该幂等键已用于其他请求"),
+        Problem("too_many_attempts", 429, "Too many attempts; wait a little", "尝试次数过多，请稍后再试"),
         Problem("internal", 500, "Something went wrong here", "系统内部出错"),
         Problem("unavailable", 503, "A part that this needs does not answer", "所需的服务暂时没有响应"),
     )
@@ -77,7 +78,7 @@ CATALOGUE: dict[str, Problem] = {
 
 # First match wins, so subclasses stand before their bases.
 BY_ERROR: tuple[tuple[type[errors.TallystickError], str], ...] = (
-    (Unauthenticated, "unauthenticated"),
+    (NotSignedIn, "unauthenticated"),
     (TooLarge, "too_large"),
     (UnsupportedMediaType, "unsupported_media_type"),
     (errors.Invalid, "invalid"),
@@ -121,7 +122,7 @@ def headers_for(error: Exception) -> dict[str, str]:
     """The response headers that a status obliges us to send."""
     if isinstance(error, HTTPException):
         return dict(error.headers or {})
-    if isinstance(error, Unauthenticated):
+    if isinstance(error, NotSignedIn):
         reason = "" if error.code == "unauthenticated" else ', error="invalid_token"'
         return {"www-authenticate": CHALLENGE + reason}
     if isinstance(error, errors.Unavailable):

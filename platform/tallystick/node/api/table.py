@@ -69,8 +69,8 @@ def _executions() -> list[Operation]:
     one = "/executions/{execution_id}"
     missing = ["not_found"]
 
-    def view(name: str, summary: str) -> Operation:
-        return get(f"{one}/{name}", by_id(name, "execution_id"), summary, problems=missing)
+    def view(name: str, summary: str, **more: Any) -> Operation:
+        return get(f"{one}/{name}", by_id(name, "execution_id"), summary, problems=missing, **more)
 
     return [
         get("/executions", listing("executions"), "Executions", query=bodies.StatusPage),
@@ -79,8 +79,8 @@ def _executions() -> list[Operation]:
         view("data", "The data that this organisation holds"),
         view("anchors", "What the chain holds"),
         view("waiting", "What is waited for, and since when"),
-        view("verifications", "Stored verification results"),
-        get(one + "/evidence", handlers.evidence, "The evidence bundle", problems=missing),
+        view("verifications", "Stored verification results", permission="verify"),
+        get(one + "/evidence", handlers.evidence, "The evidence bundle", permission="verify", problems=missing),
         post(one + "/verify", by_id("verify_execution", "execution_id"), "Verify and store the result",
              permission="verify", problems=["not_found", "unavailable"]),
     ]  # fmt: skip

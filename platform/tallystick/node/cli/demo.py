@@ -42,8 +42,13 @@ def supervised(name: str, work: Coroutine[None, None, int]) -> int:
 
 async def _unwinding(work: Coroutine[None, None, int]) -> int:
     task = asyncio.ensure_future(work)
+
+    def unwind() -> None:
+        if not task.cancelling():  # a second Ctrl-C must not interrupt the stopping
+            task.cancel()
+
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+        asyncio.get_running_loop().add_signal_handler(number, unwind)
     return await task
 
 

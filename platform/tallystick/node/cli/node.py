@@ -34,16 +34,16 @@ async def _run(settings: Settings, keystore: Keystore) -> None:
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
-    with socket.create_server((settings.host, settings.port), reuse_port=False) as listener:
-        port = listener.getsockname()[1]
-        config = Config()
-        config.bind = [f"fd://{listener.fileno()}"]
-        config.graceful_timeout = 2
-        config.errorlog = logging.getLogger("hypercorn.error")
-        node = Node(settings, keystore)
-        await node.start()
-        print(f"ready http://{settings.host}:{port}", flush=True)
-        try:
-            await serve(node.app, config, shutdown_trigger=stopping.wait)  # type: ignore[arg-type]
-        finally:
-            await node.stop()
+    listener = socket.create_server((settings.host, settings.port))
+    port = listener.getsockname()[1]
+    config = Config()
+    config.bind = [f"fd://{listener.detach()}"]  # the server owns the socket from here on
+    config.graceful_timeout = 2
+    config.errorlog = logging.getLogger("hypercorn.error")
+    node = Node(settings, keystore)
+    await node.start()
+    print(f"ready http://{settings.host}:{port}", flush=True)
+    try:
+        await serve(node.app, config, shutdown_trigger=stopping.wait)  # type: ignore[arg-type]
+    finally:
+        await node.stop()

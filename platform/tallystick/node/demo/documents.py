@@ -39,6 +39,7 @@ OPTIONAL = frozenset({"FreightInvoice"})  # its step runs only when the user bri
 TOTALS = ("PayableAmount", "TotalPaymentAmount")
 ROOTS = {f"{{{UBL.format(kind=kind)}}}{kind}": kind for kind in KINDS}
 
+DECIMAL = re.compile(r"-?(0|[1-9][0-9]{0,30})(\.[0-9]{1,18})?")  # what a form's decimal field takes
 # `PriceAmount` and `BaseQuantity` are left out: amounts stay price times quantity.
 VARIED = re.compile(
     r"(<cbc:(?!PriceAmount|BaseQuantity)\w*(?:Amount|Quantity|Measure)(?:\s[^>]*)?>)([0-9]+(?:\.[0-9]+)?)(?=</cbc:)"
@@ -118,6 +119,7 @@ def recognise(name: str, data: bytes) -> Document:
         parser.close()
     except (ParseError, DefusedXmlException, LookupError, ValueError) as error:
         raise Invalid(f"{name} is not plain XML: {error}", code="not_xml") from error
+    total = head.fact(*TOTALS)
     if head.root not in ROOTS:
         raise Invalid(f"{name} has the root element {head.root}, which no step sends", code="unrecognised_document")
     return Document(
@@ -125,7 +127,7 @@ def recognise(name: str, data: bytes) -> Document:
         name=name,
         data=data,
         number=head.fact("ID"),
-        total=head.fact(*TOTALS),
+        total=total if total and DECIMAL.fullmatch(total) else None,
         currency=head.currency,
     )
 

@@ -135,7 +135,9 @@ async def _show(console: Console, folder: Path, state: State) -> None:
     """Where to go; the links work once each, and every `up` makes new ones."""
     console.title("Sign in with one click (each link works once)")
     urls = {each.name: each.url for each in state.residents if each.url}
-    console.table([(each.name, each.user_name, await _link(folder, each.org_id, each.user, urls)) for each in ORGANISATIONS])
+    console.table(
+        [(each.name, each.user_name, await _link(folder, each.org_id, each.user, urls)) for each in ORGANISATIONS]
+    )
     console.line()
     console.line(f"A task waits for you at {SUPPLIER.name}: approve or reject the order.")
     console.line(f"Documents to send on: {DOCUMENTS}")

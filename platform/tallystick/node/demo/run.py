@@ -1,13 +1,16 @@
 """`make demo`: start three organisations, let them do business, audit the result, forge it, stop everything."""
 
+import contextlib
+import fcntl
 import json
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from tallystick.core import canonical
+from tallystick.core.errors import Unavailable
 
 from . import auditor, report
 from .cast import ORGANISATIONS
@@ -47,7 +50,11 @@ async def demo(options: Options, console: Console) -> int:
     documents = gather(DOCUMENTS, options.documents, script.percent)
     for note in documents.notes:
         console.note(note)
-    folders = _fresh(options.folder)
+    with alone(options.folder):
+        return await _perform(script, documents, _fresh(options.folder), console)
+
+
+async def _perform(script: Script, documents: Documents, folders: Mapping[str, Path], console: Console) -> int:
     console.line("Starting a chain, three nodes and their three nats-servers …")
     async with Stack(folders["run"], logs=folders["logs"], usual_ports=True) as stack:
         await stack.start()
@@ -58,10 +65,10 @@ async def demo(options: Options, console: Console) -> int:
     honest = await auditor.verify_all(console, played.bundles, played.trust)
     caught = await auditor.forge(console, folders, played.bundles, played.trust)
     console.line()
-    console.line(f"{played.ending.seconds:.1f} s of business, {console.elapsed:.1f} s in all; evidence in {folders['evidence']}")
-    return 0 if as_written and honest and caught else 1
-
-
+    held = as_written and honest and caught
+    console.line(f"Evidence: {folders['evidence']}; logs: {folders['logs']}")
+    console.line(f"{'Everything held' if held else 'SOMETHING DID NOT HOLD'} ({console.elapsed:.1f} s).")
+    return 0 if held else 1
 
 
 def definition_for(script: Script, documents: Mapping[str, Document]) -> dict[str, Any]:
@@ -69,15 +76,15 @@ def definition_for(script: Script, documents: Mapping[str, Document]) -> dict[st
     return stage(json.loads(DEFINITION.read_text(encoding="utf-8")), script, documents)
 
 
-async def _business(
-    stack: Stack, script: Script, documents: Documents, console: Console, evidence: Path
-) -> Played:
+async def _business(stack: Stack, script: Script, documents: Documents, console: Console, evidence: Path) -> Played:
     """Play the story, report it, and save each organisation's bundle and the auditor's own inputs."""
     definition = definition_for(script, documents.by_kind)
     async with staff(stack) as people:
         story = Story(people, script, documents.by_kind, lambda org, text: console.say(NAMES[org], text))
         ending = await story.play(definition)
-        console.say("everyone", f"{ending.status} after {ending.seconds:.1f} s; waiting for the chain")
+        console.say(
+            "everyone", f"{ending.status} ({ending.outcome}) after {ending.seconds:.1f} s; waiting for the chain"
+        )
         anchors = await anchored(people, ending.execution_id)
         bundles = await _save(people, ending.execution_id, evidence)
         trust = await auditor.write_trust(stack, ending, evidence / "trust.json")
@@ -99,11 +106,24 @@ async def _save(people: Sequence[Staff], execution_id: str, folder: Path) -> dic
 
 
 def _as_scripted(ending: Ending, script: Script, console: Console) -> bool:
-    """A refused order or invoice is an ending like any other: everyone was told, and it is on record."""
-    if ending.status == "completed":
+    """Whether it ended as the seed has it."""
+    if (ending.status, ending.outcome) == ("completed", script.outcome):
         return True
-    console.line(console.paint(RED, f"the collaboration ended as {ending.status}"))
+    text = f"expected completed ({script.outcome}), ended as {ending.status} ({ending.outcome})"
+    console.line(console.paint(RED, text))
     return False
+
+
+@contextlib.contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """One run a folder at a time: a second would empty it under the first. The lock ends with the process."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise Unavailable(f"another run is using {folder}", code="busy") from error
+        yield
 
 
 def _fresh(folder: Path) -> dict[str, Path]:

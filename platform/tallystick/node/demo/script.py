@@ -38,6 +38,11 @@ class Script:
     invoice_first: bool
     turns: tuple[str, ...]
 
+    @property
+    def outcome(self) -> str:
+        """How the execution is to close: a refusal is an ending like any other, and on record like any other."""
+        return "completed" if all(self.approvals.values()) else "rejected"
+
 
 def draw(seed: int, label: str, sides: int) -> int:
     """A die of `sides` sides (0 …) for one named choice."""

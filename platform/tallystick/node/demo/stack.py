@@ -10,7 +10,7 @@ import contextlib
 import os
 import secrets
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Coroutine, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -103,7 +103,6 @@ class Stack:
             taken |= {port}
             log = logs / f"{each.org_id}.log"
             self.nodes[each.org_id] = Node(organisation=each, folder=folder / each.org_id, log=log, port=port)
-        self.deployment: contracts.Deployment | None = None
 
     async def __aenter__(self) -> Self:
         return self
@@ -117,8 +116,8 @@ class Stack:
         """Everything from nothing: chain, contracts, nodes, money for their accounts, introductions, staff."""
         private_folder(self.folder)
         await self.chain.start()
-        self.deployment = await contracts.deploy(self.chain, self.folder / "contracts.json")
-        await asyncio.gather(*(self._make(node) for node in self.nodes.values()))
+        await contracts.deploy(self.chain, self.folder / "contracts.json")
+        await _together(self._make(node) for node in self.nodes.values())
         await self._introduce()
 
     async def stop(self) -> None:
@@ -146,7 +145,7 @@ class Stack:
         await self.chain.start()
 
     @contextlib.asynccontextmanager
-    async def signed_in(self, org_id: str, username: str = "") -> Any:
+    async def signed_in(self, org_id: str, username: str = "") -> AsyncIterator[Client]:
         """A client of one organisation's staff, or of its administrator when `username` says so."""
         node = self.nodes[org_id]
         person = username or node.organisation.user
@@ -180,7 +179,11 @@ class Stack:
             stderr=asyncio.subprocess.STDOUT,
             env=node.environment,
         )
-        said, _ = await process.communicate()
+        try:
+            said, _ = await process.communicate()
+        finally:
+            if process.returncode is None:
+                process.kill()
         if process.returncode:
             raise Unavailable(f"tally {command} for {node.org_id}: {said.decode()[-2000:]}", code="not_started")
 
@@ -223,10 +226,19 @@ class Stack:
                     if other != org_id:
                         await admin.put(f"/partners/{other}", card)
 
-
     async def _registered(self) -> dict[str, dict[str, Any]] | None:
         known = await self.cards()
         return known if all(int(card["chain_org"], 16) for card in known.values()) else None
+
+
+async def _together(work: Iterable[Coroutine[Any, Any, None]]) -> None:
+    """All at once; when one fails or the driver is interrupted, the others are ended before that is reported."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            for each in work:
+                group.create_task(each)
+    except BaseExceptionGroup as failures:
+        raise failures.exceptions[0] from None
 
 
 def tally() -> Path:

@@ -22,6 +22,7 @@ ENDED = frozenset({"completed", "failed", "terminated"})
 CONFIRMED = "confirmed"
 WITHIN = 60.0
 
+Item = Mapping[str, Any]
 Narrate = Callable[[str, str], None]  # (org_id, what happened)
 
 
@@ -40,8 +41,9 @@ class Ending:
     collaboration_id: str
     execution_id: str
     status: str
+    outcome: str | None
     seconds: float
-    waiting_for: Mapping[str, str] = field(default_factory=dict)
+    held: Mapping[str, str] = field(default_factory=dict)  # tasks left for the reader, by organisation
 
 
 class Story:
@@ -72,14 +74,15 @@ class Story:
         self._narrate(initiator.org_id, f"proposes “{definition['name']}”")
         await self._agree(found, initiator)
         await self._begin(found, initiator)
-        status, held = await self._work(found)
-        execution = str((await self.look(initiator, found))["execution_id"])
+        held = await self._work(found)
+        view = await self.look(initiator, found)
         return Ending(
             collaboration_id=found,
-            execution_id=execution,
-            status=status,
+            execution_id=str(view["execution_id"]),
+            status=str(view["status"]),
+            outcome=view["outcome"],
             seconds=time.monotonic() - began,
-            waiting_for=held,
+            held=held,
         )
 
     async def look(self, who: Staff, collaboration_id: str) -> dict[str, Any]:
@@ -111,7 +114,7 @@ class Story:
         await initiator.client.post(f"/collaborations/{found}/start", {"input": {}})
         self._narrate(initiator.org_id, "starts the collaboration")
 
-    async def _work(self, found: str) -> tuple[str, dict[str, str]]:
+    async def _work(self, found: str) -> dict[str, str]:
         """Everyone's turn, again and again, until each node says that it ended or only held steps are left."""
         quiet_since = time.monotonic()
         while True:
@@ -120,9 +123,9 @@ class Story:
                 moved |= await self._turn(self._staff[org_id], found, held)
             ended = await self._endings(found)
             if len(ended) == len(self._staff) and not moved:
-                return next(iter(ended.values())), {}
+                return {}
             if held and not moved:
-                return "in_progress", held
+                return held
             if moved:
                 quiet_since = time.monotonic()
             elif time.monotonic() - quiet_since > WITHIN:
@@ -152,7 +155,7 @@ class Story:
                     moved |= await self._acknowledge(who, note)
         return moved
 
-    async def _task(self, who: Staff, task: Mapping[str, Any], held: dict[str, str]) -> bool:
+    async def _task(self, who: Staff, task: Item, held: dict[str, str]) -> bool:
         step = str(task["step"])
         if step in self._hold:
             held[who.org_id] = str(task["task_id"])
@@ -166,39 +169,39 @@ class Story:
             return True
         return False
 
-    async def _answer(self, who: Staff, task: Mapping[str, Any], step: str) -> str:
-        path = f"/tasks/{task['task_id']}"
+    async def _answer(self, who: Staff, task: Item, step: str) -> str:
         act = self._acts().get(str(task["task_type"]), self._report)
-        return await act(who, path, step)
+        return await act(who, task, step)
 
-    def _acts(self) -> Mapping[str, Callable[[Staff, str, str], Awaitable[str]]]:
+    def _acts(self) -> Mapping[str, Callable[[Staff, Item, str], Awaitable[str]]]:
         return {"approval": self._decide, "data_exchange": self._send, "notification": self._notify}
 
-    async def _decide(self, who: Staff, path: str, step: str) -> str:
+    async def _decide(self, who: Staff, task: Item, step: str) -> str:
         accepted = self._script.approvals.get(step, True)
         comments = "Agreed." if accepted else "Not under these terms."
-        await who.client.post(f"{path}/{'approve' if accepted else 'reject'}", {"comments": comments})
+        await who.client.post(f"/tasks/{task['task_id']}/{'approve' if accepted else 'reject'}", {"comments": comments})
         return f"{'approves' if accepted else 'REJECTS'}: {_words(step)}"
 
-    async def _send(self, who: Staff, path: str, step: str) -> str:
+    async def _send(self, who: Staff, task: Item, step: str) -> str:
         document = self._documents[DOCUMENT_OF[step]]
         stored = await who.client.upload(document.name, "application/xml", document.data)
         facts = {"number": document.number, "total": document.total, "currency": document.currency}
-        file = {"$file": {"document_id": stored["document_id"]}}
-        data = {"document": file, **{name: value for name, value in facts.items() if value}}
-        await who.client.post(f"{path}/complete", {"data": data})
+        asked = {field["id"] for field in task["form"]}
+        data: dict[str, Any] = {name: value for name, value in facts.items() if value and name in asked}
+        data["document"] = {"$file": {"document_id": stored["document_id"]}}
+        await who.client.post(f"/tasks/{task['task_id']}/complete", {"data": data})
         total = f", {document.total} {document.currency or ''}".rstrip() if document.total else ""
         return f"sends {_words(step)} {document.number or document.name} ({len(document.data):,} bytes{total})"
 
-    async def _notify(self, who: Staff, path: str, step: str) -> str:
-        await who.client.post(f"{path}/complete", {"data": {}})
+    async def _notify(self, who: Staff, task: Item, step: str) -> str:
+        await who.client.post(f"/tasks/{task['task_id']}/complete", {"data": {}})
         return f"notifies: {_words(step)}"
 
-    async def _report(self, who: Staff, path: str, step: str) -> str:
-        await who.client.post(f"{path}/complete", {"data": {"remarks": f"{_words(step)} done"}})
+    async def _report(self, who: Staff, task: Item, step: str) -> str:
+        await who.client.post(f"/tasks/{task['task_id']}/complete", {"data": {"remarks": f"{_words(step)} done"}})
         return f"completes: {_words(step)}"
 
-    async def _acknowledge(self, who: Staff, note: Mapping[str, Any]) -> bool:
+    async def _acknowledge(self, who: Staff, note: Item) -> bool:
         with _another_got_there_first():
             await who.client.post(f"/notifications/{note['id']}/acknowledge")
             self._narrate(who.org_id, f"acknowledges “{note['message']}”")

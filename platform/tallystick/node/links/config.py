@@ -3,9 +3,9 @@
 Rules:
 
 1. Nobody connects without a key: there is no default user, and every account has its own users.
-2. Each partner P has two accounts. ``IN_P`` holds its inbox stream and admits P's leafnode, which may publish the one inbox
-   subject and subscribe below its own reply prefix. ``OUT_P`` holds our leafnode to P's server. They are distinct, so that
-   two organisations linked both ways never form a leafnode loop.
+2. Each partner P has two accounts. ``IN_P`` holds its inbox stream and admits P's leafnode, which may publish the one
+   inbox subject and subscribe below its own reply prefix. ``OUT_P`` holds our leafnode to P's server. They are distinct,
+   so that two organisations linked both ways never form a leafnode loop.
 3. P's key works on the leafnode listener only, the node's own keys on the loopback client listener only.
 4. Both ends of a leafnode show a certificate before the first protocol byte.
 5. A message is acknowledged after it is on disk (``sync_interval: always``).
@@ -15,6 +15,7 @@ lines of it are not JSON: they bring in our leafnode seed, the one secret, from 
 """
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -23,10 +24,12 @@ from urllib.parse import urlsplit
 import msgspec
 
 from tallystick.core.errors import Invalid
-from tallystick.node.links import names, nkey
+from tallystick.node.links import names
 from tallystick.node.links.settings import MAX_PAYLOAD_BYTES, LinkSettings, Partner
+from tallystick.tenants import nkey
 
 _SEED = "$LEAF_SEED"
+_SEED_FORM = re.compile(r"SU[A-Z2-7]{56}")
 _TLS_TIMEOUT_S = 5
 # A dead peer is noticed within about three of these; an organisation's nodes count on flowing again soon after.
 _PING_INTERVAL = "2s"
@@ -156,7 +159,9 @@ def build(
 
 
 def seed_text(seed: str) -> str:
-    """Return the text of the file that holds our leafnode seed."""
+    """Return the text of the file that holds our leafnode seed; raise `Invalid` if ``seed`` is not an nkey's."""
+    if not _SEED_FORM.fullmatch(seed):
+        raise Invalid("the leafnode seed is not the seed of a user nkey", code="bad_nkey")
     return f'{_SEED.removeprefix("$")}: "{seed}"\n'
 
 
@@ -191,20 +196,21 @@ def _in_account(settings: LinkSettings, partner: Partner, internal: Mapping[str,
 
 
 def _leafnodes(settings: LinkSettings, partners: Iterable[Partner], files: Files, ports: Ports) -> dict[str, Any]:
-    own = {"cert_file": str(settings.cert_file), "key_file": str(settings.key_file)}
+    server = {"cert_file": str(settings.cert_file), "key_file": str(settings.key_file)}
+    client = {"cert_file": str(settings.client_cert_file), "key_file": str(settings.client_key_file)}
     timing = {"timeout": _TLS_TIMEOUT_S, "handshake_first": True}
     return {
         "host": settings.leaf_host,
         "port": ports.leaf,
         "no_advertise": True,
         "reconnect": "1s",
-        "tls": {**own, "ca_file": str(files.trusted), "verify": True, **timing},
+        "tls": {**server, "ca_file": str(files.trusted), "verify": True, **timing},
         "remotes": [
             {
                 "urls": [partner.leaf_url],
                 "account": names.out_account(partner.org_id),
                 "nkey": _SEED,
-                "tls": {**own, "ca_file": str(files.partner_ca(partner.org_id)), **timing},
+                "tls": {**client, "ca_file": str(files.partner_ca(partner.org_id)), **timing},
             }
             for partner in partners
         ],

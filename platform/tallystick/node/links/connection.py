@@ -4,7 +4,6 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-import nats
 from nats.aio.client import Client
 
 _LOG = logging.getLogger(__name__)
@@ -18,18 +17,20 @@ async def connected(url: str, seed: str, *, name: str, inbox_prefix: str = "_INB
         # While the server is away this comes at every attempt; the supervisor has already said so.
         _LOG.debug("%s: %s", name, error)
 
-    client = await nats.connect(
-        url,
-        name=name,
-        nkeys_seed_str=seed,
-        inbox_prefix=inbox_prefix,
-        error_cb=note,
-        max_reconnect_attempts=-1,
-        reconnect_time_wait=0.1,  # type: ignore[arg-type]  # seconds; the annotation says int, the code sleeps
-        connect_timeout=2,
-        ping_interval=5,
-    )
+    client = Client()
     try:
+        await client.connect(
+            url,
+            name=name,
+            nkeys_seed_str=seed,
+            inbox_prefix=inbox_prefix,
+            error_cb=note,
+            max_reconnect_attempts=-1,
+            reconnect_time_wait=0.1,  # type: ignore[arg-type]  # seconds; the annotation says int, the code sleeps
+            connect_timeout=2,
+            ping_interval=5,
+        )
         yield client
     finally:
+        # Also when cancelled half-way through connecting: the socket may exist already.
         await client.close()

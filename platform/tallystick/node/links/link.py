@@ -1,22 +1,24 @@
 """The links of one organisation to its partners.
 
-A message travels: ``send`` → own server, account ``OUT_P`` → leafnode → partner's server, account ``IN_us`` → its stream →
-its ``receive`` handler. JetStream is transport: the sender's outbox and the receiver's inbox table are the record.
+A message travels: ``send`` → own server, account ``OUT_P`` → leafnode → partner's server, account ``IN_us`` → its stream
+→ its ``receive`` handler. JetStream is transport: the sender's outbox and the receiver's inbox table are the record.
 """
 
 import asyncio
 import functools
 import logging
-from collections.abc import Iterable
+import os
+from collections.abc import Callable, Iterable
 
 import msgspec
 
 from tallystick.core.errors import NotFound, Unavailable
-from tallystick.node.links import config, names, nkey
+from tallystick.node.links import config, names
 from tallystick.node.links.peer import Handler, Peer
 from tallystick.node.links.server import Server, write_private
 from tallystick.node.links.settings import LinkSettings, Partner
 from tallystick.node.links.system import System
+from tallystick.tenants import nkey
 
 _LOG = logging.getLogger(__name__)
 
@@ -38,7 +40,6 @@ class Links:
 
     def __init__(self, settings: LinkSettings, partners: Iterable[Partner] = ()) -> None:
         names.check_org_id(settings.org_id)
-        nkey.public(settings.nkey_seed)
         self._settings = settings
         self._partners = config.check_partners(settings, partners)
         self._files = config.Files(folder=settings.data_dir.absolute())
@@ -48,8 +49,9 @@ class Links:
             wanted=config.Ports(client=settings.client_port, leaf=settings.leaf_port),
             binary=settings.nats_server,
         )
-        # The node's own keys live in memory only; every life of the node makes new ones.
-        self._seeds: dict[str, str] = {}
+        self._seed_text = config.seed_text(settings.nkey_seed)
+        # The node's own keys, by account, live in memory only; every life of the node makes new ones.
+        self._own_keys: dict[str, bytes] = {}
         self._peers: dict[str, Peer] = {}
         self._system: System | None = None
         self._handler: Handler | None = None
@@ -66,21 +68,25 @@ class Links:
         """Return the address of the loopback client listener; raise `Unavailable` before the first start."""
         return f"nats://127.0.0.1:{self._server.ports.client}"
 
+    @property
+    def server_pid(self) -> int | None:
+        """Return the process id of nats-server while it runs."""
+        return self._server.pid
+
     async def start(self) -> None:
         """Start the server and all links; return when the server answers, linked or not."""
         async with self._changing:
             self._files.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._write_secrets()
             await self._server.start(self._settings.org_id, self._render())
-            self._system = System(self.client_url, self._seeds[names.SYSTEM_ACCOUNT])
+            self._system = System(self.client_url, self._seed(names.SYSTEM_ACCOUNT))
             self._system.start()
             self._start_peers()
 
     async def stop(self) -> None:
         """Stop all links and the server."""
         async with self._changing:
-            await asyncio.gather(*(peer.stop() for peer in self._peers.values()))
-            self._peers.clear()
+            await self._stop_peers(self._peers)
             if self._system is not None:
                 await self._system.stop()
                 self._system = None
@@ -90,17 +96,25 @@ class Links:
         """Make ``partners`` the partners from now on; links that stay the same keep flowing."""
         checked = config.check_partners(self._settings, partners)
         async with self._changing:
+            # A partner with a new key or authority is one partner gone and one come.
+            gone = {names.in_account(partner.org_id) for partner in set(self._partners) - set(checked)}
             self._partners = checked
             if self._system is None:
                 return
-            gone = self._peers.keys() - {partner.org_id for partner in checked}
-            await asyncio.gather(*(self._peers.pop(partner).stop() for partner in gone))
+            await self._stop_peers(self._peers.keys() - {partner.org_id for partner in checked})
             self._write_secrets()
             self._server.configure(self._render())
-            await self._reload(self._system)
+            await self._take_up(self._system, gone)
             self._start_peers()
 
-    async def send(self, partner_org_id: str, message_id: str, payload: bytes, *, timeout: float = 5.0) -> None:
+    async def send(
+        self,
+        partner_org_id: str,
+        message_id: str,
+        payload: bytes,
+        *,
+        timeout: float = 5.0,  # noqa: ASYNC109
+    ) -> None:
         """Put ``payload`` into the partner's inbox stream; return when that stream has it on disk.
 
         Raises `NotFound` for an organisation that is no partner, `Invalid` for a message that no stream takes, and
@@ -109,10 +123,14 @@ class Links:
         peer = self._peers.get(partner_org_id)
         if peer is None:
             raise NotFound(f"{partner_org_id!r} is not a partner", code="partner")
-        await peer.send(message_id, payload, timeout=timeout)
+        await peer.send(message_id, payload, within=timeout)
 
     async def receive(self, handler: Handler) -> None:
-        """Install ``handler`` for what all partners send, and return; messages of one partner come one by one, in order."""
+        """Install ``handler`` for what all partners send, and return.
+
+        It gets the messages of one partner one by one and in order, and those of several partners at once. What it does
+        not settle comes again, at the latest in the next life of the node.
+        """
         self._handler = handler
         self._has_handler.set()
 
@@ -133,25 +151,33 @@ class Links:
         return self._handler
 
     def _write_secrets(self) -> None:
-        write_private(self._files.seed, config.seed_text(self._settings.nkey_seed))
+        write_private(self._files.seed, self._seed_text)
         own_ca = self._settings.ca_file.read_text(encoding="ascii")
         trusted = [own_ca, *(partner.ca_pem for partner in self._partners)]
         write_private(self._files.trusted, "\n".join(trusted))
         for partner in self._partners:
             write_private(self._files.partner_ca(partner.org_id), partner.ca_pem)
 
-    def _render(self) -> "functools.partial[str]":
+    def _render(self) -> Callable[[config.Ports], str]:
         for account in config.accounts(self._partners):
-            self._seeds.setdefault(account, nkey.new_seed())
-        internal = {account: nkey.public(seed) for account, seed in self._seeds.items()}
+            self._own_keys.setdefault(account, os.urandom(32))
+        internal = {account: nkey.public_text(seed) for account, seed in self._own_keys.items()}
         return functools.partial(_build, self._settings, self._partners, self._files, internal)
 
-    async def _reload(self, system: System) -> None:
+    def _seed(self, account: str) -> str:
+        return nkey.seed_text(self._own_keys[account])
+
+    async def _take_up(self, system: System, gone: set[str]) -> None:
+        """Have the running server take up the configuration, and cut off the accounts that are ``gone``."""
         try:
             await system.reload()
+            await system.kick(gone)
         except Unavailable as error:
             _LOG.info("%s; starting it again instead", error)
             await self._server.restart()
+
+    async def _stop_peers(self, partners: Iterable[str]) -> None:
+        await asyncio.gather(*(self._peers.pop(partner).stop() for partner in list(partners)))
 
     def _start_peers(self) -> None:
         for partner in self._partners:
@@ -164,8 +190,8 @@ class Links:
             me=self._settings.org_id,
             partner=partner,
             client_url=self.client_url,
-            in_seed=self._seeds[names.in_account(partner)],
-            out_seed=self._seeds[names.out_account(partner)],
+            in_seed=self._seed(names.in_account(partner)),
+            out_seed=self._seed(names.out_account(partner)),
             quota=self._settings.quota,
             handler=self._wait_handler,
         )

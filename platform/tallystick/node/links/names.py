@@ -8,7 +8,7 @@ import re
 
 from tallystick.core.errors import Invalid
 
-# Ids become account, stream and domain names, subject tokens and file names: none may hold a dot, wildcard, space or quote.
+# Ids become account, stream and domain names, subject tokens and file names: no dot, wildcard, space or quote in any.
 _SLUG = re.compile(r"[a-z0-9](?:[a-z0-9_-]{0,61}[a-z0-9])?")
 
 SYSTEM_ACCOUNT = "SYS"

@@ -30,7 +30,7 @@ _ID_HEADER = "Nats-Msg-Id"
 _TRANSPORT_ERRORS = (nats.errors.Error, nats.js.errors.Error, OSError, TimeoutError)
 _CONSUMER = "node"
 _BATCH = 32
-_FETCH_S = 2.0  # an idle pull lasts this long; also the longest delay after the server has come back
+_FETCH_S = 2.0  # an idle pull lasts this long
 _ACK_WAIT_S = 60.0
 _DUPLICATE_WINDOW_S = 120.0
 _RETRY_S = 0.2
@@ -81,28 +81,28 @@ class Peer:
         await end_tasks(*self._tasks)
         self._tasks = []
 
-    async def send(self, message_id: str, payload: bytes, *, timeout: float) -> None:
-        """Put ``payload`` into the partner's inbox stream; return when that stream has it on disk."""
+    async def send(self, message_id: str, payload: bytes, *, within: float) -> None:
+        """Put ``payload`` into the partner's inbox stream, as `Links.send` has it; ``within`` is in seconds."""
         if len(payload) > MAX_MESSAGE_BYTES:
             raise Invalid(f"{len(payload)} bytes are more than the {MAX_MESSAGE_BYTES} of a message", code="too_large")
         check_message_id(message_id)
         try:
-            self._check_ack(await self._request(message_id, payload, timeout))
+            self._check_ack(await self._request(message_id, payload, within))
         except Unavailable as error:
             self.last_error = str(error)
             raise
         self.last_error = None
 
-    async def _request(self, message_id: str, payload: bytes, timeout: float) -> bytes:
+    async def _request(self, message_id: str, payload: bytes, within: float) -> bytes:
         if self._out is None or not self._out.is_connected:
             raise Unavailable("this node's nats-server is not up", code="link_down")
         subject = names.inbox_subject(self.partner, self._me)
         try:
-            reply = await self._out.request(subject, payload, timeout=timeout, headers={_ID_HEADER: message_id})
+            reply = await self._out.request(subject, payload, timeout=within, headers={_ID_HEADER: message_id})
         except nats.errors.NoRespondersError as error:
             raise Unavailable(f"{self.partner} is not linked", code="link_down") from error
         except _TRANSPORT_ERRORS as error:
-            raise Unavailable(f"{self.partner} did not acknowledge in {timeout:g} s", code="no_ack") from error
+            raise Unavailable(f"{self.partner} did not acknowledge in {within:g} s", code="no_ack") from error
         return reply.data
 
     def _check_ack(self, data: bytes) -> None:
@@ -130,16 +130,17 @@ class Peer:
         async with connected(
             self._url, self._out_seed, name=name, inbox_prefix=names.reply_prefix(self._me)
         ) as self._out:
-            while not self._out.is_closed:
+            while not self._out.is_closed:  # noqa: ASYNC110 - the client has no way to wait for this
                 await asyncio.sleep(_RETRY_S)
 
     async def _inbox(self) -> None:
         async with connected(self._url, self._in_seed, name=names.in_account(self.partner)) as client:
             context = client.jetstream(timeout=5)
             await self._ensure_stream(context)
+            await self._fresh_consumer(context)
             handler = await self._handler()
             pull = await context.pull_subscribe_bind(_CONSUMER, names.stream(self.partner))
-            while not client.is_closed:
+            while not client.stats["reconnects"]:
                 with contextlib.suppress(nats.errors.TimeoutError):
                     for message in await pull.fetch(_BATCH, timeout=_FETCH_S):
                         await self._deliver(handler, message)
@@ -162,6 +163,16 @@ class Peer:
             await context.update_stream(wanted)
         except nats.js.errors.NotFoundError:
             await context.add_stream(wanted)
+
+    async def _fresh_consumer(self, context: JetStreamContext) -> None:
+        """Begin anew with all that is not settled.
+
+        What an earlier life of the node, or a broken connection, had fetched and not settled would otherwise come only
+        after ``ack_wait``; coming twice does no harm.
+        """
+        stream = names.stream(self.partner)
+        with contextlib.suppress(nats.js.errors.NotFoundError):
+            await context.delete_consumer(stream, _CONSUMER)
         await context.add_consumer(
             stream,
             ConsumerConfig(durable_name=_CONSUMER, ack_policy=AckPolicy.EXPLICIT, ack_wait=_ACK_WAIT_S, max_deliver=-1),

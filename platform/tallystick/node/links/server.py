@@ -1,7 +1,7 @@
 """The nats-server of this node, kept running.
 
-The ports are chosen once a life of the node and stay the same over restarts of the server, because partners and the node's
-own connections hold them.
+The ports are chosen once a life of the node and stay the same over restarts of the server, because partners and the
+node's own connections hold them.
 """
 
 import asyncio

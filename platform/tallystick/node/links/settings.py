@@ -19,7 +19,7 @@ class Quota(msgspec.Struct, frozen=True, kw_only=True):
 class Partner(msgspec.Struct, frozen=True, kw_only=True):
     """The far end of one link, as its organisation card gives it.
 
-    ``leaf_url`` is ``tls://host:port``; ``ca_pem`` the certificate authority of its server and of its client certificate.
+    ``leaf_url`` is ``tls://host:port``; ``ca_pem`` is the authority of its server's and of its client certificate.
     """
 
     org_id: str
@@ -31,7 +31,8 @@ class Partner(msgspec.Struct, frozen=True, kw_only=True):
 class LinkSettings(msgspec.Struct, frozen=True, kw_only=True):
     """This end of all links. Port 0 picks a free port once and keeps it in ``data_dir``.
 
-    ``nkey_seed`` names us to partners; ``ca_file`` signed ``cert_file``, which serves as server and as client certificate.
+    ``nkey_seed`` (a secret) names us to partners. Both certificates are signed by ``ca_file``; the server's names the
+    host of our leaf URL.
     """
 
     org_id: str
@@ -40,6 +41,8 @@ class LinkSettings(msgspec.Struct, frozen=True, kw_only=True):
     ca_file: Path
     cert_file: Path
     key_file: Path
+    client_cert_file: Path
+    client_key_file: Path
     leaf_host: str = "127.0.0.1"
     leaf_port: int = 0
     client_port: int = 0

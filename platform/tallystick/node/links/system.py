@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import logging
 import time
+from collections.abc import Collection
 
 import msgspec
 import nats.errors
@@ -24,6 +25,7 @@ class _ServerId(msgspec.Struct):
 
 
 class _Leaf(msgspec.Struct):
+    id: int
     account: str
 
 
@@ -39,6 +41,10 @@ class _Answer(msgspec.Struct):
     server: _ServerId
     data: _Leafz | None = None
     error: _Problem | None = None
+
+    @property
+    def leafs(self) -> list[_Leaf]:
+        return (self.data and self.data.leafs) or []
 
 
 class System:
@@ -71,19 +77,34 @@ class System:
 
     async def reload(self) -> None:
         """Have the server take up its configuration file; raise `Unavailable` if it refuses or does not answer."""
+        server = (await self._leafz()).server.id
+        await self._ask(f"$SYS.REQ.SERVER.{server}.RELOAD")
+
+    async def kick(self, accounts: Collection[str]) -> None:
+        """Close the leafnodes of ``accounts``.
+
+        A reload alone keeps those out that may no longer come in, and leaves those in that are (nats-server 2.15.1).
+        """
+        answer = await self._leafz()
+        for leaf in answer.leafs:
+            if leaf.account in accounts:
+                request = msgspec.json.encode({"cid": leaf.id})
+                await self._ask(f"$SYS.REQ.SERVER.{answer.server.id}.KICK", request)
+
+    async def _leafz(self) -> _Answer:
+        return await self._ask("$SYS.REQ.SERVER.PING.LEAFZ")
+
+    async def _ask(self, subject: str, request: bytes = b"") -> _Answer:
+        if self._client is None or not self._client.is_connected:
+            raise Unavailable("nats-server is not up", code="nats_server")
         try:
-            server = (await self._ask("$SYS.REQ.SERVER.PING.LEAFZ")).server.id
-            answer = await self._ask(f"$SYS.REQ.SERVER.{server}.RELOAD")
+            reply = await self._client.request(subject, request, timeout=_ANSWER_S)
+            answer = msgspec.json.decode(reply.data, type=_Answer)
         except (nats.errors.Error, OSError, TimeoutError, msgspec.MsgspecError) as error:
             raise Unavailable("nats-server does not answer", code="nats_server") from error
         if answer.error is not None:
-            raise Unavailable(f"nats-server did not reload: {answer.error.description}", code="nats_server")
-
-    async def _ask(self, subject: str) -> _Answer:
-        if self._client is None or not self._client.is_connected:
-            raise Unavailable("nats-server is not up", code="nats_server")
-        reply = await self._client.request(subject, b"", timeout=_ANSWER_S)
-        return msgspec.json.decode(reply.data, type=_Answer)
+            raise Unavailable(f"nats-server refused: {answer.error.description}", code="nats_server")
+        return answer
 
     async def _run(self) -> None:
         while True:
@@ -95,9 +116,8 @@ class System:
     async def _look_for_ever(self, client: Client) -> None:
         while not client.is_closed:
             try:
-                answer = await self._ask("$SYS.REQ.SERVER.PING.LEAFZ")
-                self._note({leaf.account for leaf in (answer.data and answer.data.leafs) or ()})
-            except (Unavailable, nats.errors.Error, OSError, TimeoutError, msgspec.MsgspecError):
+                self._note({leaf.account for leaf in (await self._leafz()).leafs})
+            except Unavailable:
                 self._note(set())
             await asyncio.sleep(_WATCH_S)
 

@@ -15,7 +15,7 @@ from tallystick.core.errors import Forbidden, TallystickError
 from tallystick.node.api import problems
 from tallystick.node.api.events import Streams
 from tallystick.node.api.language import preferred
-from tallystick.node.api.ports import Accounts, Services, Unauthenticated
+from tallystick.node.api.ports import Accounts, Services
 from tallystick.node.portal import session
 from tallystick.node.portal.pages import chain as chain_page
 from tallystick.node.portal.pages import (
@@ -29,6 +29,7 @@ from tallystick.node.portal.pages import (
     verify,
 )
 from tallystick.node.portal.rendering import Portal, Visit, environment, render
+from tallystick.tenants.sessions import NotSignedIn
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +47,7 @@ PAGES: tuple[tuple[str, Page, str], ...] = (
     ("/collaborations/{collaboration_id}", collaborations.one, "read"),
     ("/executions", executions.show, "read"),
     ("/executions/{execution_id}", executions.one, "read"),
-    ("/executions/{execution_id}/evidence", executions.evidence, "read"),
+    ("/executions/{execution_id}/evidence", executions.evidence, "verify"),
     ("/documents", documents.show, "read"),
     ("/documents/{document_id}/content", documents.content, "read"),
     ("/notifications", notifications.show, "read"),
@@ -134,7 +135,7 @@ async def _visit(portal: Portal, request: Request, permission: str) -> Visit:
 
 async def _error(portal: Portal, request: Request, error: Exception) -> Response:
     """An error as a page; whoever is not signed in is asked to sign in and comes back."""
-    if isinstance(error, Unauthenticated):
+    if isinstance(error, NotSignedIn):
         return _to_sign_in(request)
     if problems.problem_of(error).code == "internal":
         log.error("%s %s failed", request.method, request.url.path, exc_info=error)

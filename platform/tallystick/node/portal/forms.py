@@ -81,7 +81,7 @@ async def read(task: Mapping[str, Any], form: FormData, store: Store) -> dict[st
         raw = form.get(field.key)
         if raw is None or raw == "" or (isinstance(raw, UploadFile) and not raw.filename):
             if field.required:
-                raise Invalid(f"'{field.label}' is needed", code="missing", pointer=f"/{field.name}")
+                raise Invalid(f"'{field.label}' is needed", code="missing", pointer=f"/data/{field.name}")
             continue
         values[field.name] = await _value(field, raw, store)
     return values if task.get("form") else _free(values)
@@ -90,14 +90,15 @@ async def read(task: Mapping[str, Any], form: FormData, store: Store) -> dict[st
 async def _value(field: Field, raw: str | UploadFile, store: Store) -> Any:
     if field.control == "file":
         if isinstance(raw, str):
-            raise Invalid(f"'{field.label}' is not a file", code="not_a_file", pointer=f"/{field.name}")
+            raise Invalid(f"'{field.label}' is not a file", code="not_a_file", pointer=f"/data/{field.name}")
         return {"$file": {"document_id": (await store(raw))["document_id"]}}
     if not isinstance(raw, str):
-        raise Invalid(f"'{field.label}' is a file", code="not_a_value", pointer=f"/{field.name}")
+        raise Invalid(f"'{field.label}' is a file", code="not_a_value", pointer=f"/data/{field.name}")
     try:
         return READERS.get(field.control, str)(raw.strip())
     except (ValueError, InvalidOperation, Invalid) as error:
-        raise Invalid(f"'{field.label}' is not a {field.kind}", code="ill_typed", pointer=f"/{field.name}") from error
+        where = f"/data/{field.name}"
+        raise Invalid(f"'{field.label}' is not a {field.kind}", code="ill_typed", pointer=where) from error
 
 
 def _choice(text: str) -> bool:

@@ -88,7 +88,7 @@ class Visit:
         facts |= {
             "who": self.who,
             "may": self.may,
-            "csrf": session.csrf_token(self.token),
+            "csrf_token": session.csrf_token(self.token),
             "organisation": await self.services.organisation(),
         }
         return render(self.portal, self.request, template, self.who.language, code=code, **facts)

@@ -13,6 +13,7 @@ from tallystick.core.statement import Statement
 from tallystick.node.record.context import Context
 from tallystick.tenants import sealing
 from tallystick.tenants.models.record import EnvelopeRow, OpeningRow
+from tallystick.tenants.openings import read_openings, write_openings
 
 MAX_VALUES = 256_000  # bytes of JSON in one statement; files travel as chunks
 
@@ -34,7 +35,7 @@ def commit_values(place: Place, values: dict[str, Any]) -> Committed:
 
 def seal(openings: list[Opening], place: Place, kind: str, recipients: list[Participant]) -> tuple[dict[str, Any], str]:
     """The envelope for ``recipients`` and its ciphertext hash."""
-    plaintext = sealing.write_openings(openings)
+    plaintext = write_openings(openings)
     keys = [(one.org_id, one.sealing_key.kid, one.sealing_key.suite, one.sealing_key.key) for one in recipients]
     return sealing.seal(plaintext, issuer=place.issuer, execution=place.execution, kind=kind, recipients=keys)
 
@@ -101,7 +102,7 @@ def _opened(context: Context, said: Statement, name: str, envelope: dict[str, An
         kind=said.kind,
         expected_hash=name,
     )
-    openings = sealing.read_openings(plaintext)
+    openings = read_openings(plaintext)
     task, attempt = said.place
     place = Place(execution=said.execution, issuer=said.iss, task=task, attempt=attempt)
     for one in openings:

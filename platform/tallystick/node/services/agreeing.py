@@ -4,7 +4,7 @@ import os
 from typing import Any
 
 import msgspec
-from tallystick.core.definition import OrgFacts
+from tallystick.core.definition.compile import OrgFacts
 
 from tallystick.core import agreement as agreements
 from tallystick.core import b64

@@ -4,7 +4,7 @@ import os
 from typing import Any
 
 from sqlmodel import Session, col, select, tuple_
-from tallystick.core.definition import compile_definition
+from tallystick.core.definition.compile import compile_definition
 
 from tallystick.core import agreement as agreements
 from tallystick.core import b64, canonical

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 from sqlmodel import Session, col, select
-from tallystick.ledger.audit.verify import verify
+#AUDIT
 
 from tallystick.core import canonical
 from tallystick.node.evidence import assemble

@@ -8,6 +8,7 @@ from sqlmodel import Session, col, select
 from tallystick.core import statement as statements
 from tallystick.core.errors import Invalid, NotYet, TallystickError
 from tallystick.core.head import Refusal, sign_refusal
+from tallystick.node.links.peer import Verdict
 from tallystick.node.record import incoming, messages, outgoing
 from tallystick.node.record.context import Context
 from tallystick.node.work.bell import Bell
@@ -27,7 +28,7 @@ class Inbox:
         self._bell = bell
         self._lock = lock
 
-    async def receive(self, partner: str, message_id: str, payload: bytes) -> str:
+    async def receive(self, partner: str, message_id: str, payload: bytes) -> Verdict:
         """``ack`` once the outcome is durable; ``nak`` when this node could not decide now."""
         async with self._lock:
             try:

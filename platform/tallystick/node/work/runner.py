@@ -8,7 +8,8 @@ from typing import Any
 import msgspec
 from sqlmodel import Session, col, select
 
-from tallystick.core import canonical, expression
+from tallystick.core import canonical
+from tallystick.core.expression.evaluate import evaluate, outcome_of
 from tallystick.core.errors import Invalid, NotYet, TallystickError, WrongState
 from tallystick.core.scope import Value, variables
 from tallystick.core.statement import Received, Result, Timer
@@ -109,7 +110,7 @@ class Runner:
         """Evaluate the step's expression over the values that we may read, and state the outcome."""
         step = loaded.agreement.definition["steps"][row.step]
         try:
-            outcome = expression.outcome_of(expression.evaluate(step["expression"], _scope(session, row.execution)))
+            outcome = outcome_of(evaluate(step["expression"], _scope(session, row.execution)))
             saying = _result(row, status="completed", outcome=outcome)
         except Invalid as error:
             saying = _result(row, status="failed", error={"code": error.code})

@@ -6,6 +6,7 @@ from starlette.responses import RedirectResponse, Response
 from tallystick.node.api.files import attachment
 from tallystick.node.portal.rendering import Visit
 
+TIMELINE_PAGE = 500  # as many entries as the facade gives at once
 STATES = ("running", "completed", "failed", "cancelled", "suspended", "terminated")
 
 
@@ -20,14 +21,18 @@ async def show(visit: Visit) -> Response:
 async def one(visit: Visit) -> Response:
     """One execution; htmx asks for the same page again and keeps its live part."""
     key, services, who = _key(visit), visit.services, visit.who
+    after = visit.request.query_params.get("after", "-1")
+    timeline = (await services.timeline(who, key, after=int(after) if after.isdecimal() else -1))["items"]
+    stored = await services.verifications(who, key) if visit.may("verify") else {"items": []}
     return await visit.page(
         "execution.html",
         execution=await services.execution(who, key),
-        timeline=(await services.timeline(who, key))["items"],
+        timeline=timeline,
+        timeline_more=timeline[-1]["seq"] if len(timeline) >= TIMELINE_PAGE else None,
         data=(await services.data(who, key))["items"],
         anchors=(await services.anchors(who, key))["items"],
         waiting=(await services.waiting(who, key))["items"],
-        verifications=(await services.verifications(who, key))["items"],
+        verifications=stored["items"],
     )
 
 

@@ -11,7 +11,7 @@ from tallystick.node.portal import forms
 from tallystick.node.portal.rendering import Visit
 from tallystick.node.portal.uploads import chunks
 
-STATES = ("open", "claimed", "completed", "failed", "cancelled", "timed_out")
+STATES = ("open", "answered", "completed", "failed", "cancelled", "timed_out")
 
 
 async def home(_: Visit) -> Response:
@@ -20,14 +20,12 @@ async def home(_: Visit) -> Response:
 
 
 async def show(visit: Visit) -> Response:
-    """Tasks in one state, open ones first of all."""
+    """Tasks in one state; open ones, with those that somebody has claimed, unless another is asked for."""
     status = visit.request.query_params.get("status", "open")
     if status not in STATES:
         raise Invalid(f"there are no tasks in the state '{status[:40]}'", pointer="/status")
-    cursor = visit.request.query_params.get("cursor")
-    page = await visit.services.tasks(visit.who, status=status, cursor=cursor)
-    mine = await visit.services.tasks(visit.who, status="claimed") if status == "open" and not cursor else None
-    return await visit.page("inbox.html", tasks=page, claimed=mine, status=status, states=STATES)
+    page = await visit.services.tasks(visit.who, status=status, cursor=visit.request.query_params.get("cursor"))
+    return await visit.page("inbox.html", tasks=page, status=status, states=STATES)
 
 
 async def task(visit: Visit) -> Response:

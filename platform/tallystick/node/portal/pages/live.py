@@ -7,7 +7,7 @@ from tallystick.node.portal.rendering import Visit
 
 
 async def events(visit: Visit) -> Response:
-    """A stream of ``changed``, for one topic (``?topic=task``) or one execution (``?execution=…``).
+    """A stream of ``refresh``, for one topic (``?topic=task``) or one execution (``?execution=…``).
 
     Nothing of the change itself travels here: the page asks again for what it shows, with its own permissions.
     """
@@ -15,11 +15,13 @@ async def events(visit: Visit) -> Response:
     topic, execution = query.get("topic"), query.get("execution")
 
     def render(event: Event) -> bytes | None:
+        if "id" not in event:  # something changed, and nobody says what
+            return frame("refresh", {})
         about_topic = topic is not None and event.get("topic") == topic
         about_execution = execution is not None and execution in (event.get("id"), event.get("execution_id"))
         # An anchor's id is its own; an open execution page asks again rather than know which.
         if about_topic or about_execution or (execution is not None and event.get("topic") == "anchor"):
-            return frame("changed", {})
+            return frame("refresh", {})
         return None
 
     return visit.portal.streams.response(render)

@@ -7,10 +7,10 @@ from starlette.responses import RedirectResponse, Response
 
 from tallystick.core.errors import TallystickError
 from tallystick.node.api.language import supported
-from tallystick.node.api.ports import Unauthenticated
 from tallystick.node.portal import session
 from tallystick.node.portal.language import COOKIE
 from tallystick.node.portal.rendering import Portal, Visit, render
+from tallystick.tenants.sessions import NotSignedIn
 
 A_YEAR_S = 365 * 24 * 3600
 
@@ -36,7 +36,7 @@ async def submit(portal: Portal, request: Request) -> Response:
         target = local(form.get("next"))
     try:
         made = await (portal.accounts.sign_in_with_link(link) if link else portal.accounts.sign_in(username, password))
-    except Unauthenticated as error:
+    except NotSignedIn as error:
         return await _page(portal, request, 401, error, username)
     response = RedirectResponse(target, 303)
     session.remember(response, request, made, https=portal.https)

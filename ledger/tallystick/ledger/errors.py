@@ -1,0 +1,79 @@
+"""The errors of this package.
+
+::
+
+    LedgerError
+    ├── InvalidProof      what was given does not prove what it claims
+    ├── InvalidLeaf       not a leaf of the known version
+    ├── WrongChain        the endpoint answers for another chain, or other code stands at a contract's address
+    ├── LogContradicted   the chain holds another log than ours: nothing may be signed until a person has looked
+    ├── Reverted          the contract refuses the call; ``error`` is its custom error
+    ├── RpcRefused        the endpoint answered with a JSON-RPC error
+    ├── NotAnchored       the leaf is in no root that the chain holds yet
+    └── ChainUnavailable  the endpoint did not answer, or not in time
+
+Invalid is not unavailable: only ``NotAnchored``, ``RpcRefused`` and ``ChainUnavailable`` are worth trying again.
+"""
+
+from tallystick.core.errors import Invalid, NotYet, TallystickError, Unavailable
+
+
+class LedgerError(TallystickError):
+    """Base of this package's errors."""
+
+
+class InvalidProof(LedgerError, Invalid):
+    """A proof does not hold."""
+
+    default_code = "invalid_proof"
+
+
+class InvalidLeaf(LedgerError, Invalid):
+    """The bytes are not a leaf of the known version."""
+
+    default_code = "invalid_leaf"
+
+
+class WrongChain(LedgerError, Invalid):
+    """The endpoint serves another chain than the one pinned, or a contract's code is not the expected one."""
+
+    default_code = "wrong_chain"
+
+
+class LogContradicted(LedgerError, Invalid):
+    """The chain holds a root of this organisation's log that our leaves do not give."""
+
+    default_code = "log_contradicted"
+
+
+class Reverted(LedgerError, Invalid):
+    """A contract refused the call; ``error`` names its custom error when it gave one."""
+
+    default_code = "reverted"
+
+    def __init__(self, detail: str, *, error: str | None = None) -> None:
+        super().__init__(detail)
+        self.error = error
+
+
+class RpcRefused(LedgerError, Unavailable):
+    """The endpoint answered with an error of its own; ``number`` is JSON-RPC's error code."""
+
+    default_code = "rpc_refused"
+
+    def __init__(self, detail: str, *, number: int, data: object = None) -> None:
+        super().__init__(detail)
+        self.number = number
+        self.data = data
+
+
+class NotAnchored(LedgerError, NotYet):
+    """The leaf is in no anchored root yet."""
+
+    default_code = "not_anchored"
+
+
+class ChainUnavailable(LedgerError, Unavailable):
+    """The endpoint did not answer in time."""
+
+    default_code = "chain_unavailable"

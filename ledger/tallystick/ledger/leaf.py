@@ -1,0 +1,79 @@
+"""A leaf of an organisation's log: thirteen 32-byte words, exactly as ``abi.encode`` gives them (RECORD.md).
+
+416 bytes is no node of a Merkle tree, and the hash domains differ besides, so that no leaf passes for a node.
+"""
+
+from collections.abc import Callable
+
+import msgspec
+
+from tallystick.core.merkle import leaf_hash
+
+from .errors import InvalidLeaf
+from .hashing import WORD, keccak, word
+
+VERSION = 1
+WORDS = 13
+SIZE = WORDS * WORD
+START, COMPLETION, SUBMISSION, AUDIT = 1, 2, 3, 4
+RUNNING, COMPLETED, FAILED, CANCELLED, TERMINATED = 0, 1, 2, 3, 4
+ZERO = bytes(WORD)
+
+# Largest values of the integer fields; all others are opaque words.
+_LIMITS = {"version": VERSION, "kind": AUDIT, "term": 2**64 - 1, "size": 2**64 - 1, "status": TERMINATED}
+_LIMITS["start_index"] = 2**64 - 1
+
+
+class Leaf(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What an organisation states about an execution; words are 32 bytes each."""
+
+    version: int = VERSION
+    kind: int
+    org: bytes
+    execution: bytes
+    agreement: bytes
+    term: int
+    size: int
+    root: bytes
+    input: bytes = ZERO
+    result: bytes = ZERO
+    status: int = RUNNING
+    start_index: int
+    salt: bytes
+
+    def encode(self) -> bytes:
+        """The 416 bytes that the log holds."""
+        check(self)
+        values = (getattr(self, name) for name in self.__struct_fields__)
+        return b"".join(word(value) if isinstance(value, int) else value for value in values)
+
+    def hash(self) -> bytes:
+        """``keccak256(0x00 ‖ leaf)``."""
+        return leaf_hash(self.encode(), keccak)
+
+
+def decode(data: bytes) -> Leaf:
+    """Read a leaf; InvalidLeaf unless it is one of the known version that encodes to these very bytes."""
+    if len(data) != SIZE:
+        raise InvalidLeaf(f"a leaf has {SIZE} bytes, not {len(data)}")
+    words = [data[start : start + WORD] for start in range(0, SIZE, WORD)]
+    fields = {name: _read(name)(value) for name, value in zip(Leaf.__struct_fields__, words, strict=True)}
+    leaf = msgspec.convert(fields, Leaf)
+    check(leaf)
+    return leaf
+
+
+def check(leaf: Leaf) -> None:
+    """InvalidLeaf for an unknown version or a field out of its range."""
+    for name in Leaf.__struct_fields__:
+        value, limit = getattr(leaf, name), _LIMITS.get(name)
+        if limit is None and len(value) != WORD:
+            raise InvalidLeaf(f"{name} has {len(value)} bytes, not {WORD}", pointer=f"/{name}")
+        if limit is not None and not 0 <= value <= limit:
+            raise InvalidLeaf(f"{name} is {value}, beyond {limit}", pointer=f"/{name}")
+    if leaf.version != VERSION or leaf.kind == 0:
+        raise InvalidLeaf(f"version {leaf.version} and kind {leaf.kind} are not known", code="unknown_version")
+
+
+def _read(name: str) -> Callable[[bytes], int | bytes]:
+    return (lambda data: int.from_bytes(data, "big")) if name in _LIMITS else bytes

@@ -1,0 +1,83 @@
+"""`tally`: one word names a command, and only that command's code is loaded.
+
+So an auditor's install, which brings no server, database or chain client, runs `tally verify`, and `tally doctor`
+runs where half of everything is missing.
+"""
+
+import difflib
+import importlib
+import sys
+from collections.abc import Callable, Sequence
+from importlib.metadata import version
+from typing import NamedTuple
+
+
+class Command(NamedTuple):
+    """Where a command's `main(argv) -> exit status` lives, and its line in the help text."""
+
+    module: str
+    summary: str
+
+
+COMMANDS = {
+    "demo": Command("tallystick.node.cli.demo", "three organisations run, prove and audit one collaboration"),
+    "up": Command("tallystick.node.cli.up", "the same three organisations, left running for you to sign in"),
+    "down": Command("tallystick.node.cli.down", "stop what `tally up` started"),
+    "init": Command("tallystick.node.cli.init", "make an organisation's data folder, keys and first administrator"),
+    "node": Command("tallystick.node.cli.node", "run one organisation's node"),
+    "evidence": Command("tallystick.node.cli.evidence", "fetch an execution's evidence bundle from a node"),
+    "verify": Command("tallystick.ledger.audit.command", "check an evidence bundle, trusting no node"),
+    "doctor": Command("tallystick.node.cli.doctor", "say what this machine has, lacks, and how to mend it"),
+}
+USAGE = 2
+INTERRUPTED = 130
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command that `argv` names; return its exit status, 2 for wrong usage."""
+    name, *rest = list(sys.argv[1:] if argv is None else argv) or ["--help"]
+    if name in {"-h", "--help", "help"}:
+        print(help_text())
+        return 0
+    if name == "--version":
+        print(f"tally {version('tallystick')}")
+        return 0
+    if name not in COMMANDS:
+        print(unknown(name), file=sys.stderr)
+        return USAGE
+    try:
+        return load(COMMANDS[name])(rest)
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.split(".")[0] == "tallystick":
+            raise
+        print(lacking(name, error.name), file=sys.stderr)
+        return USAGE
+    except KeyboardInterrupt:
+        return INTERRUPTED
+
+
+def load(command: Command) -> Callable[[Sequence[str]], int]:
+    """Import a command's `main`."""
+    found: Callable[[Sequence[str]], int] = importlib.import_module(command.module).main
+    return found
+
+
+def help_text() -> str:
+    """Return the list of commands."""
+    lines = [f"  {name:<10}{command.summary}" for name, command in COMMANDS.items()]
+    return "\n".join(["usage: tally COMMAND ...", "", *lines, "", "tally COMMAND --help says more of each."])
+
+
+def unknown(name: str) -> str:
+    """Return the message for a command that does not exist, with the nearest one that does."""
+    near = difflib.get_close_matches(name, COMMANDS, n=1)
+    hint = f"did you mean `tally {near[0]}`?" if near else "`tally --help` lists them."
+    return f"tally: no command {name!r}; {hint}"
+
+
+def lacking(name: str, module: str) -> str:
+    """Return the message for a command whose packages this install does not have."""
+    return (
+        f"tally {name}: the Python package {module!r} is not installed.\n"
+        "  In a checkout: make setup. Elsewhere: pip install 'tallystick[node]' ('tallystick[audit]' for verify)."
+    )

@@ -1,0 +1,28 @@
+"""What every test shares: real servers that die with the test, and the table at the end of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from support.processes import Anvil, Processes, start_anvil
+from support.summary import Summary
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Add the table to this run."""
+    config.pluginmanager.register(Summary(), "tally-summary")
+
+
+@pytest.fixture
+def processes() -> Iterator[Processes]:
+    """Give a starter of real servers; all that a test started ends with it."""
+    with Processes() as started:
+        yield started
+
+
+@pytest.fixture
+def anvil(processes: Processes) -> Anvil:
+    """Give a local chain of the test's own, on a port of its own."""
+    return start_anvil(processes)

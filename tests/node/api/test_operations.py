@@ -1,0 +1,224 @@
+"""The table of operations: every row from the wrong side, and what it asks of the facade."""
+
+import json
+from typing import Any
+
+import pytest
+from starlette.testclient import TestClient
+
+from node.api.fakes import FakeAccountsForApiTests, FakeServicesForApiTests
+from tallystick.node.api import openapi
+from tallystick.node.api.app import create_app
+from tallystick.node.api.events import Streams
+from tallystick.node.api.operation import Operation
+from tallystick.node.api.table import operations
+
+API = "/api/v1"
+TABLE = operations(Streams(None))
+READING = [one for one in TABLE if one.method == "GET" and one.path != "/events"]
+PAGES = (
+    "/healthz",
+    "/readyz",
+    "/openapi.json",
+    "/docs",
+    f"{API}/me",
+    f"{API}/nothing",
+    "/sign-in",
+    "/static/portal.css",
+)
+PROTECTED = [one for one in TABLE if not one.public]
+
+
+def url(operation: Operation) -> str:
+    """The operation's address with ids filled in."""
+    return API + operation.path.replace("{", "x-").replace("}", "")
+
+
+def name(operation: Operation) -> str:
+    """For test ids."""
+    return f"{operation.method} {operation.path}"
+
+
+@pytest.mark.parametrize("operation", PROTECTED, ids=name)
+@pytest.mark.parametrize("token", [None, "expired", "other-audience", "forged"])
+def test_no_operation_without_a_good_token(client: TestClient, operation: Operation, token: str | None) -> None:
+    headers = {"authorization": f"Bearer {token}" if token else "Basic eDp5"}
+    response = client.request(operation.method, url(operation), headers=headers)
+    assert response.status_code == 401
+    assert response.headers["www-authenticate"].startswith("Bearer")
+
+
+@pytest.mark.parametrize("operation", [one for one in PROTECTED if one.permission], ids=name)
+def test_no_operation_without_its_permission(
+    client: TestClient, services: FakeServicesForApiTests, operation: Operation
+) -> None:
+    response = client.request(operation.method, url(operation), headers={"authorization": "Bearer token-nobody"})
+    assert response.status_code == 403
+    assert services.calls == []
+
+
+def test_only_sign_in_and_the_card_are_public() -> None:
+    assert {one.path for one in TABLE if one.public} == {"/sessions", "/sessions/link", "/organisation/card"}
+
+
+def test_auditors_only_read_and_verify() -> None:
+    changing = {one.permission for one in TABLE if one.method != "GET" and not one.public}
+    assert changing == {"create_collaboration", "give_consent", "work_on_tasks", "verify", "administer"}
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "call"),
+    [
+        ("/collaborations/c1/consent", {"decision": "rejected", "reason": "贵"}, ("consent", ("c1", "rejected", "贵"))),
+        ("/collaborations/c1/start", {"input": {"a": 1}}, ("start", ("c1", {"a": 1}))),
+        ("/collaborations/c1/start", None, ("start", ("c1", {}))),
+        ("/collaborations/c1/terminate", {"reason": "fire"}, ("terminate", ("c1", "fire"))),
+        ("/tasks/t1/claim", None, ("claim", ("t1",))),
+        ("/tasks/t1/release", {}, ("release", ("t1",))),
+        ("/tasks/t1/complete", {"data": {"note": "好"}}, ("complete", ("t1", {"note": "好"}))),
+        ("/tasks/t1/fail", {"code": "broken_lorry", "message": "m"}, ("fail", ("t1", "broken_lorry", "m"))),
+        ("/tasks/t1/cancel", {"reason": "r"}, ("cancel", ("t1", "r"))),
+        ("/tasks/t1/approve", {"comments": "c"}, ("approve", ("t1", "c"))),
+        ("/tasks/t1/reject", None, ("reject", ("t1", ""))),
+        ("/executions/e1/verify", None, ("verify_execution", ("e1",))),
+        ("/notifications/n1/acknowledge", None, ("acknowledge", ("n1",))),
+    ],
+)  # fmt: skip
+def test_changes_reach_the_facade(
+    client: TestClient, services: FakeServicesForApiTests, path: str, body: Any, call: tuple[str, Any]
+) -> None:
+    response = client.post(API + path, json=body) if body is not None else client.post(API + path)
+    assert response.status_code == 200, response.text
+    assert services.calls == [call]
+
+
+@pytest.mark.parametrize("operation", READING, ids=name)
+def test_everything_readable_reads(client: TestClient, operation: Operation) -> None:
+    headers = {"authorization": "Bearer token-admin"}
+    response = client.get(url(operation), headers=headers)
+    assert response.status_code == 200, response.text
+    assert client.head(url(operation), headers=headers).status_code == 200
+
+
+def test_proposal_says_where_it_is(client: TestClient) -> None:
+    response = client.post(f"{API}/collaborations", json={"definition": {"id": "order"}})
+    assert response.status_code == 201
+    assert response.headers["location"] == f"{API}/collaborations/{response.json()['collaboration_id']}"
+
+
+def test_repeated_proposal_with_a_key_happens_once(client: TestClient, services: FakeServicesForApiTests) -> None:
+    headers, body = {"idempotency-key": "k1"}, {"definition": {"id": "order"}}
+    first = client.post(f"{API}/collaborations", json=body, headers=headers)
+    again = client.post(f"{API}/collaborations", json=body, headers=headers)
+    assert first.content == again.content
+    assert len(services.calls) == 1
+    other = client.post(f"{API}/collaborations", json={"definition": {"id": "other"}}, headers=headers)
+    assert other.json()["code"] == "idempotency_key_reused"
+
+
+def test_refused_proposal_may_be_corrected_under_its_key(client: TestClient) -> None:
+    headers = {"idempotency-key": "k2"}
+    assert client.post(f"{API}/collaborations", json={"definition": {"id": "odd"}}, headers=headers).status_code == 422
+    assert client.post(f"{API}/collaborations", json={"definition": {"id": "even"}}, headers=headers).status_code == 201
+
+
+def test_document_streams_in_and_out(client: TestClient, services: FakeServicesForApiTests) -> None:
+    headers = {"content-type": "Application/XML; charset=utf-8"}
+    stored = client.post(f"{API}/documents?name=订单.xml", content=b"<a></a>", headers=headers)
+    assert stored.status_code == 201, stored.text
+    assert services.stored == b"<a></a>"
+    assert services.calls == [("put_document", ("订单.xml", "application/xml"))]
+    response = client.get(f"{API}/documents/d1/content")
+    assert response.content == b"<a></a>"
+    assert response.headers["content-disposition"].startswith("attachment;")
+    assert "%E8%AE%A2%E5%8D%95" in response.headers["content-disposition"]
+    assert "sandbox" in response.headers["content-security-policy"]
+
+
+@pytest.mark.parametrize("bad", ["", "a/b", "a\\b", "a\x01", "x" * 256])
+def test_document_names_are_bounded(client: TestClient, bad: str) -> None:
+    assert client.post(f"{API}/documents", params={"name": bad}, content=b"x").status_code == 422
+
+
+def test_sign_in_by_password_and_link(client: TestClient) -> None:
+    password = "a!b@c$d()e*_,/:;=?@ff[]22 密码"
+    session = client.post(f"{API}/sessions", json={"username": "auditor", "password": password})
+    assert set(session.json()) == {"access_token", "token_type", "expires_at"}
+    assert client.post(f"{API}/sessions/link", json={"link": "good-link"}).status_code == 200
+    assert client.post(f"{API}/sessions/link", json={"link": "used"}).status_code == 401
+    assert client.post(f"{API}/sessions", json={"username": "auditor", "password": "x"}).status_code == 401
+
+
+def test_the_api_reads_no_cookie(client: TestClient) -> None:
+    client.cookies.set("tally_default", "token-operator")
+    assert client.get(f"{API}/me", headers={"authorization": ""}).status_code == 401
+
+
+def test_administrators_add_users(client: TestClient) -> None:
+    body = {"username": "新", "password": "long enough", "display_name": "New", "roles": ["auditor"]}
+    headers = {"authorization": "Bearer token-admin"}
+    assert client.post(f"{API}/users", json=body, headers=headers).json()["pointer"] == "/password"
+    added = client.post(f"{API}/users", json={**body, "password": "long enough 22"}, headers=headers)
+    assert added.status_code == 201
+    assert "password" not in added.text
+
+
+def test_partner_card_must_be_the_partners(client: TestClient) -> None:
+    headers = {"authorization": "Bearer token-admin"}
+    assert client.put(f"{API}/partners/a", json={"id": "b"}, headers=headers).status_code == 422
+    assert client.put(f"{API}/partners/a", json={"id": "a"}, headers=headers).status_code == 200
+
+
+def test_live_changes_stream(client: TestClient) -> None:
+    response = client.get(f"{API}/events")
+    assert response.headers["content-type"].startswith("text/event-stream")
+    assert 'event: task\ndata: {"topic":"task","id":"t1"}\n\n' in response.text
+
+
+def test_every_response_carries_the_security_headers(client: TestClient) -> None:
+    for path in PAGES:
+        headers = client.get(path).headers
+        assert "script-src 'self'" in headers["content-security-policy"], path
+        assert "unsafe" not in headers["content-security-policy"]
+        assert headers["x-content-type-options"] == "nosniff"
+        assert headers["referrer-policy"] == "no-referrer"
+        assert "strict-transport-security" not in headers
+    secure = TestClient(create_app(FakeServicesForApiTests(), FakeAccountsForApiTests(), https=True))
+    assert "strict-transport-security" in secure.get("/healthz").headers
+
+
+def test_readiness_says_when_the_database_is_gone(client: TestClient, services: FakeServicesForApiTests) -> None:
+    assert client.get("/readyz").json() == {"status": "ready"}
+
+    async def gone() -> dict[str, Any]:
+        services._called("organisation", "down")
+        return {}
+
+    services.organisation = gone  # type: ignore[method-assign]
+    assert client.get("/readyz").status_code == 503
+    assert client.get("/healthz").status_code == 200
+
+
+def test_description_names_every_operation_once(client: TestClient) -> None:
+    description = client.get("/openapi.json").json()
+    assert description == json.loads(json.dumps(openapi.describe(TABLE, version=description["info"]["version"])))
+    found = [one["operationId"] for path in description["paths"].values() for one in path.values()]
+    assert len(found) == len(set(found)) == len(TABLE)
+    assert description["openapi"].startswith("3.1")
+
+
+def test_description_has_no_dangling_reference(client: TestClient) -> None:
+    text = client.get("/openapi.json").text
+    description = json.loads(text)
+    for reference in {part.split('"')[0] for part in text.split('"$ref":"')[1:]}:
+        found: Any = description
+        for step in reference.removeprefix("#/").split("/"):
+            found = found[step]
+
+
+def test_docs_need_nothing_from_elsewhere(client: TestClient) -> None:
+    page = client.get("/docs").text
+    assert "http://" not in page
+    assert "https://" not in page
+    assert "<script" not in page
+    assert all(f"{API}{one.path}" in page for one in TABLE)

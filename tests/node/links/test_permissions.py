@@ -1,0 +1,196 @@
+"""What a partner, or a stranger, must not be able to do, tried without the manners of a real leafnode."""
+
+import os
+import ssl
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import nats
+import nats.errors
+import pytest
+from nats.aio.client import Client
+
+from node.links.hostile import RawLeaf, raw_leaf
+from node.links.organisations import Organisation, make_identity
+from tallystick.node.links import names
+from tallystick.node.links.connection import connected
+from tallystick.tenants import nkey
+
+Three = list[Organisation]
+
+
+@pytest.fixture
+async def hostile(three: Three) -> AsyncIterator[RawLeaf]:
+    """The first organisation's key and certificate, in wrong hands, at the second's server."""
+    attacker, victim, _ = three
+    url = victim.links.leaf_url
+    await attacker.links.stop()
+    async with raw_leaf(url, server=victim.identity, shown=attacker.identity, seed=attacker.identity.seed) as leaf:
+        assert not [line for line in leaf.heard if line.startswith("-ERR")]
+        yield leaf
+
+
+@pytest.fixture
+async def inside(three: Three) -> AsyncIterator[Client]:
+    """The victim's own user in the account that the attacker's leafnode is in."""
+    attacker, victim, _ = three
+    seed = own_seed(victim, names.in_account(attacker.id))
+    async with connected(victim.links.client_url, nkey.seed_text(seed), name="spy") as client:
+        yield client
+
+
+def own_seed(organisation: Organisation, account: str) -> bytes:
+    return organisation.links._own_keys[account]
+
+
+async def test_the_one_inbox_subject_is_open(three: Three, hostile: RawLeaf) -> None:
+    attacker, victim, _ = three
+    subject = names.inbox_subject(victim.id, attacker.id)
+    await hostile.say(f"HMSG {subject} 0 0")  # a word that leafnodes do not know must not be what makes this pass
+    assert not victim.received
+
+
+async def test_what_is_published_on_the_inbox_subject_arrives(three: Three, hostile: RawLeaf) -> None:
+    attacker, victim, _ = three
+    subject = names.inbox_subject(victim.id, attacker.id)
+    head = "NATS/1.0\r\nNats-Msg-Id: by-hand\r\n\r\n"
+    await hostile.say(f"HMSG {subject} {len(head)} {len(head) + 2}", head + "{}")
+    await hostile.listen()
+    assert victim.received == [(attacker.id, "by-hand", b"{}")]
+
+
+async def test_a_message_without_an_id_is_dropped_and_the_next_one_arrives(three: Three, hostile: RawLeaf) -> None:
+    attacker, victim, _ = three
+    subject = names.inbox_subject(victim.id, attacker.id)
+    await hostile.publish(subject)
+    head = "NATS/1.0\r\nNats-Msg-Id: with\r\n\r\n"
+    await hostile.say(f"HMSG {subject} {len(head)} {len(head) + 2}", head + "{}")
+    await hostile.listen()
+    assert [message_id for _, message_id, _ in victim.received] == ["with"]
+
+
+@pytest.mark.parametrize(
+    "subject",
+    [
+        "tally.inbox.nordic-bearings.blueline_3",
+        "tally.inbox.nordic-bearings",
+        "tally.reply.huaxia.x",
+        "_INBOX.x",
+        "$JS.API.STREAM.INFO.INBOX_huaxia",
+        "$JS.API.STREAM.PURGE.INBOX_huaxia",
+        "$JS.API.STREAM.DELETE.INBOX_huaxia",
+        "$JS.nordic-bearings.API.STREAM.DELETE.INBOX_huaxia",
+        "$JS.API.CONSUMER.DELETE.INBOX_huaxia.node",
+        "$JS.ACK.INBOX_huaxia.node.1.1.1.1.0",
+        "$SYS.REQ.SERVER.PING",
+        "$SYS.REQ.USER.INFO",
+        "$SYS.REQ.ACCOUNT.PING.CONNZ",
+    ],
+)
+async def test_every_other_subject_is_closed(three: Three, hostile: RawLeaf, inside: Client, subject: str) -> None:
+    attacker, victim, _ = three
+    overheard = await inside.subscribe(">")
+    await inside.flush()
+    await hostile.publish(subject, "", reply="tally.reply.huaxia.answer")
+    heard = await hostile.listen()
+    assert not [line for line in heard if line.startswith("LMSG")]
+    assert any("Permissions Violation for Publish" in line for line in heard)
+    with pytest.raises(nats.errors.TimeoutError):
+        while (await overheard.next_msg(0.2)).subject != subject:
+            pass  # the node's own pulls are heard too
+    await inside.jetstream().stream_info(names.stream(attacker.id))
+    assert not victim.received
+
+
+@pytest.mark.parametrize(
+    "subject",
+    ["tally.inbox.nordic-bearings.huaxia", "tally.inbox.>", "tally.reply.blueline_3.>", "_INBOX.>", "$JS.>", ">"],
+)
+async def test_every_other_subscription_is_closed(hostile: RawLeaf, inside: Client, subject: str) -> None:
+    await hostile.say(f"LS+ {subject}")
+    await hostile.listen()
+    literal = subject.replace(">", "x")
+    await inside.publish(literal if literal != "x" else "any.thing", b"secret")
+    await inside.flush()
+    assert not [line for line in await hostile.listen() if line.startswith(("LMSG", "HMSG")) or "secret" in line]
+
+
+async def test_an_answer_sent_to_the_interface_of_the_store_hurts_nobody_else(three: Three, hostile: RawLeaf) -> None:
+    """The store's own acknowledgement goes where the sender says: at worst the sender loses what it sent itself."""
+    attacker, victim, other = three
+    victim.answers["others"] = [("retry", 0.2)]
+    await other.send(victim, "others")
+    subject = names.inbox_subject(victim.id, attacker.id)
+    for api in ("STREAM.DELETE.INBOX_{}", "STREAM.PURGE.INBOX_{}", "CONSUMER.DELETE.INBOX_{}.node"):
+        for target in (attacker.id, other.id):
+            await hostile.publish(subject, reply=f"$JS.API.{api.format(target)}")
+    head = "NATS/1.0\r\nNats-Msg-Id: last\r\n\r\n"
+    await hostile.say(f"HMSG {subject} {len(head)} {len(head) + 2}", head + "{}")
+    await hostile.listen()
+    await victim.got("others", "last")
+    await other.send(victim, "more")
+    await victim.got("more")
+
+
+@pytest.mark.parametrize("account", ["IN_huaxia", "OUT_huaxia", "SYS"])
+async def test_a_key_of_the_node_is_refused_on_a_leafnode(three: Three, account: str) -> None:
+    attacker, victim, _ = three
+    seed = own_seed(victim, account)
+    async with raw_leaf(victim.links.leaf_url, server=victim.identity, shown=attacker.identity, seed=seed) as leaf:
+        assert any("Authorization Violation" in line for line in leaf.heard)
+
+
+async def test_an_unknown_key_is_refused_on_a_leafnode(three: Three) -> None:
+    attacker, victim, _ = three
+    seed = os.urandom(32)
+    async with raw_leaf(victim.links.leaf_url, server=victim.identity, shown=attacker.identity, seed=seed) as leaf:
+        assert any("Authorization Violation" in line for line in leaf.heard)
+
+
+async def test_the_key_of_a_partner_is_refused_on_the_client_port(three: Three) -> None:
+    attacker, victim, _ = three
+    await refused(victim, nkeys_seed_str=nkey.seed_text(attacker.identity.seed))
+
+
+async def test_nobody_comes_in_without_a_key(three: Three) -> None:
+    await refused(three[1])
+
+
+async def refused(victim: Organisation, **options: str) -> None:
+    async def quiet(error: Exception) -> None:
+        """The refusal is what is looked for."""
+
+    with pytest.raises((nats.errors.Error, nats.errors.NoServersError)):
+        await nats.connect(victim.links.client_url, allow_reconnect=False, error_cb=quiet, **options)  # type: ignore[arg-type]
+
+
+async def test_a_certificate_of_another_authority_is_refused(three: Three, tmp_path: Path) -> None:
+    attacker, victim, _ = three
+    stranger = make_identity(tmp_path / "stranger", attacker.id)
+    with pytest.raises((ssl.SSLError, OSError)):
+        async with raw_leaf(
+            victim.links.leaf_url, server=victim.identity, shown=stranger, seed=attacker.identity.seed
+        ) as leaf:
+            assert not leaf.heard
+            raise OSError("closed without a word")
+
+
+async def test_no_certificate_is_refused(three: Three) -> None:
+    attacker, victim, _ = three
+    with pytest.raises((ssl.SSLError, OSError)):
+        async with raw_leaf(
+            victim.links.leaf_url, server=victim.identity, shown=None, seed=attacker.identity.seed
+        ) as leaf:
+            assert not leaf.heard
+            raise OSError("closed without a word")
+
+
+async def test_a_server_with_another_authority_gets_nothing_from_us(three: Three, tmp_path: Path) -> None:
+    """The partner's address in the hands of somebody else: our side refuses its certificate."""
+    sender, receiver, _ = three
+    await receiver.links.stop()
+    receiver.identity = make_identity(tmp_path / "thief", receiver.id)
+    await receiver.restart([sender.card])
+    with pytest.raises(Exception, match="not linked"):
+        await sender.links.send(receiver.id, "secret", b"{}", timeout=3.0)
+    assert not receiver.received

@@ -1,0 +1,145 @@
+"""Every page, in both languages: complete, escaped, labelled, and free of anything inline."""
+
+import re
+from html.parser import HTMLParser
+
+import pytest
+from starlette.testclient import TestClient
+
+from node.api.fakes import FakeServicesForApiTests
+from tallystick.node.portal.app import PAGES
+
+SHOWN = [
+    "/sign-in", "/inbox", "/inbox?status=completed", "/tasks/t1", "/tasks/claimed", "/tasks/approval", "/tasks/free",
+    "/collaborations", "/collaborations?status=created", "/collaborations/new", "/collaborations/c1",
+    "/collaborations/ready", "/collaborations/completed", "/executions", "/executions/e1", "/executions/e1?after=3",
+    "/documents", "/notifications", "/verify", "/chain", "/tasks/missing",
+]  # fmt: skip
+VOID = {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"}
+
+
+class Page(HTMLParser):
+    """What a test wants to know of a page; checks that elements nest."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.feed(html)
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Remember it."""
+        self.elements.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        """Close it."""
+        assert self.open.pop() == tag, f"</{tag}> at {self.getpos()}"
+
+    def all(self, tag: str) -> list[dict[str, str | None]]:
+        """Every element of that name."""
+        return [attributes for name, attributes in self.elements if name == tag]
+
+
+@pytest.mark.parametrize("language", ["en", "zh-CN"])
+@pytest.mark.parametrize("path", SHOWN)
+def test_page(browser: TestClient, path: str, language: str) -> None:
+    response = browser.get(
+        path, headers={"accept-language": language, "cookie": f"language={language}; tally_default=token-operator"}
+    )
+    assert response.status_code == (404 if "missing" in path else 200)
+    page = Page(response.text)
+    assert page.all("html")[0]["lang"] == response.headers["content-language"] == language
+    assert len(page.all("h1")) == 1
+    assert "<script>alert" not in response.text
+    nothing_inline(page)
+    everything_labelled(page)
+    ids_are_unique(page)
+
+
+def nothing_inline(page: Page) -> None:
+    """The content security policy would block it."""
+    for tag, attributes in page.elements:
+        assert "style" not in attributes, tag
+        assert not [name for name in attributes if name.startswith("on") or name.startswith("hx-on")], tag
+        for name in ("src", "href", "action", "formaction", "hx-get", "hx-post", "hx-sse:connect"):
+            value = attributes.get(name)
+            assert value is None or value.startswith(("/", "#", "?")), (tag, name, value)
+            assert not (value or "").startswith("//")
+    assert all(script.get("src") for script in page.all("script"))
+
+
+def everything_labelled(page: Page) -> None:
+    """Each input that a person sees has a label; radio buttons stand inside theirs."""
+    labelled = {one.get("for") for one in page.all("label")}
+    for tag in ("input", "textarea", "select"):
+        for control in page.all(tag):
+            if control.get("type") not in ("hidden", "radio"):
+                assert control.get("id") in labelled, control
+
+
+def ids_are_unique(page: Page) -> None:
+    """Labels and fragments point at one element."""
+    ids = [attributes["id"] for _, attributes in page.elements if "id" in attributes]
+    assert len(ids) == len(set(ids)), ids
+
+
+def test_every_page_of_the_table_is_shown() -> None:
+    patterns = [re.compile("^" + re.sub(r"\{\w+\}", "[^/]+", path) + "$") for path, _, _ in PAGES]
+    elsewhere = {"/", "/events", "/executions/{execution_id}/evidence", "/documents/{document_id}/content"}
+    for (path, _, _), pattern in zip(PAGES, patterns, strict=True):
+        assert path in elsewhere or any(pattern.match(one.partition("?")[0]) for one in SHOWN), path
+
+
+def test_waiting_things_say_for_what_and_since_when(browser: TestClient) -> None:
+    page = browser.get("/executions/e1").text
+    assert "An anchor" in page
+    assert "for the chain" in page
+    assert "24 Nov 2026, 02:00:00 UTC" in page
+    assert "2026年11月24日 02:00:00 UTC" in browser.get("/inbox", headers={"accept-language": "zh"}).text
+
+
+def test_timeline_shows_who_signed_and_what_is_void(browser: TestClient) -> None:
+    page = browser.get("/executions/e1").text
+    assert "华夏汽车 &lt;Buyer&gt; &amp; Co" in page
+    assert "0123456789abcdef" in page
+    assert "void: late" in page
+
+
+def test_auditors_see_no_forms_that_would_be_refused(browser: TestClient) -> None:
+    browser.cookies.set("tally_default", "token-auditor")
+    for path in ("/inbox", "/tasks/claimed", "/collaborations/c1", "/notifications"):
+        actions = {one.get("action") for one in Page(browser.get(path).text).all("form")}
+        assert actions <= {"/language", "/sign-out"}, path
+    assert browser.get("/collaborations/new").status_code == 403
+
+
+def test_whoever_may_nothing_sees_nothing(browser: TestClient, services: FakeServicesForApiTests) -> None:
+    browser.cookies.set("tally_default", "token-nobody")
+    for path, _, needs in PAGES:
+        if needs:
+            assert browser.get(path.replace("{", "").replace("}", "")).status_code == 403, path
+    assert services.calls == []
+
+
+def test_live_parts_name_what_they_refresh(browser: TestClient) -> None:
+    for path in ("/inbox", "/executions/e1", "/collaborations/c1", "/notifications", "/chain"):
+        page = Page(browser.get(path).text)
+        ids = {attributes.get("id") for _, attributes in page.elements}
+        live = [attributes for _, attributes in page.elements if "hx-trigger" in attributes]
+        assert live
+        assert all(str(one["hx-target"]).removeprefix("#") in ids for one in live), path
+
+
+def test_events_say_only_that_something_changed(browser: TestClient) -> None:
+    text = browser.get("/events?execution=e1").text
+    assert text.count("event: refresh\ndata: {}") == 2  # the execution's own change and the anchor
+    assert browser.get("/events?topic=task").text.count("event: refresh") == 1
+    assert "event:" not in browser.get("/events?topic=notification").text
+
+
+def test_evidence_and_documents_are_saved_not_shown(browser: TestClient) -> None:
+    for path in ("/executions/e1/evidence", "/documents/d1/content"):
+        assert browser.get(path).headers["content-disposition"].startswith("attachment")
