@@ -2,11 +2,13 @@
 
 import stat
 import threading
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 from sqlalchemy import exc, text
 
+from tallystick.core.errors import Invalid
 from tallystick.tenants.database import Database, DatabaseUnavailable
 from tallystick.tenants.files import OpenToOthers
 
@@ -145,3 +147,17 @@ def test_a_url_works(folder: Path) -> None:
     with Database(f"sqlite:///{path}/by-url.db") as database:
         assert database.create_schema() >= 1
         assert "by-url.db" in repr(database)
+
+
+def test_a_database_in_memory_is_refused() -> None:
+    with pytest.raises(Invalid, match="names no file"):
+        Database("sqlite://")
+
+
+def test_more_sessions_than_connections_is_unavailable(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(database.engine.pool, "_timeout", 0.01)
+    with ExitStack() as held:
+        for _ in range(15):  # five kept open and ten more
+            held.enter_context(database.session()).connection()
+        with pytest.raises(DatabaseUnavailable, match="too many connections"):
+            scalar(database, "SELECT 1")

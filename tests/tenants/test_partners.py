@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tallystick.core.errors import BadSignature, NotFound
+from tallystick.core.errors import BadSignature, Invalid, NotFound
 from tallystick.tenants import card as cards
 from tallystick.tenants import partners as module
 from tallystick.tenants import tls
@@ -121,6 +121,6 @@ def test_their_number_is_bounded(
 ) -> None:
     monkeypatch.setattr(module, "MAX_PARTNERS", 1)
     partners.put(build(keystore))
-    with pytest.raises(module.Invalid, match="at most 1"):
+    with pytest.raises(Invalid, match="at most 1"):
         partners.put(build(keystore, org_id="blueline"))
     partners.put(build(keystore, 2000))

@@ -190,3 +190,20 @@ def test_a_content_key_of_another_length_is_refused() -> None:
     envelope["recipients"][0]["sealed_key"] = b64.encode(short)
     with pytest.raises(SealBroken, match="length"):
         opened(envelope, key, digest)
+
+
+def test_a_ciphertext_made_for_another_kind_is_refused_though_its_wrap_fits() -> None:
+    key, content_key = SealingKey.generate(), bytes(range(32))
+    other = sealing.Purpose(**{**FOR, "kind": "start"})
+    ciphertext = ChaCha20Poly1305(content_key).encrypt(bytes(12), DATA, other.associated())
+    digest = hashlib.sha256(ciphertext).hexdigest()
+    info = sealing.Purpose(**FOR).info("nordic")
+    wrap = hpke.seal(key.suite, key.public_hex, content_key, info=info, aad=digest.encode())
+    envelope = {
+        "v": 1,
+        "suite": key.suite,
+        "ciphertext": b64.encode(ciphertext),
+        "recipients": [{"org_id": "nordic", "kid": key.kid, "sealed_key": b64.encode(wrap)}],
+    }
+    with pytest.raises(SealBroken, match="not made for this statement"):
+        opened(envelope, key, digest)

@@ -1,6 +1,8 @@
 """Accounts, sign-in by password and link, sessions; and everyone who must stay out."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from argon2 import PasswordHasher
@@ -53,9 +55,16 @@ def test_bad_names_are_refused(users: Users, name: str) -> None:
 
 
 def test_other_bad_fields_are_refused(users: Users) -> None:
-    for changes in ({"roles": []}, {"roles": ["owner"]}, {"language": "tlh"}, {"display_name": "x" * 201}):
+    wrong: list[dict[str, Any]] = [
+        {"roles": []},
+        {"roles": ["owner"]},
+        {"language": "tlh"},
+        {"display_name": "x" * 201},
+        {"display_name": "a\nb"},
+    ]
+    for changes in wrong:
         with pytest.raises(Invalid):
-            users.create("name", **changes)  # type: ignore[arg-type]
+            users.create("name", **changes)
     with pytest.raises(Invalid):
         users.create("name", password="short")
     assert users.all() == []
@@ -148,12 +157,13 @@ def test_a_new_password_ends_all_sessions(users: Users, user: User) -> None:
 def test_a_deactivated_user_is_out_at_once(users: Users, user: User) -> None:
     token, link = users.issue_token(user)[0], users.make_link(user)
     users.deactivate(user)
-    for attempt in (
+    attempts: list[Callable[[], User]] = [
         lambda: users.user_of(token),
         lambda: users.redeem_link(link),
         lambda: users.authenticate(NAME, PASSWORD),
         lambda: users.redeem_link(users.make_link(user)),
-    ):
+    ]
+    for attempt in attempts:
         with pytest.raises(NotSignedIn):
             attempt()
     assert not users.by_id(user.id).is_active
@@ -220,7 +230,12 @@ def test_a_hash_of_lower_cost_is_renewed_at_sign_in(users: Users, user: User, da
 
 
 def test_unknown_users_are_not_found(users: Users, user: User) -> None:
-    for ask in (lambda: users.by_id("x"), lambda: users.by_username("x"), lambda: users.by_username("\ud800")):
+    asking: list[Callable[[], User]] = [
+        lambda: users.by_id("x"),
+        lambda: users.by_username("x"),
+        lambda: users.by_username("\ud800"),
+    ]
+    for ask in asking:
         with pytest.raises(NotFound):
             ask()
     ghost = user.model_copy(update={"id": "ghost"})

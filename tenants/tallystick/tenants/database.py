@@ -11,17 +11,18 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, Self
 
-from sqlalchemy import Connection, Engine, create_engine, event, exc, make_url
+from sqlalchemy import Connection, Engine, create_engine, event, exc, make_url, text
 from sqlalchemy.engine import URL
 from sqlmodel import Session
 
-from tallystick.core.errors import Unavailable
+from tallystick.core.errors import Invalid, Unavailable
 from tallystick.tenants import migrations
 from tallystick.tenants.files import private_file
 
 BUSY_MS = 10_000  # longer than any transaction here takes, shorter than a person waits
 _PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", f"busy_timeout={BUSY_MS}")
 _WRITES = "tallystick_writes"
+_POSTGRES_WRITER = 0x7A11_5714  # any constant: what replicas of one node take turns on
 _SQLITE_REASONS = {
     sqlite3.SQLITE_BUSY: "locked",
     sqlite3.SQLITE_LOCKED: "locked",
@@ -63,16 +64,20 @@ class Database:
     def session(self) -> Iterator[Session]:
         """A session on one consistent snapshot for reading; whatever it changes is rolled back."""
         with _translated(), Session(self.engine, expire_on_commit=False) as session:
+            if not self.is_sqlite:
+                session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
             yield session
 
     @contextmanager
     def write(self) -> Iterator[Session]:
         """A session in one durable transaction: committed at the end of the block, rolled back on any exception.
 
-        Do not nest it, and do not await inside: SQLite has one writer.
+        There is one writer at a time, whatever the database: do not nest it, and do not await inside.
         """
         with _translated(), self._one_writer, Session(self.engine, expire_on_commit=False) as session:
-            session.connection(execution_options={_WRITES: True})
+            connection = session.connection(execution_options={_WRITES: True})
+            if not self.is_sqlite:
+                connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _POSTGRES_WRITER})
             yield session
             session.commit()
 
@@ -97,8 +102,9 @@ def _url(where: Path | str) -> URL:
 
 
 def _sqlite(url: URL) -> Engine:
-    if url.database:
-        private_file(Path(url.database))  # SQLite gives its -wal and -shm files the same mode
+    if url.database is None:
+        raise Invalid("the database URL names no file", code="bad_database_url")
+    private_file(Path(url.database))  # SQLite gives its -wal and -shm files the same mode
     engine = create_engine(url, connect_args={"timeout": BUSY_MS / 1000}, hide_parameters=True)
     event.listen(engine, "connect", _configure)
     event.listen(engine, "begin", _begin)

@@ -10,7 +10,7 @@ import pkgutil
 import time
 from collections.abc import Callable, Sequence
 
-from sqlalchemy import Connection, func, insert, select, text
+from sqlalchemy import Connection, func, insert, select
 from sqlmodel import SQLModel
 
 from tallystick.core.errors import Invalid
@@ -19,7 +19,6 @@ from tallystick.tenants.models.schema import SchemaVersion
 
 Migration = Callable[[Connection], None]
 MIGRATIONS: Sequence[Migration] = ()  # the first one brings version 1 to version 2
-_POSTGRES_LOCK = 0x7A11_5714  # any constant: replicas that start together take turns on it
 
 
 class SchemaTooNew(Invalid):
@@ -35,8 +34,6 @@ class SchemaTooNew(Invalid):
 
 def migrate(connection: Connection, steps: Sequence[Migration] = MIGRATIONS) -> int:
     """Bring the schema to the newest version within the caller's transaction; return that version."""
-    if connection.dialect.name == "postgresql":
-        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _POSTGRES_LOCK})
     import_models()
     newest = len(steps) + 1
     found = _found(connection)

@@ -1,10 +1,6 @@
 """The people of one organisation: accounts, sign-in by password or one-time link, sessions."""
 
-import hashlib
-import hmac
-import secrets
 import time
-import unicodedata
 import uuid
 from collections.abc import Callable, Iterable
 
@@ -12,24 +8,21 @@ from sqlalchemy import Update, delete, exc, update
 from sqlmodel import Session as DatabaseSession
 from sqlmodel import col, select
 
-from tallystick.core import b64
 from tallystick.core.errors import Invalid, NotFound, WrongState
-from tallystick.tenants import passwords
+from tallystick.tenants import links, passwords
 from tallystick.tenants.database import Database
+from tallystick.tenants.links import BadLink
 from tallystick.tenants.models.user import Credential, RevokedToken, SignInLink, User
 from tallystick.tenants.permissions import Role, check_roles
 from tallystick.tenants.sessions import BadToken, NotSignedIn, Sessions
 from tallystick.tenants.throttle import Throttle, TooManyAttempts
+from tallystick.tenants.usernames import check_username, could_be_username, lookup_key
 
-__all__ = ["BadLink", "NameTaken", "SignInFailed", "User", "Users"]
+__all__ = ["BadLink", "BadToken", "NameTaken", "NotSignedIn", "SignInFailed", "TooManyAttempts", "User", "Users"]
 
 LANGUAGES = ("en", "zh-CN")
-LONGEST_USERNAME = 64  # characters
-LONGEST_DISPLAY_NAME = 200
+LONGEST_DISPLAY_NAME = 200  # characters
 LINK_LIFETIME_S = 24 * 3600
-MAX_LINK = 128  # characters; ours have 54
-_SELECTOR_BYTES = 8
-_SECRET_BYTES = 32
 
 
 class SignInFailed(NotSignedIn):
@@ -39,15 +32,6 @@ class SignInFailed(NotSignedIn):
 
     def __init__(self) -> None:
         super().__init__("the user name or the password is wrong")
-
-
-class BadLink(NotSignedIn):
-    """The sign-in link is unknown, used or expired; which one is not told."""
-
-    default_code = "bad_link"
-
-    def __init__(self) -> None:
-        super().__init__("the sign-in link is unknown, used or expired")
 
 
 class NameTaken(WrongState):
@@ -85,7 +69,7 @@ class Users:
         user = User(
             id=str(uuid.uuid4()),
             username=name,
-            username_key=_key(name),
+            username_key=lookup_key(name),
             display_name=_display_name(display_name or name),
             roles=check_roles(roles),
             language=_language(language),
@@ -118,7 +102,7 @@ class Users:
 
     def authenticate(self, username: str, password: str) -> User:
         """The user who signs in; raises :class:`SignInFailed` or, after many attempts, :class:`TooManyAttempts`."""
-        name = _key(username)
+        name = lookup_key(username)
         with self._database.write() as session:
             wait = self._throttle.attempt(session, name)
         if wait:
@@ -175,25 +159,13 @@ class Users:
 
     def make_link(self, user: User, *, lifetime_s: int = LINK_LIFETIME_S) -> str:
         """The secret of a link that signs ``user`` in once; only its hash is kept."""
-        selector, secret = secrets.token_bytes(_SELECTOR_BYTES), secrets.token_bytes(_SECRET_BYTES)
-        now = int(self._clock() * 1000)
-        row = SignInLink(
-            selector=selector.hex(), secret_hash=_digest(secret), user_id=user.id, expires_at=now + lifetime_s * 1000
-        )
         with self._database.write() as session:
-            session.exec(delete(SignInLink).where(col(SignInLink.expires_at) <= now))
-            session.add(row)
-        return b64.encode(selector + secret)
+            return links.add(session, user.id, now=int(self._clock() * 1000), lifetime_s=lifetime_s)
 
     def redeem_link(self, link: str) -> User:
         """The user whom the link signs in; a link works once. Raises :class:`BadLink`."""
-        selector, secret = _halves(link)
         with self._database.write() as session:
-            row = session.get(SignInLink, selector)
-            # The database finds the row by its public half; the secret one is compared in constant time.
-            if row is None or not hmac.compare_digest(row.secret_hash, _digest(secret)):
-                raise BadLink
-            session.delete(row)
+            row = links.take(session, link)
             user = session.get(User, row.user_id)
         if user is None or not user.is_active or row.expires_at <= int(self._clock() * 1000):
             raise BadLink
@@ -209,16 +181,6 @@ class Users:
                 session.exec(_credential(user.id).values(password_hash=renewed))
 
 
-def check_username(username: str) -> str:
-    """The name in composed form (NFC): 1 to 64 visible characters without spaces at its ends."""
-    name = unicodedata.normalize("NFC", username)
-    if not 0 < len(name) <= LONGEST_USERNAME or name != name.strip() or not name.isprintable():
-        raise Invalid(
-            f"a user name has 1 to {LONGEST_USERNAME} visible characters, no spaces at its ends", code="bad_username"
-        )
-    return name
-
-
 def _display_name(name: str) -> str:
     if len(name) > LONGEST_DISPLAY_NAME or not name.isprintable():
         raise Invalid(f"a display name has at most {LONGEST_DISPLAY_NAME} visible characters", code="bad_display_name")
@@ -231,16 +193,10 @@ def _language(language: str) -> str:
     return language
 
 
-def _key(username: str) -> str:
-    """Names that people would take for each other are one (compatibility form, no case)."""
-    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", username).casefold())
-
-
 def _named(session: DatabaseSession, username: str) -> User | None:
-    # Composing may shorten a name; what is not printable was never one.
-    if len(username) > LONGEST_USERNAME * 4 or not username.isprintable():
+    if not could_be_username(username):
         return None
-    return session.exec(select(User).where(User.username_key == _key(username))).first()
+    return session.exec(select(User).where(User.username_key == lookup_key(username))).first()
 
 
 def _found(user: User | None) -> User:
@@ -255,17 +211,3 @@ def _credential(user_id: str) -> Update:
 
 def _hash(password: str | None) -> str | None:
     return None if password is None else passwords.hash_password(password)
-
-
-def _digest(secret: bytes) -> str:
-    return hashlib.sha256(secret).hexdigest()
-
-
-def _halves(link: str) -> tuple[str, bytes]:
-    if len(link) > MAX_LINK:
-        raise BadLink
-    try:
-        raw = b64.decode(link)
-    except Invalid as error:
-        raise BadLink from error
-    return raw[:_SELECTOR_BYTES].hex(), raw[_SELECTOR_BYTES:]

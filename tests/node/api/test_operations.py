@@ -194,7 +194,7 @@ def test_readiness_says_when_the_database_is_gone(client: TestClient, services: 
         services._called("organisation", "down")
         return {}
 
-    services.organisation = gone  # type: ignore[method-assign]
+    services.organisation = gone
     assert client.get("/readyz").status_code == 503
     assert client.get("/healthz").status_code == 200
 

@@ -1,15 +1,13 @@
 """Organisations on real nats-servers."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
-from node.links.organisations import Organisation, introduce, make_identity
+from node.links.organisations import Begin, Organisation, introduce, make_identity
 from tallystick.node.links.settings import Quota
-
-Begin = Callable[..., Awaitable[Organisation]]
 
 
 @pytest.fixture

@@ -42,13 +42,14 @@ class RawLeaf:
 @asynccontextmanager
 async def raw_leaf(url: str, *, server: Identity, shown: Identity | None, seed: bytes) -> AsyncIterator[RawLeaf]:
     """Connect to ``url`` showing the certificate of ``shown`` and the key of ``seed``."""
-    context = ssl.create_default_context(cafile=str(server.ca))
+    context = ssl.create_default_context(cafile=str(server.files.ca))
     if shown is not None:
-        context.load_cert_chain(shown.cert, shown.key)
+        context.load_cert_chain(shown.files.client_certificate, shown.files.client_key)
     address = urlsplit(url)
     reader, writer = await asyncio.open_connection(address.hostname, address.port, ssl=context)
     try:
-        nonce = json.loads((await reader.readline()).decode().removeprefix("INFO "))["nonce"]
+        greeting = await reader.readuntil(b"\r\n")
+        nonce = json.loads(greeting.decode().removeprefix("INFO "))["nonce"]
         signature = base64.urlsafe_b64encode(SigningKey(seed).sign(nonce.encode())).rstrip(b"=").decode()
         leaf = RawLeaf(reader, writer)
         connect = {"nkey": nkey.public_text(seed), "sig": signature, "name": "hostile", "server_id": "HOSTILE"}

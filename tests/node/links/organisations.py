@@ -1,93 +1,54 @@
-"""Three organisations with real nats-servers, certificates of their own authorities, and nkeys."""
+"""Organisations with real nats-servers, certificates of their own authorities, and nkeys."""
 
 import asyncio
-import datetime
-import ipaddress
 import os
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import msgspec
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from tallystick.core.errors import Unavailable
 from tallystick.node.links.link import Links
 from tallystick.node.links.peer import Verdict
 from tallystick.node.links.settings import LinkSettings, Partner, Quota
-from tallystick.tenants import nkey
+from tallystick.tenants import nkey, tls
 
 
 class Identity(msgspec.Struct, frozen=True):
-    """An organisation's link identity, as its node would make it."""
+    """An organisation's link identity, as its node makes it."""
 
     org_id: str
     seed: bytes
-    ca: Path
-    cert: Path
-    key: Path
+    files: tls.TlsFiles
 
     def settings(self, data_dir: Path, *, quota: Quota | None = None) -> LinkSettings:
         return LinkSettings(
             org_id=self.org_id,
             data_dir=data_dir,
             nkey_seed=nkey.seed_text(self.seed),
-            ca_file=self.ca,
-            cert_file=self.cert,
-            key_file=self.key,
-            client_cert_file=self.cert,
-            client_key_file=self.key,
+            ca_file=self.files.ca,
+            cert_file=self.files.server_certificate,
+            key_file=self.files.server_key,
+            client_cert_file=self.files.client_certificate,
+            client_key_file=self.files.client_key,
             quota=quota or Quota(),
         )
 
     def card(self, leaf_url: str) -> Partner:
         return Partner(
-            org_id=self.org_id, leaf_url=leaf_url, nkey_public=nkey.public_text(self.seed), ca_pem=self.ca.read_text()
+            org_id=self.org_id,
+            leaf_url=leaf_url,
+            nkey_public=nkey.public_text(self.seed),
+            ca_pem=self.files.ca.read_text(),
         )
 
 
-def _name(text: str) -> x509.Name:
-    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
-
-
-def _builder(subject: str, issuer: str, key: ec.EllipticCurvePublicKey) -> x509.CertificateBuilder:
-    now = datetime.datetime.now(datetime.UTC)
-    return (
-        x509.CertificateBuilder()
-        .subject_name(_name(subject))
-        .issuer_name(_name(issuer))
-        .public_key(key)
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(minutes=5))
-        .not_valid_after(now + datetime.timedelta(days=1))
-    )
-
-
 def make_identity(folder: Path, org_id: str) -> Identity:
-    """Make an authority, one certificate for both directions, and a user key, below ``folder``."""
-    folder.mkdir(parents=True)
-    ca_key, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
-    ca = (
-        _builder(f"{org_id} CA", f"{org_id} CA", ca_key.public_key())
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .sign(ca_key, hashes.SHA256())
-    )
-    usages = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH])
-    cert = (
-        _builder(org_id, f"{org_id} CA", key.public_key())
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
-        .add_extension(usages, critical=False)
-        .sign(ca_key, hashes.SHA256())
-    )
-    pem = serialization.Encoding.PEM
-    (folder / "ca.pem").write_bytes(ca.public_bytes(pem))
-    (folder / "cert.pem").write_bytes(cert.public_bytes(pem))
-    private = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    (folder / "key.pem").touch(mode=0o600)
-    (folder / "key.pem").write_bytes(private)
-    return Identity(org_id, os.urandom(32), folder / "ca.pem", folder / "cert.pem", folder / "key.pem")
+    """Make an authority, its certificates and a user key, below ``folder``."""
+    folder.mkdir(parents=True, mode=0o700)
+    ca_key = ec.generate_private_key(ec.SECP256R1())
+    return Identity(org_id, os.urandom(32), tls.ensure(folder, ca_key=ca_key, org_id=org_id))
 
 
 class Organisation:
@@ -140,6 +101,9 @@ class Organisation:
     async def got(self, *message_ids: str, within: float = 15.0) -> None:
         """Wait until all of ``message_ids`` have been received."""
         await eventually(lambda: set(message_ids) <= {message_id for _, message_id, _ in self.received}, within=within)
+
+
+Begin = Callable[..., Awaitable[Organisation]]
 
 
 async def eventually(holds: Callable[[], bool], *, within: float = 15.0) -> None:

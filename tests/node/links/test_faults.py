@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from node.links.organisations import Organisation, eventually, make_identity
+from node.links.organisations import Organisation, eventually
 from tallystick.core.errors import Unavailable
 from tallystick.node.links import process
 from tallystick.node.links.config import Files
@@ -76,22 +76,23 @@ async def test_stop_ends_the_server_and_may_be_called_twice(three: Three) -> Non
     await three[0].links.stop()
     await three[0].links.stop()
     assert not alive(pid)
-    with pytest.raises(Unavailable):
-        three[0].links.status()
+    assert three[0].links.status() == {}
 
 
 async def test_a_server_left_behind_is_ended_before_the_next_start(three: Three) -> None:
     organisation, partner, _ = three
     await organisation.links.stop()
-    binary = process.find_binary(None)
-    config = organisation.folder / "nats-server.conf"
-    with subprocess.Popen([binary, "-c", config]) as orphan:
-        await eventually(lambda: (organisation.folder / "nats-server.pid").exists())
+    files = Files(folder=organisation.folder)
+    orphan = await process.spawn(process.find_binary(None), files)
+    try:
+        await eventually(files.pid.exists)
         url = organisation.links.leaf_url
         await organisation.restart([partner.card])
-        assert await asyncio.to_thread(orphan.wait, 5) is not None
+        assert await orphan.wait() == 0
         assert organisation.links.leaf_url == url
-    await partner.send(organisation, "found")
+        await partner.send(organisation, "found")
+    finally:
+        await process.end(orphan)
 
 
 def test_another_program_with_the_remembered_id_is_left_alone(tmp_path: Path) -> None:
@@ -111,17 +112,14 @@ def test_a_damaged_pid_file_ends_nothing(tmp_path: Path, text: str) -> None:
 
 
 _NODE = """
-    import asyncio, sys
-    from pathlib import Path
-    from tallystick.node.links.link import Links
-    from tallystick.node.links.settings import LinkSettings
+    import asyncio, pathlib, sys
+    from node.links.organisations import Organisation, make_identity
 
     async def main():
-        folder, tls, seed = Path(sys.argv[1]), Path(sys.argv[2]), sys.stdin.readline().strip()
-        links = Links(LinkSettings(org_id="alone", data_dir=folder, nkey_seed=seed, ca_file=tls / "ca.pem",
-                                   cert_file=tls / "cert.pem", key_file=tls / "key.pem"))
-        await links.start()
-        print(links.server_pid, flush=True)
+        folder = pathlib.Path(sys.argv[1])
+        organisation = Organisation(make_identity(folder / "tls", "alone"), folder / "links")
+        await organisation.start()
+        print(organisation.links.server_pid, flush=True)
         await asyncio.sleep(60)
 
     asyncio.run(main())
@@ -130,12 +128,10 @@ _NODE = """
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends a child with its parent")
 def test_a_killed_node_takes_its_server_with_it(tmp_path: Path) -> None:
-    identity = make_identity(tmp_path / "tls", "alone")
-    command = [sys.executable, "-c", textwrap.dedent(_NODE), str(tmp_path / "links"), str(tmp_path / "tls")]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as node:
-        assert node.stdin is not None
+    command = [sys.executable, "-c", textwrap.dedent(_NODE), str(tmp_path)]
+    path = {"PYTHONPATH": str(Path(__file__).parents[2])}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=os.environ | path) as node:
         assert node.stdout is not None
-        print(identity.settings(tmp_path).nkey_seed, file=node.stdin, flush=True)
         server = int(node.stdout.readline())
         assert alive(server)
         node.kill()

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from node.links.organisations import Organisation, eventually, introduce, make_identity
+from node.links.organisations import Begin, Organisation, eventually, introduce, make_identity
 from tallystick.core.errors import Invalid, NotFound, Unavailable
 from tallystick.node.links.settings import MAX_MESSAGE_BYTES, Quota
 
@@ -111,7 +111,7 @@ async def test_the_largest_message_passes_and_a_larger_one_is_refused(three: Thr
     await receiver.got("largest")
 
 
-async def test_a_full_inbox_refuses_and_holds_up_nobody_else(begin) -> None:  # type: ignore[no-untyped-def]
+async def test_a_full_inbox_refuses_and_holds_up_nobody_else(begin: Begin) -> None:
     flooder, receiver, other = [
         await begin(name, quota=Quota(max_messages=5)) for name in ("flooder", "quota", "other")
     ]
@@ -126,7 +126,7 @@ async def test_a_full_inbox_refuses_and_holds_up_nobody_else(begin) -> None:  # 
     await receiver.got("fine")
 
 
-async def test_a_message_larger_than_the_partner_takes_is_invalid(begin) -> None:  # type: ignore[no-untyped-def]
+async def test_a_message_larger_than_the_partner_takes_is_invalid(begin: Begin) -> None:
     sender, receiver = await begin("sender"), await begin("small", quota=Quota(max_message_bytes=1000))
     await introduce(sender, receiver)
     await sender.send(receiver, "small")
@@ -134,7 +134,7 @@ async def test_a_message_larger_than_the_partner_takes_is_invalid(begin) -> None
         await sender.links.send(receiver.id, "large", bytes(2000))
 
 
-async def test_a_fourth_partner_joins_while_the_others_flow(three: Three, begin) -> None:  # type: ignore[no-untyped-def]
+async def test_a_fourth_partner_joins_while_the_others_flow(three: Three, begin: Begin) -> None:
     sender, receiver, _ = three
     await sender.send(receiver, "before")
     pids = [organisation.links.server_pid for organisation in three]

@@ -69,7 +69,7 @@ def test_a_task_without_a_form_takes_any_object_and_a_file(post: Any, services: 
         ("/tasks/t1/release", {}, ("release", ("t1",))),
         ("/tasks/t1/approve", {"comments": " 好 "}, ("approve", ("t1", "好"))),
         ("/tasks/t1/reject", {}, ("reject", ("t1", ""))),
-        ("/tasks/t1/fail", {"code": "broken", "message": "m"}, ("fail", ("t1", "broken", "m"))),
+        ("/tasks/t1/fail", {"code": "no_lorry", "message": "m"}, ("fail", ("t1", "no_lorry", "m"))),
         ("/tasks/t1/cancel", {"reason": "r"}, ("cancel", ("t1", "r"))),
         ("/collaborations", {"definition": '{"id":"d"}'}, ("propose", ("d", {"id": "d"}, {}))),
         ("/collaborations/c1/consent", {"decision": "accepted"}, ("consent", ("c1", "accepted", None))),

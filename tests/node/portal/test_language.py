@@ -2,6 +2,7 @@
 
 import re
 import string
+from datetime import timedelta
 
 import pytest
 
@@ -12,7 +13,6 @@ from tallystick.node.portal.rendering import TEMPLATE_FOLDER
 NOW = 1_795_485_600_000
 TEMPLATES = {path.name: path.read_text(encoding="utf-8") for path in TEMPLATE_FOLDER.glob("*.html")}
 USED = re.compile(r"""\bt\((["'])([\w.]+)\1""")
-ELSE = re.compile(r"""\belse t\((["'])([\w.]+)\1""")
 LABELLED = re.compile(r"""\b(?:label|badge|filter)\((["'])(\w+)\1""")
 
 
@@ -47,9 +47,10 @@ def test_no_text_is_left_over() -> None:
 
 def test_templates_hold_no_words_of_their_own() -> None:
     """What stands between tags is filled in; only names and signs are the same in every language."""
-    same_everywhere = {"Tallystick", "SHA", "UTC"}
+    same_everywhere = {"Tallystick", "SHA", "API"}
     for name, text in TEMPLATES.items():
-        bare = re.sub(r"\{[{%#].*?[}%#]\}", " ", text, flags=re.S)
+        bare = re.sub(r"\{% set \w+ %\}.*?\{% endset %\}", " ", text, flags=re.S)
+        bare = re.sub(r"\{[{%#].*?[}%#]\}", " ", bare, flags=re.S)
         bare = re.sub(r"<[^>]*>", " ", bare, flags=re.S)
         words = set(re.findall(r"[A-Za-z]{3,}", bare)) - same_everywhere
         assert words == set(), name
@@ -57,8 +58,8 @@ def test_templates_hold_no_words_of_their_own() -> None:
 
 @pytest.mark.parametrize(
     ("tag", "language"),
-    [("en", "en"), ("en-GB", "en"), ("zh", "zh-CN"), ("zh-Hans-CN", "zh-CN"), ("ZH-tw", "zh-CN"), ("fr", None), ("", None)],
-)  # fmt: skip
+    [("en-GB", "en"), ("zh", "zh-CN"), ("zh-Hans-CN", "zh-CN"), ("ZH-tw", "zh-CN"), ("fr", None), ("", None)],
+)
 def test_supported(tag: str, language: str | None) -> None:
     assert supported(tag) == language
 
@@ -79,8 +80,6 @@ def test_moments_are_utc_and_say_so() -> None:
 
 
 def test_distances_are_words() -> None:
-    from datetime import timedelta
-
     moment = moment_of(NOW)
     assert moment
     assert Speech("en").ago(NOW, now=moment + timedelta(minutes=5)) == "5 minutes ago"

@@ -8,7 +8,8 @@ from tallystick.node.portal.app import STATIC_FOLDER
 
 CSS = (STATIC_FOLDER / "portal.css").read_text(encoding="utf-8")
 SCHEMES = [
-    dict(re.findall(r"--([\w-]+):\s*(#[0-9a-f]{6})", block)) for block in re.findall(r":root \{(.*?)\n\s*\}", CSS, re.S)
+    dict(re.findall(r"--([\w-]+):\s*(#[0-9a-f]{6})", block))
+    for block in re.findall(r":root \{(.*?)\n\s*\}", CSS, re.DOTALL)
 ]
 PAIRS = [
     ("ink", "ground"), ("ink", "card"), ("soft", "ground"), ("soft", "card"), ("link", "ground"), ("link", "card"),

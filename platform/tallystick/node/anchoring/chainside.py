@@ -1,33 +1,119 @@
-"""The node's side of the chain: our organisation, our log's anchors, proofs and what to trust."""
+"""The node's side of the chain: our organisation there, our log's anchors, and the proofs that they give.
+
+The chain may be down or lie: work goes on without it, and what waits for it says so. Without a chain in the settings
+nothing is anchored, and agreements drafted here say that too.
+"""
 
 import asyncio
+import hashlib
+import logging
+from typing import Any
+
+import msgspec
+from sqlmodel import col, select
 
 from tallystick.core.agreement import Anchoring
-from tallystick.node.settings import Settings
+from tallystick.core.errors import TallystickError
+from tallystick.ledger.accounts import Account
+from tallystick.ledger.service import LedgerSettings, OrgLedger
+from tallystick.ledger.service import Contracts as LedgerContracts
+from tallystick.node.anchoring.stores import SqlLeaves, SqlSubmissions
+from tallystick.node.settings import Blockchain, Settings
 from tallystick.node.work.bell import Bell
 from tallystick.tenants.database import Database
 from tallystick.tenants.keystore import Keystore
+from tallystick.tenants.models.anchor import LeafRow
+
+logger = logging.getLogger(__name__)
+PAUSE_S = 0.5  # between rounds; a new leaf rings the bell
 
 
 class ChainSide:
-    """Without a chain in the settings nothing is anchored, and the status says so."""
+    """Runs the organisation's ledger and answers for it."""
 
     def __init__(self, settings: Settings, keystore: Keystore, database: Database, bell: Bell) -> None:
-        self._settings = settings
+        self._blockchain = settings.blockchain
+        self._database = database
+        self._bell = bell
+        self._trouble: str | None = None
+        self._ledger = _ledger(settings.blockchain, keystore, database) if settings.blockchain else None
 
     @property
     def org(self) -> str | None:
-        return None
+        """Our 32-byte id in ``OrgRegistry`` (``0x…``)."""
+        return self._ledger.org if self._ledger else None
 
     @property
     def anchoring(self) -> Anchoring | None:
-        return None
-
-    async def status(self) -> dict[str, object]:
-        return {"blockchain_url": None, "reachable": False}
-
-    async def proof_material(self, execution: str) -> list[dict[str, object]]:
-        return []
+        """What agreements that we draft say about anchoring."""
+        if self._blockchain is None:
+            return None
+        contracts = msgspec.to_builtins(self._blockchain.contracts)
+        return Anchoring(chain_id=self._blockchain.chain_id, **contracts)
 
     async def run(self) -> None:
-        await asyncio.Event().wait()
+        """Anchor until cancelled; trouble with the chain is noted and passes."""
+        if self._ledger is None:
+            return
+        ear = self._bell.ear()
+        try:
+            while True:
+                await self._round(self._ledger)
+                await ear.wait(PAUSE_S)
+        finally:
+            await self._ledger.close()
+
+    async def _round(self, ledger: OrgLedger) -> None:
+        try:
+            await ledger.step()
+            self._trouble = None
+        except TallystickError as error:
+            if self._trouble != error.detail:
+                logger.warning("anchoring waits: %s", error.detail)
+            self._trouble = error.detail
+
+    async def status(self) -> dict[str, Any]:
+        """Where we anchor, how far, and what is in the way."""
+        if self._blockchain is None or self._ledger is None:
+            return {"blockchain_url": None, "reachable": False, "trouble": None}
+        facts = {
+            "blockchain_url": self._blockchain.blockchain_url,
+            "chain_id": self._blockchain.chain_id,
+            "contracts": msgspec.to_builtins(self._blockchain.contracts),
+            "org_id": self._ledger.org,
+        }
+        try:
+            status = msgspec.to_builtins(await self._ledger.status())
+        except TallystickError as error:
+            return {**facts, "reachable": False, "trouble": error.detail}
+        return {**status, **facts, "reachable": True, "trouble": self._trouble}
+
+    async def proof_material(self, execution: str) -> list[dict[str, Any]]:
+        """The anchors of our leaves of an execution, with proofs where the chain has them."""
+        if self._ledger is None:
+            return []
+        material = []
+        for row in await asyncio.to_thread(self._leaves, execution):
+            try:
+                material.append(msgspec.to_builtins(await self._ledger.proof(row.index)))
+            except TallystickError as error:
+                logger.info("leaf %d has no proof yet: %s", row.index, error.detail)
+        return material
+
+    def _leaves(self, execution: str) -> list[LeafRow]:
+        query = select(LeafRow).where(LeafRow.execution == execution).order_by(col(LeafRow.index))
+        with self._database.session() as session:
+            return list(session.exec(query))
+
+
+def _ledger(blockchain: Blockchain, keystore: Keystore, database: Database) -> OrgLedger:
+    settings = LedgerSettings(
+        blockchain_url=blockchain.blockchain_url,
+        chain_id=blockchain.chain_id,
+        contracts=LedgerContracts(**msgspec.to_builtins(blockchain.contracts)),
+        confirmations=blockchain.transaction_confirmation_blocks,
+        gas_limit=blockchain.gas_limit,
+    )
+    # Fixed by the root key: the same organisation has the same id on every chain.
+    salt = hashlib.sha256(b"tallystick/org-salt/v1" + keystore.root.public).digest()
+    return OrgLedger(settings, Account(keystore.chain_key), salt, SqlSubmissions(database), SqlLeaves(database))

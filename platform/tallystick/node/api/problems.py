@@ -122,8 +122,8 @@ def headers_for(error: Exception) -> dict[str, str]:
     """The response headers that a status obliges us to send."""
     if isinstance(error, HTTPException):
         return dict(error.headers or {})
-    if isinstance(error, NotSignedIn):
-        reason = "" if error.code == "unauthenticated" else ', error="invalid_token"'
+    if problem_of(error).status == 401:
+        reason = "" if getattr(error, "code", "") == "unauthenticated" else ', error="invalid_token"'
         return {"www-authenticate": CHALLENGE + reason}
     if isinstance(error, errors.Unavailable):
         return {"retry-after": "5"}

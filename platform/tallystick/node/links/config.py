@@ -4,8 +4,9 @@ Rules:
 
 1. Nobody connects without a key: there is no default user, and every account has its own users.
 2. Each partner P has two accounts. ``IN_P`` holds its inbox stream and admits P's leafnode, which may publish the one
-   inbox subject and subscribe below its own reply prefix. ``OUT_P`` holds our leafnode to P's server. They are distinct,
-   so that two organisations linked both ways never form a leafnode loop.
+   inbox subject and subscribe below its own reply prefix. ``OUT_P`` holds our leafnode to P's server. They are
+   distinct, so that two organisations linked both ways never form a leafnode loop. (nats-server 2.15.1 also lets a
+   leafnode publish ``$JS.ACK.>``, whatever is denied: P can settle what it sent itself, and nothing of anybody else.)
 3. P's key works on the leafnode listener only, the node's own keys on the loopback client listener only.
 4. Both ends of a leafnode show a certificate before the first protocol byte.
 5. A message is acknowledged after it is on disk (``sync_interval: always``).

@@ -1,7 +1,7 @@
 """The links of one organisation to its partners.
 
-A message travels: ``send`` → own server, account ``OUT_P`` → leafnode → partner's server, account ``IN_us`` → its stream
-→ its ``receive`` handler. JetStream is transport: the sender's outbox and the receiver's inbox table are the record.
+A message travels: ``send`` → own server, account ``OUT_P`` → leafnode → partner's server, account ``IN_us`` → its
+stream → its ``receive`` handler. JetStream is transport: the sender's outbox and the receiver's inbox table are the record.
 """
 
 import asyncio

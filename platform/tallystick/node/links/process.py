@@ -14,8 +14,7 @@ from tallystick.core.errors import Unavailable
 from tallystick.node.links.config import Files
 
 # Runs in the child before nats-server takes its place. The kernel then ends the server with the node, even a node that
-# was killed; the look at the parent covers a node that died before the call. Elsewhere than on Linux `end_orphan` has to
-# do.
+# was killed; the look at the parent covers a node that died before the call. On other systems `end_orphan` has to do.
 _LAUNCHER = """\
 import os, sys
 if sys.platform == "linux":

@@ -8,11 +8,13 @@ from tallystick.core import canonical
 from tallystick.core import entry as entries
 from tallystick.core import statement as statements
 from tallystick.core.head import read_attestation, read_head
+from tallystick.node.anchoring.stores import covering
 from tallystick.node.record import store
+from tallystick.node.record.leaves import START
 from tallystick.node.services import views
 from tallystick.node.services.base import Service, bounded, cursor_values, page
 from tallystick.node.services.waiting import waits
-from tallystick.tenants.models.anchor import AnchorRow, LeafRow
+from tallystick.tenants.models.anchor import LeafRow
 from tallystick.tenants.models.record import EntryRow, ExecutionRow, HeadRow, OpeningRow, StatementRow
 from tallystick.tenants.users import User
 
@@ -143,16 +145,17 @@ def _leaves(session: Session, execution_id: str) -> list[LeafRow]:
 
 
 def _anchor(session: Session, leaf: LeafRow) -> dict[str, Any]:
-    query = select(AnchorRow).where(AnchorRow.size > leaf.index).order_by(col(AnchorRow.size)).limit(1)
-    row = session.exec(query).first()
+    one = covering(session, None, leaf.index)
+    facts = {"kind": "start" if leaf.kind == START else "completion", "index": leaf.index}
+    if one is None:
+        return {**facts, "state": "queued", "since": leaf.since, "transaction_hash": None, "block_number": None}
     return {
-        "kind": "start" if leaf.kind == 1 else "completion",
-        "index": leaf.index,
-        "state": row.state if row else "queued",
-        "since": row.since if row else leaf.since,
-        "transaction_hash": row.transaction_hash if row else None,
-        "block_number": row.block_number if row else None,
-        "gas_used": row.gas_used if row else None,
-        "log_size": row.size if row else None,
-        "error": row.error if row else None,
+        **facts,
+        "state": one.state,
+        "since": one.since,
+        "transaction_hash": one.transaction_hash,
+        "block_number": one.block_number,
+        "gas_used": one.gas_used,
+        "log_size": one.log_size,
+        "error": one.error,
     }

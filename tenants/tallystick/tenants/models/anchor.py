@@ -1,4 +1,4 @@
-"""Tables of the organisation's log and its anchors. Times are milliseconds since 1970 (UTC)."""
+"""Tables of the organisation's log and of what must reach the chain. Times are milliseconds since 1970 (UTC)."""
 
 from sqlalchemy import BigInteger, LargeBinary, UniqueConstraint
 from sqlmodel import Field, SQLModel
@@ -16,15 +16,14 @@ class LeafRow(SQLModel, table=True):
     since: int = Field(sa_type=BigInteger)
 
 
-class AnchorRow(SQLModel, table=True):
-    """One anchored (or to be anchored) head of the log: all leaves below ``size``."""
+class SubmissionRow(SQLModel, table=True):
+    """A call that must reach the chain once; ``document`` is the ledger's own form of it."""
 
-    __tablename__ = "anchor"
-    size: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
-    root: str
-    state: str  # queued, sent, mined, confirmed, failed
+    __tablename__ = "submission"
+    key: str = Field(primary_key=True)
+    state: str = Field(index=True)
+    nonce: int | None = None
     since: int = Field(sa_type=BigInteger)
-    transaction_hash: str | None = None
-    block_number: int | None = None
-    gas_used: int | None = None
-    error: str | None = None
+    log_epoch: int | None = None
+    log_size: int | None = Field(default=None, index=True)
+    document: bytes = Field(sa_type=LargeBinary)

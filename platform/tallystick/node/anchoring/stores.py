@@ -1,0 +1,131 @@
+"""The ledger's ports over the tenant database."""
+
+import asyncio
+from collections.abc import Sequence
+
+import msgspec
+from sqlalchemy import func
+from sqlmodel import Session, col, select
+
+from tallystick.ledger.ports import Submission
+from tallystick.tenants.database import Database
+from tallystick.tenants.models.anchor import LeafRow, SubmissionRow
+
+UNSETTLED = ("queued", "sent", "mined")
+
+
+class SqlSubmissions:
+    """``SubmissionStore`` in the ``submission`` table."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def get(self, key: str) -> Submission | None:
+        """The submission of that key."""
+
+        def work() -> Submission | None:
+            with self._database.session() as session:
+                row = session.get(SubmissionRow, key)
+                return _read(row) if row else None
+
+        return await asyncio.to_thread(work)
+
+    async def save(self, submission: Submission) -> None:
+        """Insert or replace, durably."""
+
+        def work() -> None:
+            with self._database.write() as session:
+                session.merge(_row(submission))
+
+        await asyncio.to_thread(work)
+
+    async def unsettled(self) -> Sequence[Submission]:
+        """Queued, sent and mined ones: lowest nonce first, those without one last."""
+
+        def work() -> list[Submission]:
+            query = select(SubmissionRow).where(col(SubmissionRow.state).in_(UNSETTLED))
+            with self._database.session() as session:
+                rows = [_read(row) for row in session.exec(query)]
+            return sorted(rows, key=lambda one: (one.nonce is None, one.nonce or 0, one.since))
+
+        return await asyncio.to_thread(work)
+
+    async def settled(self, limit: int) -> Sequence[Submission]:
+        """Confirmed ones, highest nonce first."""
+
+        def work() -> list[Submission]:
+            query = (
+                select(SubmissionRow)
+                .where(SubmissionRow.state == "confirmed")
+                .order_by(col(SubmissionRow.nonce).desc())
+                .limit(limit)
+            )
+            with self._database.session() as session:
+                return [_read(row) for row in session.exec(query)]
+
+        return await asyncio.to_thread(work)
+
+    async def covering(self, epoch: int, index: int) -> Submission | None:
+        """The smallest anchor that has not failed and covers the leaf ``index``."""
+
+        def work() -> Submission | None:
+            with self._database.session() as session:
+                return covering(session, epoch, index)
+
+        return await asyncio.to_thread(work)
+
+
+class SqlLeaves:
+    """``LeafStore`` over the ``leaf`` table."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def size(self) -> int:
+        """How many leaves there are."""
+
+        def work() -> int:
+            with self._database.session() as session:
+                return session.exec(select(func.count()).select_from(LeafRow)).one()
+
+        return await asyncio.to_thread(work)
+
+    async def leaves(self, start: int, stop: int) -> Sequence[bytes]:
+        """The data of the leaves with ``start`` ≤ index < ``stop``."""
+
+        def work() -> list[bytes]:
+            query = (
+                select(LeafRow.data)
+                .where(LeafRow.index >= start, LeafRow.index < stop)
+                .order_by(col(LeafRow.index))
+            )
+            with self._database.session() as session:
+                return list(session.exec(query))
+
+        return await asyncio.to_thread(work)
+
+
+def covering(session: Session, epoch: int | None, index: int) -> Submission | None:
+    """The anchor of the leaf ``index``; of any epoch when ``epoch`` is None, the newest first."""
+    query = select(SubmissionRow).where(col(SubmissionRow.log_size) > index, SubmissionRow.state != "failed")
+    if epoch is not None:
+        query = query.where(SubmissionRow.log_epoch == epoch)
+    query = query.order_by(col(SubmissionRow.log_epoch).desc(), col(SubmissionRow.log_size)).limit(1)
+    row = session.exec(query).first()
+    return _read(row) if row else None
+
+
+def _row(one: Submission) -> SubmissionRow:
+    return SubmissionRow(
+        key=one.key,
+        state=one.state,
+        nonce=one.nonce,
+        since=one.since,
+        log_epoch=one.log_epoch,
+        log_size=one.log_size,
+        document=msgspec.json.encode(one),
+    )
+
+
+def _read(row: SubmissionRow) -> Submission:
+    return msgspec.json.decode(row.document, type=Submission)

@@ -1,0 +1,21 @@
+"""The portal over its fakes as an application for a real server; changes come four times a second."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+from node.api.fakes import FakeAccountsForApiTests, FakeServicesForApiTests
+from tallystick.node.api.app import create_app
+
+
+class RestlessServicesForBrowserTests(FakeServicesForApiTests):
+    """Something always changes."""
+
+    async def subscribe(self) -> AsyncIterator[dict[str, Any]]:
+        """Without end."""
+        while True:
+            await asyncio.sleep(0.5)
+            yield {"topic": "task", "id": "t1"}
+
+
+app = create_app(RestlessServicesForBrowserTests(), FakeAccountsForApiTests())
