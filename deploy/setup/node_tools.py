@@ -13,6 +13,8 @@ from stamps import Stamp, digest
 
 OLDEST_NODE = 20  # what the anvil package asks for
 OLDEST_NPM = 9  # reads lock files of version 3 without the registry's address in them
+# What is cached is used: the lock's hashes decide whether it is right. No script of a package ever runs.
+NPM_OPTIONS = ("--ignore-scripts", "--no-audit", "--no-fund", "--prefer-offline")
 ANVIL = "node_modules/@foundry-rs/anvil"
 
 
@@ -25,8 +27,8 @@ def install(root: Path) -> None:
     if stamp.current() and anvil.exists() and linked_node.exists():
         return
     node, npm = _node(root)
-    env = {**os.environ, "PATH": f"{node.parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"}
-    run("installing anvil and solc", [*npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=root, env=env)
+    env = {**os.environ, "PATH": f"{node.parent}{os.pathsep}{_outside(root)}"}
+    run("installing anvil and solc", [*npm, "ci", *NPM_OPTIONS], cwd=root, env=env)
     _link(anvil, _check_anvil(root, lock))
     _link(linked_node, node)
     run("checking that anvil starts", [anvil, "--version"], cwd=root, hint="its package may be damaged")
@@ -35,16 +37,24 @@ def install(root: Path) -> None:
 
 def _node(root: Path) -> tuple[Path, list[str | Path]]:
     """Return node and the words that start npm: the machine's own when new enough, else the wheel's."""
-    node, npm = shutil.which("node"), shutil.which("npm")
-    if node and npm and _major(node) >= OLDEST_NODE and _major(npm) >= OLDEST_NPM:
+    path = _outside(root)
+    node, npm = shutil.which("node", path=path), shutil.which("npm", path=path)
+    if node and npm and _major(node, path) >= OLDEST_NODE and _major(npm, path) >= OLDEST_NPM:
         return Path(node), [npm]
     return _node_from_wheel(root)
 
 
-def _major(program: str) -> int:
+def _outside(root: Path) -> str:
+    """Return PATH without this folder's own programs: make puts them first, and they may be links we made."""
+    parts = os.environ.get("PATH", os.defpath).split(os.pathsep)
+    return os.pathsep.join(part for part in parts if not Path(part).is_relative_to(root))
+
+
+def _major(program: str, path: str) -> int:
     """Return the major version that `program --version` prints; 0 when it cannot say."""
     try:
-        done = subprocess.run([program, "--version"], capture_output=True, text=True, timeout=30, check=True)
+        env = {**os.environ, "PATH": path}  # npm is a script that looks for node
+        done = subprocess.run([program, "--version"], env=env, capture_output=True, text=True, timeout=30, check=True)
         return int(done.stdout.strip().lstrip("v").split(".")[0])
     except (OSError, ValueError, subprocess.SubprocessError):
         return 0

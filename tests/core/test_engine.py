@@ -2,8 +2,8 @@
 
 import msgspec
 import pytest
-from support.parties import BUYER, CARRIER, NOON, SUPPLIER, Parties
 
+from support.parties import BUYER, CARRIER, NOON, SUPPLIER, Parties
 from tallystick.core.engine.decide import decide
 from tallystick.core.engine.evolve import apply, evolve
 from tallystick.core.engine.flow import backoff_ms

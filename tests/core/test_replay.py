@@ -4,8 +4,8 @@ from typing import Any
 
 import msgspec
 import pytest
-from support.parties import BUYER, CARRIER, SUPPLIER, Parties
 
+from support.parties import BUYER, CARRIER, SUPPLIER, Parties
 from tallystick.core.errors import BadSignature, Invalid
 from tallystick.core.replay import IllegalEntry, Replay, anchored_commitments
 

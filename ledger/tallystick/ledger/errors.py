@@ -7,7 +7,7 @@
     ├── InvalidLeaf       not a leaf of the known version
     ├── WrongChain        the endpoint answers for another chain, or other code stands at a contract's address
     ├── LogContradicted   the chain holds another log than ours: nothing may be signed until a person has looked
-    ├── Reverted          the contract refuses the call; ``error`` is its custom error
+    ├── Reverted          the contract refuses the call; ``data`` encodes its custom error
     ├── RpcRefused        the endpoint answered with a JSON-RPC error
     ├── NotAnchored       the leaf is in no root that the chain holds yet
     └── ChainUnavailable  the endpoint did not answer, or not in time
@@ -47,13 +47,13 @@ class LogContradicted(LedgerError, Invalid):
 
 
 class Reverted(LedgerError, Invalid):
-    """A contract refused the call; ``error`` names its custom error when it gave one."""
+    """A contract refused the call; ``data`` is its custom error, encoded, when it gave one."""
 
     default_code = "reverted"
 
-    def __init__(self, detail: str, *, error: str | None = None) -> None:
+    def __init__(self, detail: str, *, data: bytes | None = None) -> None:
         super().__init__(detail)
-        self.error = error
+        self.data = data
 
 
 class RpcRefused(LedgerError, Unavailable):

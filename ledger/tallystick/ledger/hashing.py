@@ -25,9 +25,10 @@ def address_word(address: str) -> bytes:
 
 def unhex(text: str, size: int | None = None) -> bytes:
     """The bytes of ``0x…``; ValueError when it is not hex or not ``size`` bytes long."""
-    if not text.startswith("0x"):
-        raise ValueError("does not start with 0x")
     data = bytes.fromhex(text[2:])
+    # `fromhex` skips blanks: one value would have many spellings.
+    if not text.startswith("0x") or len(text) != 2 + 2 * len(data):
+        raise ValueError("is not 0x and hex digits")
     if size is not None and len(data) != size:
         raise ValueError(f"is {len(data)} bytes long, not {size}")
     return data

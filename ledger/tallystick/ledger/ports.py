@@ -13,6 +13,7 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
 
     raw: bytes
     transaction_hash: str
+    gas: int
     max_fee: int
     priority_fee: int
     at: int

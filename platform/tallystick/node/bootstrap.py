@@ -6,9 +6,9 @@ import logging
 from pathlib import Path
 
 from starlette.applications import Starlette
-from tallystick.node.anchoring.chainside import ChainSide
 
 from tallystick.node.accounts import UserAccounts
+from tallystick.node.anchoring.chainside import ChainSide
 from tallystick.node.api.app import create_app
 from tallystick.node.links.link import Links
 from tallystick.node.links.settings import LinkSettings

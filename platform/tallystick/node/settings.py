@@ -26,7 +26,7 @@ class Blockchain(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """See names.md for the words; ports of 0 let the system choose and the node remembers its choice."""
+    """See names.md for the words; ``port`` is fixed by ``tally init``, because partners know the node by it."""
 
     org_id: str
     name: str

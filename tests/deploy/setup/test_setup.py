@@ -109,5 +109,18 @@ def test_versions_of_node_and_npm(tmp_path: Path, says: str, major: int) -> None
     program = tmp_path / "node"
     program.write_text(f"#!/bin/sh\necho {says}\n", encoding="utf-8")
     program.chmod(0o755)
-    assert node_tools._major(str(program)) == major
-    assert node_tools._major(str(tmp_path / "none")) == 0
+    assert node_tools._major(str(program), os.defpath) == major
+    assert node_tools._major(str(tmp_path / "none"), os.defpath) == 0
+
+
+def test_programs_of_this_folder_are_not_taken_for_the_machines(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own, machine = tmp_path / "checkout" / "node_modules" / ".bin", tmp_path / "usr" / "bin"
+    for folder, says in ((own, "v24.0.0"), (machine, "v22.0.0")):
+        folder.mkdir(parents=True)
+        for name in ("node", "npm"):
+            (folder / name).write_text(f"#!/bin/sh\necho {says}\n", encoding="utf-8")
+            (folder / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{own}{os.pathsep}{machine}")
+    assert node_tools._node(tmp_path / "checkout") == (machine / "node", [str(machine / "npm")])

@@ -4,7 +4,7 @@ Ids choose the answer: ``missing`` is not found, ``ended`` is in the wrong state
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -109,9 +109,11 @@ class FakeAccountsForApiTests:
         """All."""
         return list(self.people.values())
 
-    async def add_user(self, *, username: str, roles: list[str], language: str, **_: Any) -> FakePerson:
+    async def add_user(
+        self, *, username: str, password: str, display_name: str, roles: Sequence[str], language: str
+    ) -> FakePerson:
         """Add one."""
-        self.people[username] = FakePerson(username, roles, language)
+        self.people[username] = FakePerson(username, list(roles), language)
         return self.people[username]
 
 

@@ -187,14 +187,16 @@ def test_every_response_carries_the_security_headers(client: TestClient) -> None
     assert "strict-transport-security" in secure.get("/healthz").headers
 
 
-def test_readiness_says_when_the_database_is_gone(client: TestClient, services: FakeServicesForApiTests) -> None:
+def test_readiness_says_when_the_database_is_gone(
+    client: TestClient, services: FakeServicesForApiTests, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert client.get("/readyz").json() == {"status": "ready"}
 
     async def gone() -> dict[str, Any]:
         services._called("organisation", "down")
         return {}
 
-    services.organisation = gone
+    monkeypatch.setattr(services, "organisation", gone)
     assert client.get("/readyz").status_code == 503
     assert client.get("/healthz").status_code == 200
 

@@ -36,7 +36,7 @@ def browser(server: str, tmp_path: Path) -> Iterator[Browser]:
     """Signed in by a one-time link, whose secret stands in the fragment."""
     with Browser(tmp_path / "profile") as made:
         made.open(f"{server}/sign-in#link=good-link")
-        made.until("location.pathname === '/inbox'")
+        made.until("location.pathname === '/inbox' && document.readyState === 'complete'")
         yield made
 
 

@@ -22,7 +22,9 @@ def main(argv: Sequence[str]) -> int:
     """Print the check list; exit 0 for PASS, 1 for FAIL, 3 for INDETERMINATE, 2 when the inputs cannot be read."""
     parser = argparse.ArgumentParser(prog="tally verify", description="Check an evidence bundle, trusting no node.")
     parser.add_argument("file", type=Path)
-    parser.add_argument("--trust", type=Path, required=True, help="your own inputs: organisations, chain, trusted block")
+    parser.add_argument(
+        "--trust", type=Path, required=True, help="your own inputs: organisations, chain, trusted block"
+    )
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
     options = parser.parse_args(argv)
     try:
@@ -33,6 +35,10 @@ def main(argv: Sequence[str]) -> int:
         sys.stderr.write(f"tally verify: {error}\n")
         return USAGE
     report = verify(data, trust)
-    text = msgspec.json.encode({"verdict": report.verdict, "checks": report.checks}).decode() if options.json else table(report)
+    text = (
+        msgspec.json.encode({"verdict": report.verdict, "checks": report.checks}).decode()
+        if options.json
+        else table(report)
+    )
     sys.stdout.write(text + "\n")
     return EXIT[report.verdict]

@@ -138,5 +138,3 @@ def _wrong(case: Case, head: Head, issuer: str | None) -> str | None:
     if case.roots[head.size] != head.root:
         return "its root is not that of these entries"
     return None
-
-

@@ -11,12 +11,10 @@ from typing import Any
 
 import msgspec
 from sqlmodel import col, select
+from tallystick.ledger.audit.trust import Trust
 
 from tallystick.core.agreement import Anchoring
 from tallystick.core.errors import TallystickError
-from tallystick.ledger.accounts import Account
-from tallystick.ledger.service import LedgerSettings, OrgLedger
-from tallystick.ledger.service import Contracts as LedgerContracts
 from tallystick.node.anchoring.stores import SqlLeaves, SqlSubmissions
 from tallystick.node.settings import Blockchain, Settings
 from tallystick.node.work.bell import Bell
@@ -63,7 +61,7 @@ class ChainSide:
         finally:
             await self._ledger.close()
 
-    async def _round(self, ledger: OrgLedger) -> None:
+    async def _round(self, ledger: "OrgLedger") -> None:
         try:
             await ledger.step()
             self._trouble = None
@@ -100,13 +98,20 @@ class ChainSide:
                 logger.info("leaf %d has no proof yet: %s", row.index, error.detail)
         return material
 
+    async def trust(self, trust: Trust, anchors: list[Any]) -> Trust:
+        """What this node trusts of the chain, added to ``trust``."""
+        return trust
+
     def _leaves(self, execution: str) -> list[LeafRow]:
         query = select(LeafRow).where(LeafRow.execution == execution).order_by(col(LeafRow.index))
         with self._database.session() as session:
             return list(session.exec(query))
 
 
-def _ledger(blockchain: Blockchain, keystore: Keystore, database: Database) -> OrgLedger:
+def _ledger(blockchain: Blockchain, keystore: Keystore, database: Database) -> "OrgLedger":
+    from tallystick.ledger.accounts import Account
+    from tallystick.ledger.service import Contracts as LedgerContracts, LedgerSettings, OrgLedger
+
     settings = LedgerSettings(
         blockchain_url=blockchain.blockchain_url,
         chain_id=blockchain.chain_id,

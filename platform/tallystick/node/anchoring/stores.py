@@ -95,9 +95,7 @@ class SqlLeaves:
 
         def work() -> list[bytes]:
             query = (
-                select(LeafRow.data)
-                .where(LeafRow.index >= start, LeafRow.index < stop)
-                .order_by(col(LeafRow.index))
+                select(LeafRow.data).where(LeafRow.index >= start, LeafRow.index < stop).order_by(col(LeafRow.index))
             )
             with self._database.session() as session:
                 return list(session.exec(query))

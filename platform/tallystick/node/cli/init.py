@@ -1,6 +1,7 @@
 """``tally init``: make an organisation's data folder, keys and first administrator."""
 
 import argparse
+import socket
 from pathlib import Path
 
 import msgspec
@@ -29,7 +30,11 @@ def main(argv: list[str]) -> int:
         database.create_schema()
         users = Users(database, org_id=settings.org_id, session_secret=keystore.session_secret)
         users.create(
-            options.admin, password=password, roles=(Role.ADMINISTRATOR,), language=options.language, display_name=options.admin
+            options.admin,
+            password=password,
+            roles=(Role.ADMINISTRATOR,),
+            language=options.language,
+            display_name=options.admin,
         )
     write_private(options.data / "settings.json", node_settings.dump(settings))
     print(f"{settings.name} ({settings.org_id}) is ready in {options.data}")
@@ -68,8 +73,14 @@ def _settings(options: argparse.Namespace) -> Settings:
         name=options.name,
         domain=options.domain,
         host=options.host,
-        port=options.port,
+        port=options.port or _free_port(options.host),
         blockchain=blockchain,
         language=options.language,
         data_dir=options.data.resolve(),
     )
+
+
+def _free_port(host: str) -> int:
+    """A port that is free now; partners know the node by it, so it is chosen once."""
+    with socket.create_server((host, 0)) as listener:
+        return int(listener.getsockname()[1])

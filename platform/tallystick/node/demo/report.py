@@ -70,23 +70,18 @@ async def on_chain(
 ) -> None:
     """What the chain holds of this execution, and what it cost."""
     console.title("What the chain holds")
-    own = [each for org_id, items in anchors.items() for each in items if each["org"] == org_id]
-    mined = sorted(
-        (each for each in own if each.get("block_number") is not None), key=lambda each: each["block_number"]
-    )
+    mined = [
+        (names[org_id], each)
+        for org_id, items in anchors.items()
+        for each in items
+        if each.get("block_number") is not None
+    ]
     console.table(
-        (
-            names[each["org"]],
-            each["kind"],
-            each["state"],
-            f"block {each['block_number']}",
-            _gas(each),
-            each["transaction_hash"],
-        )
-        for each in mined
+        (name, each["kind"], each["state"], f"block {each['block_number']}", _gas(each), each["transaction_hash"])
+        for name, each in sorted(mined, key=lambda row: row[1]["block_number"])
     )
     latest = int((await chain.block())["number"], 16)
-    transactions = {each["transaction_hash"]: each.get("gas_used") or 0 for each in mined}
+    transactions = {each["transaction_hash"]: each.get("gas_used") or 0 for _, each in mined}
     gas = f"{sum(transactions.values()):,} gas"
     console.line(f"  {len(transactions)} transactions for this execution, {gas}; the chain is at block {latest}")
 

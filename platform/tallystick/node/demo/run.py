@@ -19,7 +19,7 @@ from .documents import Document, Documents, gather
 from .people import staff
 from .script import Script, stage, write
 from .stack import ROOT, Stack
-from .story import Ending, Staff, Story, anchored
+from .story import Ending, Staff, Story, settled
 
 DOCUMENTS = ROOT / "deploy" / "demo" / "documents"
 DEFINITION = ROOT / "deploy" / "demo" / "definitions" / "order-to-remittance.json"
@@ -62,7 +62,7 @@ async def _perform(script: Script, documents: Documents, folders: Mapping[str, P
         played = await _business(stack, script, documents, console, folders["evidence"])
     console.title("Everything is stopped; the auditor works from the files alone")
     as_written = _as_scripted(played.ending, script, console)
-    honest = await auditor.verify_all(console, played.bundles, played.trust)
+    honest = await auditor.verify_all(console, played.bundles, played.trust, NAMES)
     caught = await auditor.forge(console, folders, played.bundles, played.trust)
     console.line()
     held = as_written and honest and caught
@@ -85,9 +85,9 @@ async def _business(stack: Stack, script: Script, documents: Documents, console:
         console.say(
             "everyone", f"{ending.status} ({ending.outcome}) after {ending.seconds:.1f} s; waiting for the chain"
         )
-        anchors = await anchored(people, ending.execution_id)
+        anchors = await settled(people, ending.execution_id)
         bundles = await _save(people, ending.execution_id, evidence)
-        trust = await auditor.write_trust(stack, ending, evidence / "trust.json")
+        trust = await auditor.write_trust(stack, evidence / "trust.json")
         timeline = await people[0].client.get(f"/executions/{ending.execution_id}/timeline")
     report.organisations(console, ORGANISATIONS, {org_id: node.url for org_id, node in stack.nodes.items()})
     report.steps(console, timeline["items"])

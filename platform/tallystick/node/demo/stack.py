@@ -22,7 +22,7 @@ from tallystick.tenants.files import private_folder, write_private
 from . import contracts
 from .cast import ORGANISATIONS, Organisation
 from .chain import Chain, binary
-from .client import Client, until
+from .client import Client
 from .processes import Running, free_port, spawn
 
 ROOT = Path(__file__).parents[4]
@@ -30,7 +30,6 @@ ADMIN = "admin"
 NODE_PORT = 8441
 CHAIN_PORT = 8545
 READY = r"^ready (http://\S+)$"
-REGISTERED_IN = 30.0
 STAFF_ROLES = ["operator", "auditor"]
 
 
@@ -217,18 +216,14 @@ class Stack:
         return found
 
     async def _introduce(self) -> None:
-        """Fund the accounts that the cards name; once all are registered, give every organisation the others' cards."""
-        await self.chain.fund(card["chain_admin"] for card in (await self.cards()).values())
-        known = await until("the organisations' registration on the chain", self._registered, within=REGISTERED_IN)
+        """Fund the accounts that the cards name, and give every organisation the others' cards."""
+        known = await self.cards()
+        await self.chain.fund(card["chain_admin"] for card in known.values())
         for org_id in self.nodes:
             async with self.signed_in(org_id, ADMIN) as admin:
                 for other, card in known.items():
                     if other != org_id:
                         await admin.put(f"/partners/{other}", card)
-
-    async def _registered(self) -> dict[str, dict[str, Any]] | None:
-        known = await self.cards()
-        return known if all(int(card["chain_org"], 16) for card in known.values()) else None
 
 
 async def _together(work: Iterable[Coroutine[Any, Any, None]]) -> None:

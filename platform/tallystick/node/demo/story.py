@@ -226,15 +226,21 @@ def _another_got_there_first() -> Iterator[None]:
 Anchors = dict[str, list[dict[str, Any]]]
 
 
-async def anchored(staff: Sequence[Staff], execution_id: str, *, within: float = WITHIN) -> Anchors:
-    """Every organisation's anchors of one execution, once its start and its completion are confirmed on the chain."""
+async def settled(staff: Sequence[Staff], execution_id: str, *, within: float = WITHIN) -> Anchors:
+    """Every organisation's anchors, once all attested the whole record and the chain confirmed start and completion."""
     found: Anchors = {}
     for who in staff:
 
+        async def attested(who: Staff = who) -> bool | None:
+            execution = await who.client.get(f"/executions/{execution_id}")
+            whole = [each for each in execution["attested_by"] if each["size"] == execution["size"]]
+            return len(whole) == len(staff) or None
+
         async def confirmed(who: Staff = who) -> list[dict[str, Any]] | None:
             items = await who.client.items(f"/executions/{execution_id}/anchors")
-            kinds = {each["kind"] for each in items if each["org"] == who.org_id and each["state"] == CONFIRMED}
+            kinds = {each["kind"] for each in items if each["state"] == CONFIRMED}
             return items if {"start", "completion"} <= kinds else None
 
+        await until(f"everyone's attestation at {who.org_id}", attested, within=within)
         found[who.org_id] = await until(f"{who.org_id}'s anchors on the chain", confirmed, within=within)
     return found

@@ -15,12 +15,12 @@ The text is JSON, which the server's configuration language contains; a JSON str
 lines of it are not JSON: they bring in our leafnode seed, the one secret, from a file of its own (`seed_text`).
 """
 
+import hashlib
 import json
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import msgspec
 
@@ -31,12 +31,14 @@ from tallystick.tenants import nkey
 
 _SEED = "$LEAF_SEED"
 _SEED_FORM = re.compile(r"SU[A-Z2-7]{56}")
+_LEAF_URL = re.compile(r"tls://(?:[A-Za-z0-9.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\]):(?P<port>[0-9]{1,5})")
 _TLS_TIMEOUT_S = 5
 # A dead peer is noticed within about three of these; an organisation's nodes count on flowing again soon after.
 _PING_INTERVAL = "2s"
 _JETSTREAM_MEMORY = 64 * 1024 * 1024
 _ACCOUNT_MEMORY = 1024 * 1024
 _LOG_BYTES = 10_000_000
+_LOGS = 5
 
 
 class Files(msgspec.Struct, frozen=True, kw_only=True):
@@ -79,9 +81,14 @@ class Files(msgspec.Struct, frozen=True, kw_only=True):
         """Return the path of the authorities whose leafnodes may connect."""
         return self.folder / "trusted-ca.pem"
 
-    def partner_ca(self, partner: str) -> Path:
-        """Return the path of the authority of ``partner``'s server."""
-        return self.folder / f"ca-{partner}.pem"
+    @property
+    def candidate(self) -> Path:
+        """Return the path of a configuration that has not been checked yet."""
+        return self.folder / "candidate.conf"
+
+    def authority(self, partner: Partner) -> Path:
+        """Return the path of the authority of ``partner``'s server; another authority has another path."""
+        return self.folder / f"ca-{partner.org_id}-{hashlib.sha256(partner.ca_pem.encode()).hexdigest()[:16]}.pem"
 
 
 class Ports(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -107,13 +114,9 @@ def check_partners(settings: LinkSettings, partners: Iterable[Partner]) -> tuple
 
 
 def _check_leaf_url(partner: Partner) -> None:
-    try:
-        url = urlsplit(partner.leaf_url)
-        plain = url.scheme == "tls" and bool(url.hostname) and url.port is not None
-    except ValueError:
-        plain = False
-    # User information in the URL would take the place of the key, and would be a secret in a log.
-    if not plain or "@" in partner.leaf_url or url.path or url.query or url.fragment:
+    # No user information: it would take the place of the key, and would be a secret in a log.
+    found = _LEAF_URL.fullmatch(partner.leaf_url)
+    if found is None or not 1 <= int(found["port"]) <= 65_535:
         raise Invalid(f"the leaf URL of {partner.org_id} must be tls://host:port", code="leaf_url")
 
 
@@ -139,9 +142,9 @@ def build(
         "ping_interval": _PING_INTERVAL,
         "ping_max": 2,
         "write_deadline": "5s",
-        "pid_file": str(files.pid),
         "log_file": str(files.log),
         "log_size_limit": _LOG_BYTES,
+        "logfile_max_num": _LOGS,
         "jetstream": {
             "domain": me,
             "store_dir": str(files.store),
@@ -211,7 +214,7 @@ def _leafnodes(settings: LinkSettings, partners: Iterable[Partner], files: Files
                 "urls": [partner.leaf_url],
                 "account": names.out_account(partner.org_id),
                 "nkey": _SEED,
-                "tls": {**client, "ca_file": str(files.partner_ca(partner.org_id)), **timing},
+                "tls": {**client, "ca_file": str(files.authority(partner)), **timing},
             }
             for partner in partners
         ],

@@ -1,11 +1,11 @@
 """The links of one organisation to its partners.
 
 A message travels: ``send`` → own server, account ``OUT_P`` → leafnode → partner's server, account ``IN_us`` → its
-stream → its ``receive`` handler. JetStream is transport: the sender's outbox and the receiver's inbox table are the record.
+stream → its ``receive`` handler. JetStream is transport: the sender's outbox and the receiver's inbox table are the
+record.
 """
 
 import asyncio
-import functools
 import logging
 import os
 from collections.abc import Callable, Iterable
@@ -15,10 +15,11 @@ import msgspec
 from tallystick.core.errors import NotFound, Unavailable
 from tallystick.node.links import config, names
 from tallystick.node.links.peer import Handler, Peer
-from tallystick.node.links.server import Server, write_private
+from tallystick.node.links.server import Server
 from tallystick.node.links.settings import LinkSettings, Partner
 from tallystick.node.links.system import System
-from tallystick.tenants import nkey
+from tallystick.tenants import nkey, tls
+from tallystick.tenants.files import private_folder, write_private
 
 _LOG = logging.getLogger(__name__)
 
@@ -76,12 +77,13 @@ class Links:
     async def start(self) -> None:
         """Start the server and all links; return when the server answers, linked or not."""
         async with self._changing:
-            self._files.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._write_secrets()
-            await self._server.start(self._settings.org_id, self._render())
+            private_folder(self._files.folder)
+            write_private(self._files.seed, self._seed_text.encode())
+            self._write_authorities(self._partners)
+            await self._server.start(self._settings.org_id, self._render(self._partners))
             self._system = System(self.client_url, self._seed(names.SYSTEM_ACCOUNT))
             self._system.start()
-            self._start_peers()
+            self._start_peers(self._partners)
 
     async def stop(self) -> None:
         """Stop all links and the server."""
@@ -93,19 +95,15 @@ class Links:
             await self._server.stop()
 
     async def set_partners(self, partners: Iterable[Partner]) -> None:
-        """Make ``partners`` the partners from now on; links that stay the same keep flowing."""
+        """Make ``partners`` the partners from now on; links that stay the same keep flowing.
+
+        Raises `Invalid`, and changes nothing, if one of them cannot be linked with.
+        """
         checked = config.check_partners(self._settings, partners)
         async with self._changing:
-            # A partner with a new key or authority is one partner gone and one come.
-            gone = {names.in_account(partner.org_id) for partner in set(self._partners) - set(checked)}
+            if self._system is not None:
+                await self._change(self._system, checked)
             self._partners = checked
-            if self._system is None:
-                return
-            await self._stop_peers(self._peers.keys() - {partner.org_id for partner in checked})
-            self._write_secrets()
-            self._server.configure(self._render())
-            await self._take_up(self._system, gone)
-            self._start_peers()
 
     async def send(
         self,
@@ -150,22 +148,32 @@ class Links:
         assert self._handler is not None  # noqa: S101 - set before the event
         return self._handler
 
-    def _write_secrets(self) -> None:
-        write_private(self._files.seed, self._seed_text)
-        own_ca = self._settings.ca_file.read_text(encoding="ascii")
-        trusted = [own_ca, *(partner.ca_pem for partner in self._partners)]
-        write_private(self._files.trusted, "\n".join(trusted))
-        for partner in self._partners:
-            write_private(self._files.partner_ca(partner.org_id), partner.ca_pem)
+    def _write_authorities(self, partners: Iterable[Partner]) -> None:
+        own = self._settings.ca_file.read_text(encoding="ascii")
+        tls.write_bundle(self._files.trusted, [own, *(partner.ca_pem for partner in partners)])
+        for partner in partners:
+            write_private(self._files.authority(partner), partner.ca_pem.encode())
 
-    def _render(self) -> Callable[[config.Ports], str]:
-        for account in config.accounts(self._partners):
+    def _render(self, partners: tuple[Partner, ...]) -> Callable[[config.Ports], str]:
+        for account in config.accounts(partners):
             self._own_keys.setdefault(account, os.urandom(32))
         internal = {account: nkey.public_text(seed) for account, seed in self._own_keys.items()}
-        return functools.partial(_build, self._settings, self._partners, self._files, internal)
+
+        def render(ports: config.Ports) -> str:
+            return config.build(self._settings, partners, files=self._files, ports=ports, internal=internal)
+
+        return render
 
     def _seed(self, account: str) -> str:
         return nkey.seed_text(self._own_keys[account])
+
+    async def _change(self, system: System, partners: tuple[Partner, ...]) -> None:
+        self._write_authorities(partners)
+        await self._server.configure(self._render(partners))
+        await self._stop_peers(self._peers.keys() - {partner.org_id for partner in partners})
+        # A partner with a new key or authority is one partner gone and one come.
+        await self._take_up(system, {names.in_account(gone.org_id) for gone in set(self._partners) - set(partners)})
+        self._start_peers(partners)
 
     async def _take_up(self, system: System, gone: set[str]) -> None:
         """Have the running server take up the configuration, and cut off the accounts that are ``gone``."""
@@ -179,8 +187,8 @@ class Links:
     async def _stop_peers(self, partners: Iterable[str]) -> None:
         await asyncio.gather(*(self._peers.pop(partner).stop() for partner in list(partners)))
 
-    def _start_peers(self) -> None:
-        for partner in self._partners:
+    def _start_peers(self, partners: Iterable[Partner]) -> None:
+        for partner in partners:
             if partner.org_id not in self._peers:
                 self._peers[partner.org_id] = self._peer(partner.org_id)
                 self._peers[partner.org_id].start()
@@ -195,13 +203,3 @@ class Links:
             quota=self._settings.quota,
             handler=self._wait_handler,
         )
-
-
-def _build(
-    settings: LinkSettings,
-    partners: tuple[Partner, ...],
-    files: config.Files,
-    internal: dict[str, str],
-    ports: config.Ports,
-) -> str:
-    return config.build(settings, partners, files=files, ports=ports, internal=internal)

@@ -10,7 +10,7 @@ import sys
 import time
 from pathlib import Path
 
-from tallystick.core.errors import Unavailable
+from tallystick.core.errors import Invalid, Unavailable
 from tallystick.node.links.config import Files
 
 # Runs in the child before nats-server takes its place. The kernel then ends the server with the node, even a node that
@@ -38,10 +38,25 @@ def find_binary(given: Path | None) -> Path:
 async def spawn(binary: Path, files: Files) -> asyncio.subprocess.Process:
     """Start nats-server on its configuration; what it says before its log is open goes to the same log."""
     with files.log.open("ab") as log:
-        return await asyncio.create_subprocess_exec(
+        process = await asyncio.create_subprocess_exec(
             sys.executable, "-I", "-S", "-c", _LAUNCHER, str(os.getpid()), str(binary), "-c", str(files.config),
             stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log,
         )  # fmt: skip
+    # Written here, not by the server: it must be there however early this node is killed.
+    files.pid.write_text(str(process.pid))
+    return process
+
+
+async def check(binary: Path, files: Files) -> None:
+    """Raise `Invalid` if nats-server does not accept the candidate configuration."""
+    checking = await asyncio.create_subprocess_exec(
+        str(binary), "-t", "-c", str(files.candidate),
+        stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    _, words = await checking.communicate()
+    if checking.returncode != 0:
+        reason = words.decode(errors="replace").replace(str(files.folder), "").strip()
+        raise Invalid(f"nats-server does not accept this configuration: {reason[:500]}", code="nats_configuration")
 
 
 async def end(process: asyncio.subprocess.Process, *, grace: float = 5.0) -> None:

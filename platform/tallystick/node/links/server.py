@@ -7,7 +7,6 @@ node's own connections hold them.
 import asyncio
 import contextlib
 import logging
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from tallystick.node.links import ports as port_choice
 from tallystick.node.links import process
 from tallystick.node.links.config import Files, Ports
 from tallystick.node.links.tasks import end_tasks
+from tallystick.tenants.files import write_private
 
 _LOG = logging.getLogger(__name__)
 
@@ -65,7 +65,7 @@ class Server:
             _LOG.warning("ended the nats-server that an earlier run left behind")
         for attempt in range(_START_ATTEMPTS):
             self._ports = port_choice.choose(self._files.ports, leaf_host=self._leaf_host, wanted=self._wanted)
-            self.configure(render)
+            await self.configure(render)
             try:
                 await self._spawn()
                 break
@@ -74,20 +74,27 @@ class Server:
                     raise
         self._supervisor = asyncio.create_task(self._supervise(), name="nats-server")
 
-    def configure(self, render: Callable[[Ports], str]) -> None:
-        """Write the configuration; the running server takes it up when told to reload, and at its next start."""
-        write_private(self._files.config, render(self.ports))
+    async def configure(self, render: Callable[[Ports], str]) -> None:
+        """Write the configuration; the running server takes it up when told to reload, and at its next start.
+
+        Raises `Invalid`, and leaves the configuration that stands, if the server would not accept it.
+        """
+        write_private(self._files.candidate, render(self.ports).encode())
+        await process.check(self._binary, self._files)
+        self._files.candidate.replace(self._files.config)
 
     async def restart(self) -> None:
         """Stop the server and start it again on the configuration that stands."""
         await self._end_supervisor()
-        await self._spawn()
-        self._supervisor = asyncio.create_task(self._supervise(), name="nats-server")
+        try:
+            await self._spawn()
+        finally:
+            # Also after a failure: the supervisor tries again.
+            self._supervisor = asyncio.create_task(self._supervise(), name="nats-server")
 
     async def stop(self) -> None:
         """Stop the server; safe to call twice."""
         await self._end_supervisor()
-        self._files.pid.unlink(missing_ok=True)
 
     async def _end_supervisor(self) -> None:
         if self._supervisor is not None:
@@ -145,13 +152,3 @@ class Server:
     def _last_words(self) -> str:
         text = self._files.log.read_text(errors="replace") if self._files.log.exists() else ""
         return " | ".join(text.splitlines()[-3:])[:500]
-
-
-def write_private(path: Path, text: str) -> None:
-    """Replace ``path`` by ``text`` at once, readable by this user only."""
-    replacement = path.with_name(path.name + ".new")
-    replacement.unlink(missing_ok=True)
-    descriptor = os.open(replacement, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(text)
-    replacement.replace(path)

@@ -4,9 +4,9 @@ import secrets
 
 from sqlalchemy import func
 from sqlmodel import Session, select
-from tallystick.ledger.leaf import Leaf
 
 from tallystick.core.agreement import Agreement
+from tallystick.ledger.leaf import Leaf
 from tallystick.tenants.models.anchor import LeafRow
 
 START, COMPLETION = 1, 2

@@ -4,11 +4,11 @@ import os
 from typing import Any
 
 import msgspec
-from tallystick.core.definition.compile import OrgFacts
 
 from tallystick.core import agreement as agreements
 from tallystick.core import b64
 from tallystick.core.agreement import Limits
+from tallystick.core.definition.compile import OrgFacts
 from tallystick.core.errors import Invalid
 from tallystick.node.parts import Parts
 from tallystick.node.services.organisation import own_card

@@ -4,11 +4,11 @@ import os
 from typing import Any
 
 from sqlmodel import Session, col, select, tuple_
-from tallystick.core.definition.compile import compile_definition
 
 from tallystick.core import agreement as agreements
 from tallystick.core import b64, canonical
 from tallystick.core.agreement import Agreement
+from tallystick.core.definition.compile import compile_definition
 from tallystick.core.errors import Invalid, WrongState
 from tallystick.core.statement import Consent, Propose, Start, Terminate
 from tallystick.node.record import audience, outgoing, store

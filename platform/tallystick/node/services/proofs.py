@@ -6,12 +6,17 @@ from typing import Any
 
 import msgspec
 from sqlmodel import Session, col, select
-#AUDIT
 
 from tallystick.core import canonical
+from tallystick.core.errors import Invalid
+from tallystick.ledger.audit.bundle import MAX_BYTES
+from tallystick.ledger.audit.report import Report
+from tallystick.ledger.audit.trust import Organisation, Trust
+from tallystick.ledger.audit.verify import verify
 from tallystick.node.evidence import assemble
 from tallystick.node.record import store
 from tallystick.node.services.base import Service
+from tallystick.node.services.organisation import own_card
 from tallystick.tenants.models.record import VerificationRow
 from tallystick.tenants.permissions import Permission, require
 from tallystick.tenants.users import User
@@ -31,8 +36,7 @@ class Proofs(Service):
     async def verify_execution(self, who: User, execution_id: str) -> dict[str, Any]:
         """Verify our own record as an auditor would, and store the result."""
         bundle = await self.evidence(who, execution_id)
-        trust = await self.parts.chain.trust(bundle)
-        report = await asyncio.to_thread(verify, canonical.encode(bundle), trust)
+        report = await self._verify(canonical.encode(bundle), bundle["anchors"])
 
         def work(session: Session) -> dict[str, Any]:
             loaded = store.load(session, execution_id)
@@ -72,9 +76,27 @@ class Proofs(Service):
     async def verify_bundle(self, who: User, bundle: bytes) -> dict[str, Any]:
         """Check an evidence file that somebody brought, against what this node trusts."""
         require(who, Permission.VERIFY)
-        trust = await self.parts.chain.trust_for_file(bundle)
-        report = await asyncio.to_thread(verify, bundle, trust)
+        report = await self._verify(bundle, _anchors(bundle))
         return {"verdict": report.verdict, "checks": msgspec.to_builtins(report.checks)}
+
+    async def _verify(self, bundle: bytes, anchors: list[Any]) -> Report:
+        """Verify against the cards that we pinned and the chain that we anchor on."""
+        cards = [own_card(self.parts), *await asyncio.to_thread(self.parts.partners.active)]
+        organisations = [
+            Organisation(org_id=one.id, name=one.name, root_key=one.public_key, chain_org=one.chain_org)
+            for one in cards
+        ]
+        trust = await self.parts.chain.trust(Trust(v=1, organisations=organisations), anchors)
+        return await asyncio.to_thread(verify, bundle, trust)
+
+
+def _anchors(bundle: bytes) -> list[Any]:
+    """The anchors that a file names, as far as it can be read: they say which blocks to look up."""
+    try:
+        anchors = canonical.parse(bundle, max_bytes=MAX_BYTES).get("anchors", [])
+    except (Invalid, AttributeError):
+        return []
+    return anchors if isinstance(anchors, list) else []
 
 
 def _completion(bundle: dict[str, Any], org_id: str) -> dict[str, Any]:

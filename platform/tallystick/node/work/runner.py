@@ -9,8 +9,8 @@ import msgspec
 from sqlmodel import Session, col, select
 
 from tallystick.core import canonical
-from tallystick.core.expression.evaluate import evaluate, outcome_of
 from tallystick.core.errors import Invalid, NotYet, TallystickError, WrongState
+from tallystick.core.expression.evaluate import evaluate, outcome_of
 from tallystick.core.scope import Value, variables
 from tallystick.core.statement import Received, Result, Timer
 from tallystick.node.record import store

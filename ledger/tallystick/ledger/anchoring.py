@@ -1,0 +1,107 @@
+"""Anchors of the organisation's log: one transaction for all leaves that are due, and the proof of each leaf."""
+
+from collections.abc import Callable
+
+from . import contracts as calls
+from . import proofs
+from .accounts import Account
+from .chain import Chain
+from .contracts import Contracts
+from .errors import InvalidProof, NotAnchored
+from .hashing import to_hex
+from .orglog import OrgLog, head_digest
+from .ports import LeafStore, Submission, SubmissionStore
+from .proofs import LeafProof, Verified
+from .submitter import Submitter
+
+PENDING = ("queued", "sent")
+
+
+class Anchoring:
+    """One organisation's log on one chain."""
+
+    def __init__(
+        self,
+        chain: Chain,
+        contracts: Contracts,
+        submitter: Submitter,
+        account: Account,
+        org: bytes,
+        submissions: SubmissionStore,
+        leaves: LeafStore,
+        *,
+        clock: Callable[[], int],
+    ) -> None:
+        self.log = OrgLog(leaves)
+        self._chain = chain
+        self._ledger = contracts.execution_ledger
+        self._submitter = submitter
+        self._account = account
+        self._org = org
+        self._submissions = submissions
+        self._clock = clock
+
+    async def anchor_due(self) -> None:
+        """Queue one anchor for all leaves that the chain has not, unless one is on its way.
+
+        One at a time: a head names the size that it extends, so a second in flight could only fail.
+        """
+        await self.log.refresh()
+        if any(one.log_size is not None and one.state in PENDING for one in await self._submissions.unsettled()):
+            return
+        on_chain = await calls.log_of(self._chain, self._ledger, self._org)
+        head = self.log.extending(self._org, on_chain)
+        if head.new_size == head.old_size:
+            return
+        signature = self._account.sign(head_digest(head, self._chain.chain_id, self._ledger))
+        path = self.log.tree.consistency(head.old_size, head.new_size)
+        await self._submitter.submit(
+            Submission(
+                key=f"anchor:{head.epoch}:{head.new_size}",
+                to=self._ledger,
+                data=calls.anchor(head, path, signature),
+                since=self._clock(),
+                log_epoch=head.epoch,
+                log_size=head.new_size,
+                log_root=to_hex(head.root),
+            )
+        )
+
+    async def anchor_of(self, index: int) -> Submission | None:
+        """The first anchor that covers a leaf, wherever it stands by now; None while no anchor is due."""
+        epoch = (await calls.log_of(self._chain, self._ledger, self._org)).epoch
+        return await self._submissions.covering(epoch, index)
+
+    async def proof(self, index: int, block: int | None = None) -> LeafProof:
+        """A leaf's proof as of ``block`` (the newest when None); NotAnchored while the chain has no root above it."""
+        await self.log.refresh()
+        anchor = await self.anchor_of(index) if index < self.log.tree.size else None
+        if anchor is None or anchor.log_size is None or anchor.block_number is None:
+            raise NotAnchored(f"leaf {index} is in no root on the chain yet")
+        root = self.log.tree.root(anchor.log_size)
+        at = await self._chain.block_number() if block is None else block
+        size, number, _, epoch = await calls.anchor_of(self._chain, self._ledger, self._org, root)
+        proof = LeafProof(
+            chain_id=self._chain.chain_id,
+            execution_ledger=self._ledger.lower(),
+            org=to_hex(self._org),
+            leaf=to_hex(await self.log.leaf(index)),
+            index=index,
+            path=[to_hex(node) for node in self.log.tree.inclusion(index, anchor.log_size)],
+            log_epoch=epoch,
+            log_size=size,
+            log_root=to_hex(root),
+            block_number=number,
+            transaction_hash=anchor.transaction_hash,
+            state=await self._chain.state_proof(self._ledger, proofs.anchor_slot(self._org, root), at),
+        )
+        self._checked(proof)
+        return proof
+
+    @staticmethod
+    def _checked(proof: LeafProof) -> Verified:
+        """An endpoint's answers are worth nothing unless they verify; a reorganisation may have come between them."""
+        try:
+            return proofs.verify_leaf(proof)
+        except InvalidProof as error:
+            raise NotAnchored(f"the chain's endpoint gives no proof that holds: {error.detail}") from error

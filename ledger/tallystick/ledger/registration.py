@@ -1,0 +1,66 @@
+"""Bringing an organisation onto the chain: its id, its log key, its workflows. Each step looks before it acts."""
+
+from collections.abc import Callable
+
+from . import contracts as calls
+from .chain import Chain
+from .contracts import Contracts
+from .errors import WrongChain
+from .hashing import to_hex
+from .ports import Submission
+from .submitter import Submitter
+
+NOBODY = "0x" + "00" * 20
+
+
+class Registration:
+    """Idempotent: safe to repeat after a kill at any point, or on a chain that lost its newest blocks."""
+
+    def __init__(
+        self,
+        chain: Chain,
+        contracts: Contracts,
+        submitter: Submitter,
+        *,
+        admin: str,
+        salt: bytes,
+        clock: Callable[[], int],
+    ) -> None:
+        self._chain = chain
+        self._contracts = contracts
+        self._submitter = submitter
+        self._admin = admin
+        self._salt = salt
+        self._clock = clock
+        self.org = calls.org_id(admin, salt)
+
+    async def complete(self) -> bool:
+        """Whether heads that we sign count already."""
+        registry = self._contracts.org_registry
+        return await calls.was_log_key(self._chain, registry, self.org, self._admin)
+
+    async def advance(self) -> bool:
+        """Queue the next step that is missing; True when none is."""
+        registry = self._contracts.org_registry
+        admin = await calls.admin_of(self._chain, registry, self.org)
+        if admin == NOBODY:
+            await self._queue("org", registry, calls.create_org(self._salt))
+            return False
+        if not await calls.was_log_key(self._chain, registry, self.org, self._admin):
+            await self._queue(f"log-key:{self._admin.lower()}", registry, calls.add_log_key(self.org, self._admin))
+            return False
+        if not await calls.is_log_key(self._chain, registry, self.org, self._admin):
+            raise WrongChain("our log key is retired or revoked", code="log_key_closed")
+        return True
+
+    async def workflow(self, workflow_hash: bytes) -> bool:
+        """Queue a workflow's registration; True when it is on the chain."""
+        registry = self._contracts.workflow_registry
+        if await calls.workflow_registered(self._chain, registry, self.org, workflow_hash):
+            return True
+        data = calls.register_workflow(self.org, workflow_hash)
+        await self._queue(f"workflow:{to_hex(workflow_hash)}", registry, data)
+        return False
+
+    async def _queue(self, key: str, to: str, data: bytes) -> None:
+        await self._submitter.submit(Submission(key=key, to=to, data=data, since=self._clock()))

@@ -1,0 +1,150 @@
+"""One organisation's side of the chain: register, anchor, prove. The node calls ``step`` again and again."""
+
+import asyncio
+import time
+from collections.abc import Callable
+
+import msgspec
+
+from tallystick.core.errors import Invalid
+
+from . import contracts as calls
+from .accounts import Account
+from .anchoring import Anchoring
+from .chain import Chain
+from .contracts import Contracts
+from .hashing import WORD, to_hex, unhex
+from .ports import LeafStore, Submission, SubmissionStore
+from .proofs import LeafProof
+from .registration import Registration
+from .submitter import Submitter, pending
+
+__all__ = ["ChainStatus", "Contracts", "LedgerSettings", "OrgLedger"]
+
+
+class LedgerSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Which chain and contracts, and how careful; ``gas_limit`` bounds one transaction."""
+
+    blockchain_url: str
+    chain_id: int
+    contracts: Contracts
+    confirmations: int = 1
+    gas_limit: int = 3_000_000
+    bump_after_ms: int = 30_000
+
+
+class ChainStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """What a person wants to know; ``balance`` in wei, as text because it exceeds what JSON numbers carry.
+
+    ``log_size`` counts our leaves, ``anchored_size`` those below the newest root on the chain.
+    """
+
+    chain_id: int
+    block_number: int
+    balance: str
+    org: str
+    address: str
+    registered: bool
+    log_epoch: int
+    log_size: int
+    anchored_size: int
+    pending: int
+
+
+class OrgLedger:
+    """See the module; all methods raise this package's errors and may be called again at any time."""
+
+    def __init__(
+        self,
+        settings: LedgerSettings,
+        account: Account,
+        salt: bytes,
+        submissions: SubmissionStore,
+        leaves: LeafStore,
+        *,
+        clock: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+    ) -> None:
+        self.chain = Chain(settings.blockchain_url, settings.chain_id)
+        self._contracts = settings.contracts
+        self._account = account
+        self._submissions = submissions
+        self._submitter = Submitter(
+            self.chain,
+            account,
+            submissions,
+            clock=clock,
+            confirmations=settings.confirmations,
+            gas_limit=settings.gas_limit,
+            bump_after_ms=settings.bump_after_ms,
+        )
+        self._registration = Registration(
+            self.chain, settings.contracts, self._submitter, admin=account.address, salt=salt, clock=clock
+        )
+        self._anchoring = Anchoring(
+            *(self.chain, settings.contracts, self._submitter, account, self._registration.org, submissions, leaves),
+            clock=clock,
+        )
+        self._round = asyncio.Lock()
+
+    @property
+    def org(self) -> str:
+        """The organisation's id, known before it is registered."""
+        return to_hex(self._registration.org)
+
+    @property
+    def address(self) -> str:
+        """The account that administers the organisation and signs its heads."""
+        return self._account.address
+
+    async def step(self) -> None:
+        """One round. Nothing is signed for a chain, or for contracts, other than those in the settings."""
+        async with self._round:
+            await self.chain.check()
+            await self._contracts.check(self.chain)
+            await self._submitter.step()
+            if await self._registration.advance():
+                await self._anchoring.anchor_due()
+            await self._submitter.step()
+
+    async def registered(self) -> bool:
+        """Whether heads that we sign count."""
+        return await self._registration.complete()
+
+    async def register_workflow(self, workflow_hash: str) -> bool:
+        """Queue ``registerTrustedWorkflow`` once; True when the chain has it. Call again until it does."""
+        return await self._registration.workflow(_word(workflow_hash)) if await self.registered() else False
+
+    async def anchor_of(self, index: int) -> Submission | None:
+        """The anchor that covers a leaf, and its state."""
+        return await self._anchoring.anchor_of(index)
+
+    async def proof(self, index: int, block: int | None = None) -> LeafProof:
+        """A leaf's proof; NotAnchored while there is none."""
+        return await self._anchoring.proof(index, block)
+
+    async def status(self) -> ChainStatus:
+        """What the chain says now."""
+        log = await calls.log_of(self.chain, self._contracts.execution_ledger, self._registration.org)
+        return ChainStatus(
+            chain_id=self.chain.chain_id,
+            block_number=await self.chain.block_number(),
+            balance=str(await self.chain.balance(self.address)),
+            org=self.org,
+            address=self.address,
+            registered=await self.registered(),
+            log_epoch=log.epoch,
+            log_size=await self._anchoring.log.refresh(),
+            anchored_size=log.size,
+            pending=pending(await self._submissions.unsettled()),
+        )
+
+    async def close(self) -> None:
+        """End connections."""
+        await self.chain.close()
+
+
+def _word(text: str) -> bytes:
+    try:
+        return unhex(text if text.startswith("0x") else "0x" + text, WORD)
+    except ValueError as error:
+        raise Invalid(f"is no 32-byte hash: {error}", code="bad_hash") from error
