@@ -49,8 +49,8 @@ def test_an_entry_that_differs_is_illegal(changes: dict[str, Any]) -> None:
 def test_the_proposal_gives_the_execution_its_id() -> None:
     parties = Parties()
     parties.nonce = "b" * 22
+    parties.run()
     with pytest.raises(IllegalEntry, match="its id"):
-        parties.run()
         walk(parties)
 
 

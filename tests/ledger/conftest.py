@@ -1,22 +1,17 @@
-"""A chain with the contracts, organisations of its own keys, and their logs; anvil's accounts only hand out ether."""
+"""A chain with the contracts on it, and organisations with accounts of their own; anvil's only hand out ether."""
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
+from ledger_support.parties import FAUCET, Party, make_party
 
-from support.processes import Anvil, Processes, start_anvil
-from tallystick.ledger.accounts import Account
+from support.processes import Anvil
 from tallystick.ledger.chain import Chain
-from tallystick.ledger.deploy import Deployment, deploy, fund
-
-from .organisations import Organisation, make_organisation
+from tallystick.ledger.deploy import Deployment, deploy
 
 CHAIN_ID = 31337
-ETHER = 10**18
-FAUCET = Account(bytes.fromhex("ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80"))
 
 
 @pytest.fixture
@@ -31,3 +26,9 @@ async def chain(anvil: Anvil) -> AsyncIterator[Chain]:
 async def deployment(chain: Chain) -> Deployment:
     """Give the contracts on that chain."""
     return await deploy(chain, FAUCET)
+
+
+@pytest.fixture
+def party(anvil: Anvil, chain: Chain, deployment: Deployment) -> Callable[[], Awaitable[Party]]:
+    """Give a maker of organisations with ether, not registered yet."""
+    return lambda: make_party(anvil.url, chain, deployment)

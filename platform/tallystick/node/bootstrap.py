@@ -58,7 +58,7 @@ class Node:
             links=Links(_link_settings(settings, keystore, files), partners=[]),
             tls_ca=Path(files.ca).read_text(),
             bell=bell,
-            chain=ChainSide(settings, keystore, database, bell),
+            chain=ChainSide(settings, context, database, bell),
             lock=lock,
         )
         self._inbox = Inbox(database, context, bell, lock)

@@ -10,6 +10,7 @@ from tallystick.node.record import store
 from tallystick.node.record.context import Context
 from tallystick.node.record.outgoing import is_file
 from tallystick.tenants.chunks import FileOpener, read_manifest
+from tallystick.tenants.models.anchor import PartnerAnchorRow
 from tallystick.tenants.models.record import AgreementRow, HeadRow, OpeningRow, StatementRow
 
 MAX_DOCUMENTS = 64 * 1024 * 1024  # bytes of documents in one bundle; larger ones are withheld and named
@@ -36,7 +37,7 @@ def assemble(session: Session, context: Context, execution_id: str, anchors: lis
         "attestations": attestations,
         "openings": openings,
         "documents": _documents(context, openings),
-        "anchors": anchors,
+        "anchors": [*anchors, *_partner_anchors(session, execution_id)],
         "scope": {
             "withheld_statements": [],
             "withheld_openings": 0,
@@ -44,6 +45,11 @@ def assemble(session: Session, context: Context, execution_id: str, anchors: lis
             "exported_at": context.now(),
         },
     }
+
+
+def _partner_anchors(session: Session, execution_id: str) -> list[dict[str, Any]]:
+    query = select(PartnerAnchorRow).where(PartnerAnchorRow.execution == execution_id)
+    return [canonical.parse(row.document) for row in session.exec(query)]
 
 
 def _heads(session: Session, loaded: store.Loaded) -> tuple[list[str], list[str]]:

@@ -2,6 +2,8 @@
 
 from functools import cached_property
 
+import msgspec
+
 from tallystick.core import agreement as agreements
 from tallystick.core import entry as entries
 from tallystick.core import jws, replay
@@ -12,6 +14,7 @@ from tallystick.core.errors import Invalid, TallystickError
 from tallystick.core.head import Head, read_attestation, read_head
 from tallystick.core.merkle import Frontier, leaf_hash
 from tallystick.core.statement import Statement
+from tallystick.ledger.proofs import LeafProof, Verified, verify_leaf
 
 from .bundle import Bundle
 from .trust import Trust
@@ -78,6 +81,16 @@ class Case:
     def attestations(self) -> list[tuple[jws.Token, Head]]:
         """Participants' attestations, in form."""
         return [read_attestation(token) for token in self.bundle.attestations]
+
+    @cached_property
+    def proofs(self) -> list[LeafProof]:
+        """The anchors' proofs, in form."""
+        return [msgspec.convert(one, LeafProof) for one in self.bundle.anchors]
+
+    @cached_property
+    def verified(self) -> list[Verified]:
+        """What the anchors prove; the first one that does not hold raises."""
+        return [verify_leaf(one) for one in self.proofs]
 
     @property
     def size(self) -> int:

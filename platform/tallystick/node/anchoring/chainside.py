@@ -11,11 +11,19 @@ from typing import Any
 
 import msgspec
 from sqlmodel import col, select
-from tallystick.ledger.audit.trust import Trust
 
 from tallystick.core.agreement import Anchoring
 from tallystick.core.errors import TallystickError
+from tallystick.ledger import header as headers
+from tallystick.ledger.accounts import Account
+from tallystick.ledger.audit.trust import Trust
+from tallystick.ledger.hashing import unhex
+from tallystick.ledger.service import Contracts as LedgerContracts
+from tallystick.ledger.service import LedgerSettings, OrgLedger
+from tallystick.ledger.trust import chain_trust
 from tallystick.node.anchoring.stores import SqlLeaves, SqlSubmissions
+from tallystick.node.record.context import Context
+from tallystick.node.record.outgoing import share_anchor
 from tallystick.node.settings import Blockchain, Settings
 from tallystick.node.work.bell import Bell
 from tallystick.tenants.database import Database
@@ -23,18 +31,20 @@ from tallystick.tenants.keystore import Keystore
 from tallystick.tenants.models.anchor import LeafRow
 
 logger = logging.getLogger(__name__)
+MAX_ANCHORS = 200  # of one bundle: two leaves of each of at most fifty participants, and to spare
 PAUSE_S = 0.5  # between rounds; a new leaf rings the bell
 
 
 class ChainSide:
     """Runs the organisation's ledger and answers for it."""
 
-    def __init__(self, settings: Settings, keystore: Keystore, database: Database, bell: Bell) -> None:
+    def __init__(self, settings: Settings, context: Context, database: Database, bell: Bell) -> None:
+        self._context = context
         self._blockchain = settings.blockchain
         self._database = database
         self._bell = bell
         self._trouble: str | None = None
-        self._ledger = _ledger(settings.blockchain, keystore, database) if settings.blockchain else None
+        self._ledger = _ledger(settings.blockchain, context.keystore, database) if settings.blockchain else None
 
     @property
     def org(self) -> str | None:
@@ -61,9 +71,10 @@ class ChainSide:
         finally:
             await self._ledger.close()
 
-    async def _round(self, ledger: "OrgLedger") -> None:
+    async def _round(self, ledger: OrgLedger) -> None:
         try:
             await ledger.step()
+            await self._share(ledger)
             self._trouble = None
         except TallystickError as error:
             if self._trouble != error.detail:
@@ -99,8 +110,38 @@ class ChainSide:
         return material
 
     async def trust(self, trust: Trust, anchors: list[Any]) -> Trust:
-        """What this node trusts of the chain, added to ``trust``."""
-        return trust
+        """``trust`` with what our own endpoint says of the chain and of the blocks that the anchors rest on."""
+        if self._blockchain is None or self._ledger is None:
+            return trust
+        try:
+            found = await chain_trust(self._ledger.chain, _contracts(self._blockchain), proof_blocks(anchors))
+        except TallystickError as error:
+            logger.warning("verifying without the chain: %s", error.detail)
+            return trust
+        known = msgspec.to_builtins(trust)
+        return msgspec.convert({**known, **found}, Trust)
+
+    async def _share(self, ledger: OrgLedger) -> None:
+        """Give the other participants the proof of each leaf of ours that is confirmed."""
+        for row in await asyncio.to_thread(self._unshared):
+            anchor = await ledger.anchor_of(row.index)
+            if anchor is None or anchor.state != "confirmed":
+                return
+            proof = msgspec.to_builtins(await ledger.proof(row.index))
+            await asyncio.to_thread(self._post, row, proof)
+            self._bell.ring({"topic": "anchor", "id": row.execution})
+
+    def _unshared(self) -> list[LeafRow]:
+        query = select(LeafRow).where(col(LeafRow.shared).is_(False)).order_by(col(LeafRow.index)).limit(100)
+        with self._database.session() as session:
+            return list(session.exec(query))
+
+    def _post(self, row: LeafRow, proof: dict[str, Any]) -> None:
+        with self._database.write() as session:
+            held = session.get_one(LeafRow, row.index)
+            held.shared = True
+            session.add(held)
+            share_anchor(session, self._context, row.execution, proof)
 
     def _leaves(self, execution: str) -> list[LeafRow]:
         query = select(LeafRow).where(LeafRow.execution == execution).order_by(col(LeafRow.index))
@@ -108,17 +149,29 @@ class ChainSide:
             return list(session.exec(query))
 
 
-def _ledger(blockchain: Blockchain, keystore: Keystore, database: Database) -> "OrgLedger":
-    from tallystick.ledger.accounts import Account
-    from tallystick.ledger.service import Contracts as LedgerContracts, LedgerSettings, OrgLedger
-
+def _ledger(blockchain: Blockchain, keystore: Keystore, database: Database) -> OrgLedger:
     settings = LedgerSettings(
         blockchain_url=blockchain.blockchain_url,
         chain_id=blockchain.chain_id,
-        contracts=LedgerContracts(**msgspec.to_builtins(blockchain.contracts)),
+        contracts=_contracts(blockchain),
         confirmations=blockchain.transaction_confirmation_blocks,
         gas_limit=blockchain.gas_limit,
     )
     # Fixed by the root key: the same organisation has the same id on every chain.
     salt = hashlib.sha256(b"tallystick/org-salt/v1" + keystore.root.public).digest()
     return OrgLedger(settings, Account(keystore.chain_key), salt, SqlSubmissions(database), SqlLeaves(database))
+
+
+def _contracts(blockchain: Blockchain) -> LedgerContracts:
+    return LedgerContracts(**msgspec.to_builtins(blockchain.contracts))
+
+
+def proof_blocks(anchors: list[Any]) -> set[int]:
+    """The numbers of the blocks whose headers the anchors bring; what cannot be read names none."""
+    blocks: set[int] = set()
+    for one in anchors[:MAX_ANCHORS]:
+        try:
+            blocks.add(headers.decode(unhex(one["state"]["header"])).number)
+        except (TallystickError, KeyError, TypeError, ValueError):
+            continue  # the verifier will say what is wrong with it
+    return blocks

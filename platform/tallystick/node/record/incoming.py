@@ -10,19 +10,22 @@ from typing import Any
 
 from sqlmodel import Session
 
-from tallystick.core import b64, jws, replay
+from tallystick.core import b64, canonical, jws, replay
 from tallystick.core import entry as entries
 from tallystick.core import head as heads
 from tallystick.core import statement as statements
 from tallystick.core.errors import Invalid, NotYet
 from tallystick.core.head import Head
 from tallystick.core.statement import Propose, Statement
+from tallystick.ledger import leaf as leaves
+from tallystick.ledger.hashing import unhex
 from tallystick.node.record import coordinator, openings, outgoing, store
 from tallystick.node.record import messages as m
 from tallystick.node.record.context import Context
 from tallystick.node.record.effects import Effects
 from tallystick.node.record.store import Loaded
 from tallystick.tenants import sealing
+from tallystick.tenants.models.anchor import PartnerAnchorRow
 from tallystick.tenants.models.record import EntryRow, StatementRow
 
 MAX_BATCH = 500  # entries in one message
@@ -175,6 +178,23 @@ def _chunk(session: Session, context: Context, partner: str, message: m.ChunkMes
     context.chunks.put(data)
 
 
+def _anchor(session: Session, context: Context, partner: str, message: m.AnchorMessage) -> None:
+    """Keep a partner's anchor for the evidence; it is the verifier who judges it."""
+    loaded = _participating(session, partner, message.execution)
+    try:
+        leaf = leaves.decode(unhex(message.proof["leaf"]))
+    except (KeyError, TypeError, ValueError) as error:
+        raise Invalid("anchor holds no leaf", code="bad_anchor") from error
+    sender = loaded.agreement.participant(partner)
+    if sender is None or (leaf.execution.hex(), "0x" + leaf.org.hex()) != (message.execution, sender.chain_org):
+        raise Invalid("anchor is of another execution or organisation", code="bad_anchor")
+    session.merge(
+        PartnerAnchorRow(
+            execution=message.execution, partner=partner, kind=leaf.kind, document=canonical.encode(message.proof)
+        )
+    )
+
+
 def _participating(session: Session, partner: str, execution: str) -> Loaded:
     loaded = store.find(session, execution)
     if loaded is None:
@@ -209,4 +229,5 @@ _HANDLERS: dict[type[m.Message], Callable[[Session, Context, str, Any], None]] =
     m.RefusalMessage: _refusal,
     m.NeedMessage: _need,
     m.ChunkMessage: _chunk,
+    m.AnchorMessage: _anchor,
 }

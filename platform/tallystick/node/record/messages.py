@@ -67,6 +67,13 @@ class ChunkMessage(_Message, frozen=True, kw_only=True, tag="chunk"):
     data: str = ""
 
 
+class AnchorMessage(_Message, frozen=True, kw_only=True, tag="anchor"):
+    """The proof that the sender anchored its leaf of the execution."""
+
+    execution: str
+    proof: dict[str, Any]
+
+
 Message = (
     AgreementMessage
     | StatementMessage
@@ -75,6 +82,7 @@ Message = (
     | RefusalMessage
     | NeedMessage
     | ChunkMessage
+    | AnchorMessage
 )
 
 

@@ -8,8 +8,8 @@ from tallystick.core import canonical
 from tallystick.core.entry import Entry
 from tallystick.node.record import messages
 from tallystick.node.record.context import Context
-from tallystick.node.record.messages import ChunkMessage, EntriesMessage, Message
-from tallystick.node.record.store import Loaded, entries_from, head_at
+from tallystick.node.record.messages import AnchorMessage, ChunkMessage, EntriesMessage, Message
+from tallystick.node.record.store import Loaded, entries_from, head_at, load
 from tallystick.tenants.chunks import read_manifest
 from tallystick.tenants.models.record import EnvelopeRow, OutboxRow, StatementRow
 
@@ -38,6 +38,13 @@ def post_chunks(session: Session, context: Context, loaded: Loaded, recipients: 
     for partner in recipients:
         for name in names:
             post(session, context, partner, ChunkMessage(execution=loaded.row.id, sha256=name), loaded.row.id)
+
+
+def share_anchor(session: Session, context: Context, execution: str, proof: dict[str, Any]) -> None:
+    """Queue the proof of our anchored leaf for every other participant."""
+    for one in load(session, execution).agreement.participants:
+        if one.org_id != context.org_id:
+            post(session, context, one.org_id, AnchorMessage(execution=execution, proof=proof), execution)
 
 
 def is_file(value: Any) -> bool:

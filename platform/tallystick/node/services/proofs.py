@@ -46,9 +46,9 @@ class Proofs(Service):
                 is_valid=report.verdict == "PASS",
                 verdict=report.verdict,
                 local_hash=loaded.replay.root,
-                blockchain_hash=_completion(bundle, self.parts.context.org_id).get("log_root"),
+                blockchain_hash=_completion(bundle, self.parts.chain.org).get("log_root"),
                 verification_time=time.time_ns() // 1_000_000,
-                blockchain_tx_hash=_completion(bundle, self.parts.context.org_id).get("transaction_hash"),
+                blockchain_tx_hash=_completion(bundle, self.parts.chain.org).get("transaction_hash"),
                 verifier_id=f"{self.parts.context.org_id}/{who.username}",
                 checks=msgspec.json.encode(report.checks),
             )
@@ -99,8 +99,8 @@ def _anchors(bundle: bytes) -> list[Any]:
     return anchors if isinstance(anchors, list) else []
 
 
-def _completion(bundle: dict[str, Any], org_id: str) -> dict[str, Any]:
-    mine = [one for one in bundle["anchors"] if one["org_id"] == org_id]
+def _completion(bundle: dict[str, Any], org: str | None) -> dict[str, Any]:
+    mine = [one for one in bundle["anchors"] if one["org"] == org]
     return mine[-1] if mine else {}
 
 

@@ -14,6 +14,17 @@ class LeafRow(SQLModel, table=True):
     kind: int
     data: bytes = Field(sa_type=LargeBinary)
     since: int = Field(sa_type=BigInteger)
+    shared: bool = Field(default=False, index=True)
+
+
+class PartnerAnchorRow(SQLModel, table=True):
+    """A partner's proof that it anchored its leaf of an execution; the verifier checks it, not this node."""
+
+    __tablename__ = "partner_anchor"
+    execution: str = Field(primary_key=True)
+    partner: str = Field(primary_key=True)
+    kind: int = Field(primary_key=True)
+    document: bytes = Field(sa_type=LargeBinary)
 
 
 class SubmissionRow(SQLModel, table=True):
