@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
-from ledger_support.parties import FAUCET, Party, make_party
 
+from ledger.parties import FAUCET, Party, make_party
 from support.processes import Anvil
 from tallystick.ledger.chain import Chain
 from tallystick.ledger.deploy import Deployment, deploy

@@ -17,7 +17,7 @@ from .hashing import WORD, to_hex, unhex
 from .ports import LeafStore, Submission, SubmissionStore
 from .proofs import LeafProof
 from .registration import Registration
-from .submitter import Submitter, pending
+from .submitter import Submitter
 
 __all__ = ["ChainStatus", "Contracts", "LedgerSettings", "OrgLedger"]
 
@@ -36,7 +36,8 @@ class LedgerSettings(msgspec.Struct, frozen=True, kw_only=True):
 class ChainStatus(msgspec.Struct, frozen=True, kw_only=True):
     """What a person wants to know; ``balance`` in wei, as text because it exceeds what JSON numbers carry.
 
-    ``log_size`` counts our leaves, ``anchored_size`` those below the newest root on the chain.
+    ``log_size`` counts our leaves, ``anchored_size`` those below the newest root on the chain; ``pending`` counts
+    transactions that are not mined, ``unsettled`` those that are not confirmed.
     """
 
     chain_id: int
@@ -49,6 +50,7 @@ class ChainStatus(msgspec.Struct, frozen=True, kw_only=True):
     log_size: int
     anchored_size: int
     pending: int
+    unsettled: int
 
 
 class OrgLedger:
@@ -125,6 +127,7 @@ class OrgLedger:
     async def status(self) -> ChainStatus:
         """What the chain says now."""
         log = await calls.log_of(self.chain, self._contracts.execution_ledger, self._registration.org)
+        live = await self._submissions.unsettled()
         return ChainStatus(
             chain_id=self.chain.chain_id,
             block_number=await self.chain.block_number(),
@@ -135,7 +138,8 @@ class OrgLedger:
             log_epoch=log.epoch,
             log_size=await self._anchoring.log.refresh(),
             anchored_size=log.size,
-            pending=pending(await self._submissions.unsettled()),
+            pending=sum(1 for one in live if one.state != "mined"),
+            unsettled=len(live),
         )
 
     async def close(self) -> None:

@@ -7,7 +7,7 @@ state shows at once, and the kept bytes go out again in the order of their nonce
 """
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -210,8 +210,3 @@ _KNOWN = ("already known", "already imported", "known transaction", "nonce too l
 
 def _pause(failures: int) -> int:
     return min(RETRY_MS << min(failures, 20), MAX_RETRY_MS)
-
-
-def pending(submissions: Sequence[Submission]) -> int:
-    """How many are not on the chain yet."""
-    return sum(1 for one in submissions if one.state in {"queued", "sent"})

@@ -121,7 +121,7 @@ class Statement(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def sealed(self) -> list[str]:
-        """The hashes of the ciphertexts that travel beside it (a receipt names its delivery's, which it does not carry)."""
+        """The hashes of the ciphertexts that travel beside it (a receipt only names its delivery's)."""
         return list(self.body.sealed) if isinstance(self.body, Consent | Start | Result | Terminate) else []
 
     @property

@@ -28,12 +28,14 @@ class RawLeaf:
     async def publish(self, subject: str, data: str = "{}", *, reply: str = "") -> None:
         await self.say(f"LMSG {subject} {reply} {len(data)}".replace("  ", " "), data)
 
-    async def listen(self, seconds: float = 0.5) -> list[str]:
-        """Gather what comes for ``seconds``, answering pings, and return all that was ever heard."""
+    async def listen(self, seconds: float = 0.5, *, until: str = "") -> list[str]:
+        """Gather what comes for ``seconds``, or until the line ``until`` or the end; return all that was ever heard."""
         with suppress(TimeoutError, OSError):
             async with asyncio.timeout(seconds):
                 while line := (await self._reader.readline()).decode().rstrip():
                     self.heard.append(line)
+                    if line == until:
+                        break
                     if line == "PING":
                         await self.say("PONG")
         return self.heard
@@ -54,7 +56,7 @@ async def raw_leaf(url: str, *, server: Identity, shown: Identity | None, seed: 
         leaf = RawLeaf(reader, writer)
         connect = {"nkey": nkey.public_text(seed), "sig": signature, "name": "hostile", "server_id": "HOSTILE"}
         await leaf.say(f"CONNECT {json.dumps({**connect, 'headers': True})}", "PING")
-        await leaf.listen()
+        await leaf.listen(5.0, until="PONG")
         yield leaf
     finally:
         writer.close()

@@ -71,9 +71,9 @@ def test_the_server_accepts_it(settings: LinkSettings, count: int) -> None:
     files.folder.mkdir()
     files.config.write_text(build(settings, *partners))
     files.seed.write_text(config.seed_text(settings.nkey_seed))
-    for path in (files.trusted, *(files.partner_ca(known.org_id) for known in partners)):
+    for path in (files.trusted, *(files.authority(known) for known in partners)):
         path.write_text(settings.ca_file.read_text())
-    command = [process.find_binary(None), "-t", "-c", files.config]
+    command = [str(process.find_binary(None)), "-t", "-c", str(files.config)]
     checked = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
     assert checked.returncode == 0, checked.stderr
 

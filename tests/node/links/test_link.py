@@ -1,8 +1,11 @@
 """Delivery between three organisations, each with a nats-server of its own."""
 
 import asyncio
+import os
+import signal
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from node.links.organisations import Begin, Organisation, eventually, introduce, make_identity
@@ -185,6 +188,22 @@ async def test_a_partner_that_comes_back_with_another_key_and_authority_flows_ag
     await receiver.send(sender, "back")
     await asyncio.gather(receiver.got("after"), sender.got("back"))
     assert "stranger" not in [message_id for _, message_id, _ in receiver.received]
+
+
+@pytest.mark.parametrize(
+    "pem", ["", "no certificate", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"]
+)
+async def test_a_partner_whose_card_would_stop_the_server_is_refused(three: Three, pem: str) -> None:
+    one, two, other = three
+    bad = msgspec.structs.replace(make_identity(one.folder.parent / "bad", "bad").card("tls://127.0.0.1:9"), ca_pem=pem)
+    with pytest.raises(Invalid) as refused:
+        await one.links.set_partners([two.card, other.card, bad])
+    assert str(one.folder) not in str(refused.value)
+    await one.send(two, "still")
+    await two.got("still")
+    assert one.links.status().keys() == {two.id, other.id}
+    os.kill(one.links.server_pid or 0, signal.SIGKILL)
+    await one.send(two, "again")
 
 
 async def test_status_follows_both_directions(three: Three) -> None:

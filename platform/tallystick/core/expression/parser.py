@@ -10,7 +10,9 @@ from tallystick.core.expression.lexer import ExpressionError, Lexeme, lex
 MAX_DEPTH = 32
 _INTEGER_LIMIT = 2**53 - 1
 _BINARY = {
-    "||": 1, "&&": 2, "==": 3, "!=": 3, "<": 3, "<=": 3, ">": 3, ">=": 3, "in": 3, "+": 4, "-": 4, "*": 5, "/": 5, "%": 5,
+    "||": 1, "&&": 2,
+    "==": 3, "!=": 3, "<": 3, "<=": 3, ">": 3, ">=": 3, "in": 3,
+    "+": 4, "-": 4, "*": 5, "/": 5, "%": 5,
 }  # fmt: skip
 _WORDS: dict[str, Any] = {"true": True, "false": False, "null": None}
 FUNCTIONS = {"size": 1, "decimal": 1, "has": 1}

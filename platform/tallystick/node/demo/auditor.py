@@ -13,11 +13,16 @@ from typing import Any
 
 import msgspec
 
+from tallystick.core import canonical
 from tallystick.core.errors import Unavailable
+from tallystick.core.keys import SigningKey
 from tallystick.ledger.audit.trust import VERSION, Trust
 from tallystick.ledger.chain import Chain as Endpoint
 from tallystick.ledger.contracts import Contracts
+from tallystick.ledger.forgeries import forgeries
 from tallystick.ledger.trust import chain_trust
+from tallystick.tenants.files import read_private
+from tallystick.tenants.keystore import Keystore
 
 from . import report
 from .chain import CHAIN_ID
@@ -108,4 +113,22 @@ def caught(rows: Iterable[tuple[str, str, Report]]) -> bool:
 
 async def forge(console: Console, folders: Mapping[str, Path], bundles: Mapping[str, Path], trust: Path) -> bool:
     """Forge copies of one bundle; True when each fails at the check that names it."""
-    return True
+    org_id, path = next(iter(bundles.items()))
+    made = forgeries(json.loads(path.read_bytes()), _key(folders["run"] / org_id))
+    rows: list[tuple[str, str, Report]] = []
+    for number, one in enumerate(made, 1):
+        forged = folders["run"] / f"forged-{number}.json"
+        forged.write_bytes(canonical.encode(one.bundle))
+        rows.append((one.name, one.check, await verify(forged, trust)))
+    report.forgeries(console, ((name, found["verdict"], _named(check, found), "") for name, check, found in rows))
+    return caught(rows)
+
+
+def _key(folder: Path) -> SigningKey:
+    """The signing key of a participant that cheats."""
+    passphrase = read_private(folder / "passphrase", max_bytes=1000).decode()
+    return Keystore.open(folder / "data" / "keystore.json", passphrase).signing_key
+
+
+def _named(check: str, found: Report) -> str:
+    return next((f"{each['name']}: {each['detail']}" for each in found["checks"] if each["name"] == check), check)

@@ -207,7 +207,7 @@ def _leafnodes(settings: LinkSettings, partners: Iterable[Partner], files: Files
         "host": settings.leaf_host,
         "port": ports.leaf,
         "no_advertise": True,
-        "reconnect": "1s",
+        "reconnect": "500ms",
         "tls": {**server, "ca_file": str(files.trusted), "verify": True, **timing},
         "remotes": [
             {

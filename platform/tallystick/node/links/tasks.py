@@ -2,7 +2,7 @@
 
 import asyncio
 
-_ASK_AGAIN_S = 1.0  # longer than closing a connection takes, which must not be interrupted
+_ASK_AGAIN_S = 0.5  # longer than closing a connection takes, which must not be interrupted
 
 
 async def end_tasks(*tasks: asyncio.Task[None]) -> None:
