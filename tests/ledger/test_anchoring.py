@@ -11,7 +11,7 @@ from tallystick.ledger import contracts as calls
 from tallystick.ledger.chain import Chain
 from tallystick.ledger.contracts import EXECUTION_LEDGER
 from tallystick.ledger.errors import ChainUnavailable, LogContradicted, NotAnchored, WrongChain
-from tallystick.ledger.memory import InMemoryLeaves
+from tallystick.ledger.memory import InMemoryLeaves, InMemorySubmissions
 from tallystick.ledger.onchain import verify_on_chain
 from tallystick.ledger.proofs import verify_leaf
 from tallystick.ledger.service import LedgerSettings, OrgLedger
@@ -93,6 +93,22 @@ async def test_a_leaf_that_is_not_on_the_chain_has_no_proof(party: Make) -> None
     with pytest.raises(NotAnchored):
         await ledger.proof(0)
     await ledger.close()
+
+
+async def test_a_head_that_another_relayed_is_proven_too(party: Make) -> None:
+    """Our own transaction is lost with the database, or came second: what counts is the root on the chain."""
+    one = await party()
+    ledger = one.ledger()
+    one.append(3)
+    await settle(ledger)
+    await ledger.close()
+    one.submissions = InMemorySubmissions()
+    without = one.ledger()
+    await settle(without)
+    proof = await without.proof(1)
+    assert verify_leaf(proof).anchored.size == 3
+    assert proof.transaction_hash is None
+    await without.close()
 
 
 async def test_several_leaves_are_proven_at_one_block(party: Make) -> None:

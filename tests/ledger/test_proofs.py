@@ -12,7 +12,6 @@ from tallystick.ledger import header, proofs
 from tallystick.ledger.chain import Chain
 from tallystick.ledger.errors import InvalidProof
 from tallystick.ledger.proofs import LeafProof, verify_leaf
-from tallystick.ledger.trie import lookup
 
 Make = Callable[[], Awaitable[Party]]
 INFORMATIONAL = {"/transaction_hash"}
@@ -121,12 +120,6 @@ async def test_a_block_that_lies_about_its_hash_is_refused(chain: Chain) -> None
     for change in ({"hash": "0x" + "11" * 32}, {"number": "0x99"}, {"stateRoot": "0x"}, {"timestamp": None}):
         with pytest.raises(InvalidProof):
             header.encode({**block, **change})
-
-
-def test_a_trie_proof_needs_its_nodes() -> None:
-    for nodes in ([], [b""], [b"\xc0"], [bytes(2000)]):
-        with pytest.raises(InvalidProof):
-            lookup(bytes(32), b"key", nodes)
 
 
 def test_a_record_is_one_word_of_four_numbers() -> None:

@@ -283,3 +283,48 @@ def test_replacements_raise_both_fees_by_an_eighth() -> None:
 
 def _with(submission: Submission, **changes: Any) -> Submission:
     return msgspec.structs.replace(submission, **changes)
+
+
+async def test_a_call_that_fails_when_mined_is_failed_and_names_its_cost(party: Make) -> None:
+    """Another relay's transaction pays more and comes first, so that ours anchors nothing any more."""
+    one, relay = await party(), await party()
+    await one.register()
+    one.grow()
+    ledger, data = one.contracts.execution_ledger, one.anchor(0)
+    await one.chain.ask("evm_setAutomine", False)
+    submitter = _submitter(one)
+    wanted = Submission(key="anchor:0:1", to=ledger, data=data, since=one.clock())
+    await submitter.submit(wanted)
+    await submitter.step()
+    fee = 10**11
+    fields = {"type": 2, "chainId": one.chain.chain_id, "nonce": 0, "to": ledger, "value": 0, "data": data}
+    raw, _ = relay.account.sign_transaction(
+        {**fields, "gas": 300_000, "maxFeePerGas": fee, "maxPriorityFeePerGas": fee}
+    )
+    await one.chain.ask("eth_sendRawTransaction", "0x" + raw.hex())
+    await one.chain.ask("evm_mine")
+    await submitter.step()
+    failed = await _state(one, wanted)
+    assert (failed.state, failed.failures) == ("failed", 1)
+    assert failed.gas_used
+    assert failed.error
+    assert (await calls.log_of(one.chain, ledger, one.org)).size == 1
+
+
+async def test_a_mined_submission_that_a_reorganisation_takes_is_sent_again(party: Make) -> None:
+    one = await party()
+    submitter = _submitter(one, confirmations=3)
+    await one.chain.ask("anvil_mine", "0x3")
+    await one.chain.ask("evm_setAutomine", False)
+    await submitter.submit(_creation(one))
+    await submitter.step()
+    await one.chain.ask("evm_mine")
+    await submitter.step()
+    assert (await _state(one, _creation(one))).state == "mined"
+    await one.chain.ask("anvil_reorg", 2, [])
+    await submitter.step()
+    lost = await _state(one, _creation(one))
+    assert (lost.state, lost.block_number) == ("sent", None)
+    await one.chain.ask("anvil_mine", "0x3")
+    await submitter.step()
+    assert (await _state(one, _creation(one))).state == "confirmed"

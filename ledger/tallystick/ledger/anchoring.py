@@ -74,11 +74,8 @@ class Anchoring:
 
     async def proof(self, index: int, block: int | None = None) -> LeafProof:
         """A leaf's proof as of ``block`` (the newest when None); NotAnchored while the chain has no root above it."""
-        await self.log.refresh()
-        anchor = await self.anchor_of(index) if index < self.log.tree.size else None
-        if anchor is None or anchor.log_size is None or anchor.block_number is None:
-            raise NotAnchored(f"leaf {index} is in no root on the chain yet")
-        root = self.log.tree.root(anchor.log_size)
+        covered, transaction = await self._covered(index)
+        root = self.log.tree.root(covered)
         at = await self._chain.block_number() if block is None else block
         size, number, _, epoch = await calls.anchor_of(self._chain, self._ledger, self._org, root)
         proof = LeafProof(
@@ -87,16 +84,30 @@ class Anchoring:
             org=to_hex(self._org),
             leaf=to_hex(await self.log.leaf(index)),
             index=index,
-            path=[to_hex(node) for node in self.log.tree.inclusion(index, anchor.log_size)],
+            path=[to_hex(node) for node in self.log.tree.inclusion(index, covered)],
             log_epoch=epoch,
             log_size=size,
             log_root=to_hex(root),
             block_number=number,
-            transaction_hash=anchor.transaction_hash,
+            transaction_hash=transaction,
             state=await self._chain.state_proof(self._ledger, proofs.anchor_slot(self._org, root), at),
         )
         self._checked(proof)
         return proof
+
+    async def _covered(self, index: int) -> tuple[int, str | None]:
+        """The size of the first root on the chain above a leaf, and our transaction that brought it there.
+
+        Where ours did not, because somebody relayed the head before us, the newest root serves.
+        """
+        known = await self.log.refresh()
+        log = await calls.log_of(self._chain, self._ledger, self._org)
+        anchor = await self._submissions.covering(log.epoch, index)
+        mined = anchor if anchor and anchor.block_number is not None else None
+        size = mined.log_size if mined and mined.log_size else log.size
+        if not index < size <= known:
+            raise NotAnchored(f"leaf {index} is in no root on the chain yet")
+        return size, mined.transaction_hash if mined else None
 
     @staticmethod
     def _checked(proof: LeafProof) -> Verified:

@@ -4,6 +4,7 @@ import asyncio
 from typing import Any
 
 from aiohttp import ClientError, ClientTimeout
+from eth_abi.exceptions import DecodingError
 from web3 import AsyncHTTPProvider
 from web3.exceptions import Web3Exception
 from web3.types import RPCEndpoint
@@ -69,15 +70,18 @@ class Chain:
 
     async def code(self, address: str) -> bytes:
         """The code at an address; empty when there is none."""
-        return unhex(await self.ask("eth_getCode", address, "latest"))
+        return _data("eth_getCode", await self.ask("eth_getCode", address, "latest"))
 
     async def view(self, to: str, abi: Abi, name: str, *values: Any) -> Any:
         """Call a view in the newest block."""
         call = {"to": to, "data": "0x" + abi.call(name, *values).hex()}
-        data = unhex(await self.ask("eth_call", call, "latest"))
+        data = _data("eth_call", await self.ask("eth_call", call, "latest"))
         if not data:
             raise WrongChain(f"no contract stands at {to}")
-        return abi.answer(name, data)
+        try:
+            return abi.answer(name, data)
+        except DecodingError as error:
+            raise ChainUnavailable(f"the chain's endpoint answers {name} with other words than its type") from error
 
     async def block(self, number: int | str) -> dict[str, Any]:
         """A block's header fields, by number or tag."""
@@ -107,6 +111,13 @@ def _refused(method: str, error: Any) -> RpcRefused | Reverted:
     if number == EXECUTION_REVERTED or "revert" in message.lower():
         return Reverted(message, data=_custom_error(data))
     return RpcRefused(f"{method}: {message}", number=number if isinstance(number, int) else 0, data=data)
+
+
+def _data(method: str, result: Any) -> bytes:
+    try:
+        return unhex(result)
+    except (TypeError, ValueError) as error:
+        raise ChainUnavailable(f"the chain's endpoint answers {method} with no bytes") from error
 
 
 def _custom_error(data: Any) -> bytes | None:

@@ -40,6 +40,7 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True):
 async def deploy(chain: Chain, account: Account) -> Deployment:
     """Deploy all three from a funded account; afterwards it has no say in any of them."""
     await chain.check()
+    await _funded(chain, account)
     registry = await _create(chain, account, calls.ORG_REGISTRY)
     workflows = await _create(chain, account, calls.WORKFLOW_REGISTRY, registry)
     ledger = await _create(chain, account, calls.EXECUTION_LEDGER, registry)
@@ -84,6 +85,15 @@ async def transact(chain: Chain, account: Account, fields: dict[str, Any]) -> di
             return dict(receipt)
         await asyncio.sleep(PAUSE_S)
     raise ChainUnavailable(f"transaction {name} is not mined yet")
+
+
+async def _funded(chain: Chain, account: Account) -> None:
+    """Wait for the account's ether, which may still be on its way."""
+    for _ in range(TRIES):
+        if await chain.balance(account.address):
+            return
+        await asyncio.sleep(PAUSE_S)
+    raise ChainUnavailable(f"{account.address} has no ether to deploy with", code="no_funds")
 
 
 async def _create(chain: Chain, account: Account, abi: Abi, *values: str) -> str:

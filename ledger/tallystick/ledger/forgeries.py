@@ -1,7 +1,8 @@
 """Forged copies of a bundle, to show a verifier at work: each names the check that must catch it.
 
-The last one is the strongest: a real participant, the coordinator, re-signs a history in which one of its own answers
-is another. Every signature in it holds; what others signed and anchored does not.
+The last one is the strongest: a real participant changes what it once answered, and re-signs its own statements, the
+log and its heads, so that every signature holds and the engine agrees with every entry. What the others signed and
+anchored does not.
 """
 
 import copy
@@ -10,13 +11,13 @@ from typing import Any
 
 import msgspec
 
+from tallystick.core import agreement as agreements
 from tallystick.core import b64, canonical, jws
-from tallystick.core import entry as entries
 from tallystick.core.commitment import Opening, Place, commit
 from tallystick.core.errors import Invalid
 from tallystick.core.keys import SigningKey
-from tallystick.core.merkle import Frontier, leaf_hash
-from tallystick.core.statement import HEAD, STATEMENT
+from tallystick.core.replay import Replay, open_statement
+from tallystick.core.statement import ATTESTATION, HEAD, STATEMENT
 
 Bundle = dict[str, Any]
 
@@ -29,28 +30,35 @@ class Forgery(msgspec.Struct, frozen=True, kw_only=True):
     bundle: Bundle
 
 
-def forgeries(bundle: Bundle, coordinator_key: SigningKey) -> list[Forgery]:
-    """Five forged copies; the bundle must hold a document and an answer of the coordinator."""
-    plan: tuple[tuple[str, str, Callable[[Bundle], None]], ...] = (
-        ("one byte of a document", "documents as committed", _document),
-        ("a signature", "statements signed", _signature),
-        ("a sequence number", "entries in sequence", _sequence),
-        ("a root", "heads signed", _root),
-        (
-            "a history re-signed by the coordinator",
-            "attested by all",
-            lambda forged: _history(forged, coordinator_key),
-        ),
-    )
-    made = []
-    for name, check, change in plan:
-        forged = copy.deepcopy(bundle)
-        change(forged)
-        made.append(Forgery(name=name, check=check, bundle=forged))
-    return made
+def forgeries(bundle: Bundle, key: SigningKey) -> list[Forgery]:
+    """Five forged copies of a bundle that holds a document and an opened answer of the holder of ``key``."""
+    return [
+        _forged(bundle, "one byte of a document", "documents as committed", _document),
+        _forged(bundle, "a signature", "statements signed", _signature),
+        _forged(bundle, "a sequence number", "entries in sequence", _sequence),
+        _forged(bundle, "a root", "heads signed", _root),
+        resigned(bundle, key),
+    ]
+
+
+def resigned(bundle: Bundle, key: SigningKey) -> Forgery:
+    """The history that the holder of ``key`` would rather have; only the coordinator can put its heads above it."""
+    forged = copy.deepcopy(bundle)
+    rewriting = _Rewriting(forged, key)
+    rewriting.run()
+    check = "attested by all" if rewriting.coordinates else "heads signed"
+    return Forgery(name=f"a history re-signed by {rewriting.cheat}", check=check, bundle=forged)
+
+
+def _forged(bundle: Bundle, name: str, check: str, change: Callable[[Bundle], None]) -> Forgery:
+    forged = copy.deepcopy(bundle)
+    change(forged)
+    return Forgery(name=name, check=check, bundle=forged)
 
 
 def _document(bundle: Bundle) -> None:
+    if not bundle["documents"]:
+        raise Invalid("the bundle holds no document", code="nothing_to_forge")
     name, data = next(iter(bundle["documents"].items()))
     content = bytearray(b64.decode(data))
     content[len(content) // 2] ^= 1
@@ -76,43 +84,105 @@ def _root(bundle: Bundle) -> None:
     bundle["heads"][-1] = f"{header}.{b64.encode(canonical.encode(head))}.{signature}"
 
 
-def _history(bundle: Bundle, key: SigningKey) -> None:
-    """Change the coordinator's last answer that holds a value, then make everything after it look right."""
-    coordinator = bundle["agreement"]["coordinator"]
-    opening = _last_answer(bundle, coordinator)
-    old = opening["statement_id"]
-    payload = jws.read(bundle["statements"].pop(old), STATEMENT).payload
-    opening["value"] = "another answer"
-    place = Place(execution=bundle["execution"], issuer=coordinator, task=opening["task"], attempt=opening["attempt"])
-    changed = Opening(property=opening["property"], salt=opening["salt"], value=opening["value"])
-    payload["body"]["data"][opening["property"]] = commit(place, changed)
-    token = jws.sign(key, STATEMENT, payload)
-    new = jws.read(token, STATEMENT).id
-    bundle["statements"][new] = token
-    for one in [*bundle["entries"], *bundle["openings"]]:
-        if one["statement_id"] == old:
-            one["statement_id"] = new
-    roots = _roots(bundle)
-    heads = [jws.read(head, HEAD).payload for head in bundle["heads"]]
-    bundle["heads"] = [jws.sign(key, HEAD, {**head, "root": roots[head["size"]]}) for head in heads]
+class _Rewriting:
+    """One participant's new history, written into the bundle: the old statements, sequenced anew by the real engine."""
+
+    def __init__(self, bundle: Bundle, key: SigningKey) -> None:
+        self._bundle = bundle
+        self._key = key
+        agreement = agreements.read(bundle["agreement"])
+        name = agreements.agreement_hash(bundle["agreement"])
+        self._log = Replay(agreement, name, bundle["execution"])
+        self._roots = [self._log.root]
+        self._renamed: dict[str, str] = {}  # a statement that says something else has another id
+        self.cheat = next((one.org_id for one in agreement.participants if _holds(one.signing_keys, key)), "")
+        self.coordinates = self.cheat == agreement.coordinator
+
+    def run(self) -> None:
+        """Change one answer, then make everything that follows look right."""
+        self._change(self._opening())
+        old, self._bundle["entries"] = self._bundle["entries"], []
+        for entry in old:
+            self._sequence(entry["statement_id"], entry["at"])
+        self._resign("attestations", ATTESTATION)
+        if self.coordinates:
+            self._resign("heads", HEAD)
+
+    def _opening(self) -> dict[str, Any]:
+        """The cheat's last opened value; of a form's fields, one that leaves the course of things as it is."""
+        order = [entry["statement_id"] for entry in self._bundle["entries"] if entry["outcome"] == "applied"]
+        mine = [
+            one
+            for one in self._bundle["openings"]
+            if one["statement_id"] in order
+            and self._payload(one["statement_id"])["iss"] == self.cheat
+            and self._payload(one["statement_id"])["kind"] == "result"
+        ]
+        if not mine:
+            raise Invalid("the bundle opens no answer of the key's holder", code="nothing_to_forge")
+        found: dict[str, Any] = max(
+            mine, key=lambda one: (not isinstance(one["value"], bool), order.index(one["statement_id"]))
+        )
+        return found
+
+    def _change(self, opening: dict[str, Any]) -> None:
+        opening["value"] = _another(opening["value"])
+        place = Place(
+            execution=self._bundle["execution"],
+            issuer=self.cheat,
+            task=opening["task"],
+            attempt=opening["attempt"],
+        )
+        facts = {name: opening[name] for name in ("property", "salt", "value")}
+        payload = self._payload(opening["statement_id"])
+        payload["body"]["data"][opening["property"]] = commit(place, msgspec.convert(facts, Opening))
+        self._restate(opening["statement_id"], payload)
+
+    def _sequence(self, name: str, at: int) -> None:
+        """The next entry, for the same statement; the cheat's own rest on the new history."""
+        here = self._renamed.get(name, name)
+        payload = self._payload(here)
+        basis = payload["basis"]
+        if payload["iss"] == self.cheat and basis and basis["root"] != self._roots[basis["size"]]:
+            payload["basis"] = {**basis, "root": self._roots[basis["size"]]}
+            here = self._restate(here, payload)
+        token = self._bundle["statements"][here]
+        said = open_statement(token, self._log.agreement, self._log.agreement_hash, self._bundle["execution"])
+        self._bundle["entries"].append(msgspec.to_builtins(self._log.sequence(said, at)))
+        self._roots.append(self._log.root)
+
+    def _restate(self, old: str, payload: dict[str, Any]) -> str:
+        token = jws.sign(self._key, STATEMENT, payload)
+        new = jws.read(token, STATEMENT).id
+        del self._bundle["statements"][old]
+        self._bundle["statements"][new] = token
+        self._renamed[old] = new
+        for one in self._bundle["openings"]:
+            if one["statement_id"] == old:
+                one["statement_id"] = new
+        return new
+
+    def _resign(self, where: str, typ: str) -> None:
+        for number, token in enumerate(self._bundle[where]):
+            payload = jws.read(token, typ).payload
+            if payload["iss"] == self.cheat:
+                changed = {**payload, "root": self._roots[payload["size"]]}
+                self._bundle[where][number] = jws.sign(self._key, typ, changed)
+
+    def _payload(self, name: str) -> dict[str, Any]:
+        return jws.read(self._bundle["statements"][name], STATEMENT).payload
 
 
-def _last_answer(bundle: Bundle, issuer: str) -> dict[str, Any]:
-    for entry in reversed(bundle["entries"]):
-        payload = jws.read(bundle["statements"][entry["statement_id"]], STATEMENT).payload
-        if payload["iss"] != issuer or payload["kind"] != "result":
-            continue
-        for opening in bundle["openings"]:
-            if opening["statement_id"] == entry["statement_id"] and isinstance(opening["value"], str):
-                found: dict[str, Any] = opening
-                return found
-    raise Invalid("the bundle opens no answer of the coordinator", code="nothing_to_forge")
+def _holds(keys: list[agreements.PublicKey], key: SigningKey) -> bool:
+    return any(one.key == key.public_hex for one in keys)
 
 
-def _roots(bundle: Bundle) -> list[str]:
-    frontier = Frontier()
-    roots = [frontier.root().hex()]
-    for document in bundle["entries"]:
-        frontier = frontier.append(leaf_hash(entries.read(document).leaf()))
-        roots.append(frontier.root().hex())
-    return roots
+def _another(value: Any) -> Any:
+    """A value that its author would rather have said."""
+    if isinstance(value, bool):
+        return not value
+    if isinstance(value, int):
+        return value + 1
+    if isinstance(value, dict) and set(value) == {"$file"}:
+        return {"$file": {**value["$file"], "name": f"other-{value['$file']['name']}"}}
+    return f"9{value}" if isinstance(value, str) else "something else"

@@ -1,5 +1,7 @@
 """An organisation's log: the tree over its leaves, and the heads of it that its key signs (EIP-712)."""
 
+import asyncio
+
 from tallystick.core.merkle import Tree
 
 from .contracts import Head, Log
@@ -27,13 +29,15 @@ class OrgLog:
     def __init__(self, leaves: LeafStore) -> None:
         self._leaves = leaves
         self.tree = Tree(keccak)
+        self._reading = asyncio.Lock()  # two readers at once would append the same leaves twice
 
     async def refresh(self) -> int:
         """Read what the store has more; the size."""
-        size = await self._leaves.size()
-        while self.tree.size < size:
-            for leaf in await self._leaves.leaves(self.tree.size, min(size, self.tree.size + PAGE)):
-                self.tree.append(leaf)
+        async with self._reading:
+            size = await self._leaves.size()
+            while self.tree.size < size:
+                for leaf in await self._leaves.leaves(self.tree.size, min(size, self.tree.size + PAGE)):
+                    self.tree.append(leaf)
         return self.tree.size
 
     async def leaf(self, index: int) -> bytes:

@@ -1,121 +1,189 @@
-"""Checks 13 to 18: what stands in the organisations' logs and on the chain."""
+"""Checks 13 to 18: what stands in the organisations' logs, and on the chain."""
 
+from collections.abc import Mapping
+
+from tallystick.core.agreement import Anchoring
 from tallystick.core.commitment import data_hash
 from tallystick.core.replay import anchored_commitments
 from tallystick.ledger import leaf as leaves
-from tallystick.ledger.hashing import to_hex
+from tallystick.ledger.leaf import Leaf
+from tallystick.ledger.proofs import LeafProof
 
+from . import chain
 from .case import Case
 from .report import Finding, failed, passed, unknown
+from .trust import Contracts
 
-_STATUS = {"running": 0, "completed": 1, "failed": 2, "cancelled": 3, "terminated": 4}
-_NONE = "0" * 64
+STATUS = {"completed": 1, "failed": 2, "cancelled": 3, "terminated": 4}
+SECOND_MS = 1000
+LEDGER = "execution_ledger"
+Anchors = dict[str, tuple[LeafProof, Leaf]]
 
 
 def start_anchored(case: Case) -> Finding:
-    """13: each participant's log holds the start of exactly this execution."""
-    size = next((entry.seq + 1 for entry in case.entries if _has(entry.events, "started")), None)
-    if size is None:
-        return passed("it never started")
-    started = case.statements.get(case.entries[size - 1].statement_id)
-    if started is None:
-        return unknown("the start is withheld")
-    inputs = data_hash(list(started.commitments.values()))
-    return _anchored(case, leaves.START, size, ("running", inputs, _NONE))
+    """13: each participant's log holds the start of exactly this execution under exactly this agreement."""
+    if case.agreement.anchoring is None:
+        return unknown("anchors_nowhere")
+    strange = _strange(case)
+    if strange:
+        return strange
+    size = _size_at(case, "started")
+    if not size:
+        return _without_start(case)
+    entry = case.entries[size - 1]
+    said = case.statements.get(entry.statement_id)
+    if said is None:
+        return unknown("start_withheld")
+    expected = {"status": 0, "input": data_hash(list(said.commitments.values())), "result": data_hash([])}
+    return _held(case, leaves.START, size, expected)
 
 
 def completion_anchored(case: Case) -> Finding:
     """14: each participant's log holds its completion, with the same head and results."""
-    size = next((entry.seq + 1 for entry in case.entries if _has(entry.events, "closed")), None)
-    if size is None:
-        return unknown("it has not ended")
-    if not any(_has(entry.events, "started") for entry in case.entries):
-        return passed("it never started, so there is nothing to complete")
-    if len(case.pairs) < case.size:
-        return unknown("statements are withheld")
+    if case.agreement.anchoring is None:
+        return unknown("anchors_nowhere")
+    size = _size_at(case, "closed")
+    if not size:
+        return failed("anchored_unfinished") if _of_kind(case, leaves.COMPLETION) else unknown("unfinished")
+    if not _size_at(case, "started"):
+        return passed("never_started")
+    if not case.complete:
+        return unknown("statements_withheld")
     inputs, results = anchored_commitments(case.pairs)
-    return _anchored(case, leaves.COMPLETION, size, (case.replayed.state.status, data_hash(inputs), data_hash(results)))
+    status = next(
+        STATUS.get(str(one.get("status")), -1) for one in case.entries[size - 1].events if one.get("type") == "closed"
+    )
+    expected = {"status": status, "input": data_hash(inputs), "result": data_hash(results)}
+    return _held(case, leaves.COMPLETION, size, expected)
 
 
 def included(case: Case) -> Finding:
-    """15: every anchored leaf stands in its organisation's log, and that log's root in the ledger's storage."""
-    if case.agreement.anchoring is None:
-        return unknown("the agreement anchors nowhere")
-    if not case.verified:
-        return unknown("the bundle holds no anchor")
-    orgs = {one.chain_org for one in case.agreement.participants}
-    strangers = [one for one in case.verified if "0x" + one.leaf.org.hex() not in orgs]
-    if strangers:
-        return failed("an anchor is by an organisation that takes no part")
-    return passed(f"{len(case.verified)} leaves, with inclusion, storage and account proofs")
+    """15: every anchored leaf stands in its organisation's log."""
+    for proof in case.bundle.anchors:
+        if not chain.included(proof):
+            return failed("not_in_log", org=_name(case, proof), index=proof.index)
+    return _some(case, "included")
 
 
 def stored(case: Case) -> Finding:
-    """16: the proofs rest on blocks that the auditor trusts."""
-    if not case.verified:
-        return unknown("the bundle holds no anchor")
-    trusted = {block.hash for block in case.trust.trusted_blocks}
-    foreign = {one.block.number for one in case.verified if to_hex(one.block.hash) not in trusted}
-    if foreign:
-        named = {block.number for block in case.trust.trusted_blocks}
-        if foreign & named:
-            return failed(f"block {min(foreign & named)} is another block than the one that you trust")
-        return unknown(f"you named no trusted block {', '.join(map(str, sorted(foreign)))}")
-    return passed(f"{len({one.block.number for one in case.verified})} blocks, all trusted")
+    """16: every log root stands in the ledger's storage as of a block that the auditor trusts."""
+    trusted = {block.number: block.hash.lower() for block in case.trust.trusted_blocks}
+    untrusted: list[int] = []
+    for proof, found in zip(case.bundle.anchors, case.stored, strict=True):
+        known = trusted.get(found.block.number)
+        if known is not None and known != "0x" + found.block.hash.hex():
+            return failed("other_block", number=found.block.number)
+        if known is None:
+            untrusted.append(found.block.number)
+        held = found.anchored
+        if (held.size, held.epoch, held.block_number) != (proof.log_size, proof.log_epoch, proof.block_number):
+            return failed("other_record", org=_name(case, proof), size=held.size, block=held.block_number)
+    if untrusted:
+        return unknown("untrusted_blocks", numbers=", ".join(map(str, sorted(set(untrusted)))))
+    return _some(case, "stored")
 
 
 def code(case: Case) -> Finding:
-    """17: chain, ledger and the ledger's code are those that the agreement names and the auditor trusts."""
-    agreed = case.agreement.anchoring
-    trusted = case.trust.contracts
-    if agreed is None or not case.verified:
-        return unknown("the bundle holds no anchor")
-    if trusted is None:
-        return unknown("you named no contracts")
-    place = (case.trust.chain_id, trusted.execution_ledger.lower())
-    if (agreed.chain_id, agreed.execution_ledger.lower()) != place:
-        return failed("the agreement anchors on another chain or ledger than the one that you trust")
-    if any((one.chain_id, one.execution_ledger.lower()) != place for one in case.proofs):
-        return failed("an anchor is on another chain or ledger than the one that you trust")
-    if {to_hex(one.code_hash) for one in case.verified} != {trusted.code_hashes.get("execution_ledger")}:
-        return failed("the ledger's code is not the one that you trust")
-    return passed(f"ledger {trusted.execution_ledger[:10]}… on chain {case.trust.chain_id}")
+    """17: chain, addresses and the ledger's code are those that the auditor trusts and the agreement names."""
+    agreed, trust = case.agreement.anchoring, case.trust
+    if agreed is None:
+        return unknown("anchors_nowhere")
+    if trust.contracts is None or trust.chain_id is None:
+        return unknown("no_chain_trusted")
+    if (agreed.chain_id, _addresses(agreed)) != (trust.chain_id, _addresses(trust.contracts)):
+        return failed("other_contracts")
+    expected = trust.contracts.code_hashes.get(LEDGER)
+    if expected is None:
+        return unknown("no_code_hash")
+    for proof, found in zip(case.bundle.anchors, case.stored, strict=True):
+        if (proof.chain_id, proof.execution_ledger) != (trust.chain_id, trust.contracts.execution_ledger.lower()):
+            return failed("other_ledger", org=_name(case, proof))
+        if "0x" + found.code_hash.hex() != expected.lower():
+            return failed("other_code")
+    return _some(case, "code")
 
 
 def timed(case: Case) -> Finding:
-    """18: no anchored entry is dated after its block by more than the agreed skew."""
-    if not case.verified:
-        return unknown("the bundle holds no anchor")
+    """18: no entry is dated after the block that anchors it, but for the agreed skew: an anchor means "not after"."""
     skew = case.agreement.limits.skew_ms
-    for one in case.verified:
-        if not 0 < one.leaf.size <= case.size:
-            return failed("an anchor is of entries that are not here")
-        entry = case.entries[one.leaf.size - 1]
-        if entry.at > one.anchored.time * 1000 + skew:
-            return failed(f"entry {entry.seq} is dated after the block that anchors it")
-    return passed(f"within {skew // 1000} s")
+    covered = 0
+    for (_, leaf), found in zip(case.leaves, case.stored, strict=True):
+        latest = (found.anchored.time + 1) * SECOND_MS + skew  # a block's time counts whole seconds
+        late = next((entry.seq for entry in case.entries[: leaf.size] if entry.at > latest), None)
+        if late is not None:
+            return failed("dated_after", seq=late, block=found.anchored.block_number)
+        covered = max(covered, min(leaf.size, case.size))
+    if case.bundle.anchors and covered < case.size:
+        return unknown("time_unbounded", seq=covered)
+    return _some(case, "timed")
 
 
-def _anchored(case: Case, kind: int, size: int, expected: tuple[str, str, str]) -> Finding:
-    if case.agreement.anchoring is None:
-        return unknown("the agreement anchors nowhere")
-    status, inputs, results = expected
-    here = {"0x" + one.leaf.org.hex(): one.leaf for one in case.verified if one.leaf.kind == kind}
+def _held(case: Case, kind: int, size: int, expected: Mapping[str, object]) -> Finding:
+    """Whether each participant's leaf of ``kind`` says what follows from the first ``size`` entries."""
+    here = _of_kind(case, kind)
+    starts = _of_kind(case, leaves.START)
+    head = (case.bundle.execution, case.agreement_hash, 0, size, case.roots[size])
     missing = []
     for one in case.agreement.participants:
-        leaf = here.get(one.chain_org)
-        if leaf is None:
+        found = here.get(one.org_id)
+        if found is None:
             missing.append(one.org_id)
             continue
-        facts = (leaf.execution.hex(), leaf.agreement.hex(), leaf.term, leaf.size, leaf.root.hex())
-        if facts != (case.bundle.execution, case.agreement_hash, 0, size, case.roots[size]):
-            return failed(f"{one.org_id} anchored another head than that of entry {size - 1}")
-        if (leaf.status, leaf.input.hex(), leaf.result.hex()) != (_STATUS[status], inputs, results):
-            return failed(f"{one.org_id} anchored another status or other results")
-    if missing:
-        return unknown(f"the bundle holds no such anchor of {', '.join(missing)}")
-    return passed(f"by all {len(here)} participants")
+        leaf = found[1]
+        if (leaf.execution.hex(), leaf.agreement.hex(), leaf.term, leaf.size, leaf.root.hex()) != head:
+            return failed("other_head_anchored", org=one.org_id, size=leaf.size)
+        said = {"status": leaf.status, "input": leaf.input.hex(), "result": leaf.result.hex()}
+        if said != expected:
+            wrong = ", ".join(name for name in said if said[name] != expected[name])
+            return failed("other_facts_anchored", org=one.org_id, fields=wrong)
+        if one.org_id in starts and leaf.start_index != starts[one.org_id][0].index:
+            return failed("other_start_anchored", org=one.org_id)
+    return unknown("anchors_missing", orgs=", ".join(missing)) if missing else passed("anchored", count=len(here))
 
 
-def _has(events: list[dict[str, object]], kind: str) -> bool:
-    return any(event.get("type") == kind for event in events)
+def _strange(case: Case) -> Finding | None:
+    """Leaves that no check speaks for: of others, of an unknown kind, or a second one of a kind."""
+    orgs = {one.chain_org.lower() for one in case.agreement.participants}
+    seen: set[tuple[str, int]] = set()
+    for proof, leaf in case.leaves:
+        org = "0x" + leaf.org.hex()
+        if org not in orgs or org != proof.org:
+            return failed("foreign_anchor", org=org)
+        if leaf.kind not in {leaves.START, leaves.COMPLETION}:
+            return unknown("unknown_anchor", kind=leaf.kind)
+        if (org, leaf.kind) in seen:
+            return failed("anchored_twice", org=_name(case, proof))
+        seen.add((org, leaf.kind))
+    return None
+
+
+def _without_start(case: Case) -> Finding:
+    if case.bundle.anchors:
+        return failed("anchored_unstarted")
+    return passed("never_started") if _size_at(case, "closed") else unknown("not_started")
+
+
+def _of_kind(case: Case, kind: int) -> Anchors:
+    """The leaves of a kind by the participant whose log holds them."""
+    orgs = {one.chain_org.lower(): one.org_id for one in case.agreement.participants}
+    found = ((orgs.get("0x" + leaf.org.hex()), proof, leaf) for proof, leaf in case.leaves if leaf.kind == kind)
+    return {org: (proof, leaf) for org, proof, leaf in found if org is not None}
+
+
+def _size_at(case: Case, event: str) -> int:
+    """How many entries there are up to the one with that event, 0 without it; check 6 says if it is there rightly."""
+    having = (any(one.get("type") == event for one in entry.events) for entry in case.entries)
+    return next((size for size, found in enumerate(having, 1) if found), 0)
+
+
+def _some(case: Case, code: str) -> Finding:
+    return passed(code, count=len(case.bundle.anchors)) if case.bundle.anchors else unknown("no_anchors")
+
+
+def _name(case: Case, proof: LeafProof) -> str:
+    """The participant whose log it is, else the log's own id."""
+    return next((one.org_id for one in case.agreement.participants if one.chain_org.lower() == proof.org), proof.org)
+
+
+def _addresses(named: Anchoring | Contracts) -> tuple[str, ...]:
+    return tuple(name.lower() for name in (named.org_registry, named.workflow_registry, named.execution_ledger))

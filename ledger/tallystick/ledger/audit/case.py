@@ -1,8 +1,11 @@
-"""A case: the bundle, the auditor's trust, and what earlier checks established for later ones."""
+"""A case: the bundle, the auditor's trust, and the parts of the bundle that checks rest on.
 
-from functools import cached_property
+Each part belongs to the check that judges it. Where a part is broken, that check says so, and a check that only needs
+the part says that it cannot judge: one forged thing shows as the one failure that names it.
+"""
 
-import msgspec
+from collections.abc import Callable
+from typing import Any, Generic, TypeVar, overload
 
 from tallystick.core import agreement as agreements
 from tallystick.core import entry as entries
@@ -10,44 +13,120 @@ from tallystick.core import jws, replay
 from tallystick.core import statement as statements
 from tallystick.core.agreement import Agreement
 from tallystick.core.entry import Entry
-from tallystick.core.errors import Invalid, TallystickError
+from tallystick.core.errors import BadSignature, TallystickError, UnknownVersion
 from tallystick.core.head import Head, read_attestation, read_head
 from tallystick.core.merkle import Frontier, leaf_hash
 from tallystick.core.statement import Statement
-from tallystick.ledger.proofs import LeafProof, Verified, verify_leaf
+from tallystick.ledger import leaf as leaves
+from tallystick.ledger.leaf import Leaf
+from tallystick.ledger.proofs import LeafProof
 
+from . import chain
 from .bundle import Bundle
+from .report import Finding, failed, unknown
 from .trust import Trust
+
+_T = TypeVar("_T")
+
+
+class Unsettled(Exception):
+    """A part is not there to rest on: ``finding`` is what its own check, ``number``, has to say about it."""
+
+    def __init__(self, number: int, finding: Finding) -> None:
+        super().__init__(finding.code)
+        self.number = number
+        self.finding = finding
+
+    def seen_from(self, number: int) -> Finding:
+        """The finding of check ``number``, which needs the part."""
+        if number == self.number or self.finding.status == "INDETERMINATE":
+            return self.finding
+        return unknown("rests_on", number=self.number)
+
+
+class Withheld(TallystickError):
+    """Something is left out of the bundle; ``finding`` says what."""
+
+    def __init__(self, finding: Finding) -> None:
+        super().__init__(finding.code)
+        self.finding = finding
+
+
+class _Part(Generic[_T]):
+    """A lazily computed attribute; its failure is kept as well, so that nothing is computed twice."""
+
+    def __init__(self, number: int, make: Callable[["Case"], _T]) -> None:
+        self.__doc__ = make.__doc__
+        self._number = number
+        self._make = make
+
+    @overload
+    def __get__(self, case: None, owner: type) -> "_Part[_T]": ...
+    @overload
+    def __get__(self, case: "Case", owner: type) -> _T: ...
+    def __get__(self, case: "Case | None", owner: type) -> "_T | _Part[_T]":
+        if case is None:
+            return self
+        if self not in case.settled:
+            case.settled[self] = self._settle(case)
+        found: _T | Unsettled = case.settled[self]
+        if isinstance(found, Unsettled):
+            raise found
+        return found
+
+    def _settle(self, case: "Case") -> _T | Unsettled:
+        try:
+            return self._make(case)
+        except Unsettled as error:
+            return error
+        except Withheld as error:
+            return Unsettled(self._number, error.finding)
+        except UnknownVersion as error:
+            return Unsettled(self._number, unknown("unknown_version", reason=error.detail))
+        except TallystickError as error:
+            return Unsettled(self._number, failed("malformed", reason=str(error)))
+        except Exception as error:  # an agreement that nobody checked for soundness can lead the engine anywhere
+            return Unsettled(self._number, unknown("cannot_judge", reason=type(error).__name__))
+
+
+def _part(number: int) -> Callable[[Callable[["Case"], _T]], _Part[_T]]:
+    return lambda make: _Part(number, make)
 
 
 class Case:
-    """Parsed parts are computed once, from signed bytes only; whatever cannot be parsed raises Invalid."""
+    """Everything is parsed from the bytes that were signed; nothing is believed that the bundle says about itself."""
 
     def __init__(self, bundle: Bundle, trust: Trust) -> None:
         self.bundle = bundle
         self.trust = trust
+        self.settled: dict[object, Any] = {}
 
-    @cached_property
+    @_part(2)
     def agreement(self) -> Agreement:
-        """The agreement's form."""
+        """The agreement, in form and with known versions."""
         return agreements.read(self.bundle.agreement)
 
-    @cached_property
+    @_part(2)
     def agreement_hash(self) -> str:
         """Recomputed."""
         return agreements.agreement_hash(self.bundle.agreement)
 
-    @cached_property
+    @_part(3)
+    def tokens(self) -> list[tuple[jws.Token, Statement]]:
+        """The statements' tokens, in form; whether they are signed is for check 3 to say."""
+        return [statements.read(token) for token in self.bundle.statements.values()]
+
+    @_part(3)
+    def statements(self) -> dict[str, Statement]:
+        """Statements by the id that their bytes have."""
+        return {said.id: said for _, said in self.tokens}
+
+    @_part(4)
     def entries(self) -> list[Entry]:
         """All entries, in the bundle's order."""
         return [entries.read(one) for one in self.bundle.entries]
 
-    @cached_property
-    def statements(self) -> dict[str, Statement]:
-        """Statements by id, in form; check 3 says whether they are signed."""
-        return {name: statements.read(token)[1] for name, token in self.bundle.statements.items()}
-
-    @cached_property
+    @_part(4)
     def roots(self) -> list[str]:
         """``roots[n]`` is the tree's root over the first n entries."""
         frontier, roots = Frontier(), [Frontier().root().hex()]
@@ -56,57 +135,59 @@ class Case:
             roots.append(frontier.root().hex())
         return roots
 
-    @cached_property
+    @_part(4)
+    def pairs(self) -> list[tuple[Entry, Statement]]:
+        """Entries with their statements, where those are disclosed."""
+        return [(one, self.statements[one.statement_id]) for one in self.entries if one.statement_id in self.statements]
+
+    @_part(6)
     def replayed(self) -> replay.Replay:
         """The verified fold over all entries."""
         walk = replay.Replay(self.agreement, self.agreement_hash, self.bundle.execution)
         for entry in self.entries:
             said = self.statements.get(entry.statement_id)
             if said is None:
-                raise Withheld(f"statement of entry {entry.seq} is withheld")
-            walk.step(entry, said)
+                raise Withheld(unknown("replay_stops", seq=entry.seq))
+            try:
+                walk.step(entry, said)
+            except replay.IllegalEntry as error:
+                raise Unsettled(6, failed("illegal_entry", reason=error.detail)) from error
         return walk
 
-    @cached_property
-    def pairs(self) -> list[tuple[Entry, Statement]]:
-        """Entries with their statements, where those are disclosed."""
-        return [(one, self.statements[one.statement_id]) for one in self.entries if one.statement_id in self.statements]
-
-    @cached_property
+    @_part(7)
     def heads(self) -> list[tuple[jws.Token, Head]]:
-        """Coordinator's heads, in form."""
+        """The coordinator's heads, in form."""
         return [read_head(token) for token in self.bundle.heads]
 
-    @cached_property
+    @_part(8)
     def attestations(self) -> list[tuple[jws.Token, Head]]:
         """Participants' attestations, in form."""
         return [read_attestation(token) for token in self.bundle.attestations]
 
-    @cached_property
-    def proofs(self) -> list[LeafProof]:
-        """The anchors' proofs, in form."""
-        return [msgspec.convert(one, LeafProof) for one in self.bundle.anchors]
+    @_part(13)
+    def leaves(self) -> list[tuple[LeafProof, Leaf]]:
+        """The anchored leaves, in form."""
+        return [(one, leaves.decode(chain.octets(one.leaf, "leaf"))) for one in self.bundle.anchors]
 
-    @cached_property
-    def verified(self) -> list[Verified]:
-        """What the anchors prove; the first one that does not hold raises."""
-        return [verify_leaf(one) for one in self.proofs]
+    @_part(16)
+    def stored(self) -> list[chain.Stored]:
+        """What the chain's state says of each anchor, by the proofs that the bundle brings; in the anchors' order."""
+        return [chain.stored(one) for one in self.bundle.anchors]
 
     @property
     def size(self) -> int:
         """How many entries there are."""
         return len(self.bundle.entries)
 
+    @property
+    def complete(self) -> bool:
+        """Whether every entry's statement is here."""
+        return len(self.pairs) == self.size
+
     def signed(self, raw: jws.Token, issuer: str) -> bool:
-        """Whether a token is signed by the key that the agreement gives its issuer."""
+        """Whether a token is signed by a key that the agreement gives its issuer."""
         try:
             replay.verify_token(raw, self.agreement, issuer)
-        except TallystickError:
+        except BadSignature:
             return False
         return True
-
-
-class Withheld(Invalid):
-    """Something that a check needs is left out of the bundle on purpose."""
-
-    default_code = "withheld"

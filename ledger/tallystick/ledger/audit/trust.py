@@ -1,7 +1,18 @@
-"""What the auditor trusts: inputs of their own, never taken from the bundle."""
+"""What the auditor trusts: inputs of their own, never taken from the bundle.
+
+::
+
+    {"v": 1,
+     "organisations": [{"org_id", "name", "root_key": hex, "chain_org": "0x…"}],
+     "chain_id", "contracts": {"org_registry", "workflow_registry", "execution_ledger", "code_hashes": {name: "0x…"}},
+     "trusted_blocks": [{"number", "hash": "0x…"}]}
+
+Without the chain's part the checks on the chain are indeterminate. Organisations that take no part do no harm.
+"""
 
 import msgspec
 
+from tallystick.core import canonical
 from tallystick.core.errors import Invalid, UnknownVersion
 
 VERSION = 1
@@ -38,7 +49,7 @@ class Block(_Part, frozen=True):
 
 
 class Trust(_Part, frozen=True):
-    """The auditor's inputs; without a chain the checks on it are indeterminate."""
+    """The auditor's inputs."""
 
     v: int
     organisations: list[Organisation]
@@ -48,13 +59,15 @@ class Trust(_Part, frozen=True):
 
 
 def read(data: bytes) -> Trust:
-    """Read ``trust.json``."""
-    if len(data) > MAX_BYTES:
-        raise Invalid("trust file is too large", code="bad_trust")
-    try:
-        trust = msgspec.json.decode(data, type=Trust)
-    except msgspec.DecodeError as error:
-        raise Invalid(f"trust file: {error}", code="bad_trust") from error
-    if trust.v != VERSION:
+    """Read ``trust.json``: a person may have written it, so any spacing is fine."""
+    document = canonical.parse(data, max_bytes=MAX_BYTES)
+    if not isinstance(document, dict) or document.get("v") != VERSION:
         raise UnknownVersion("trust file has a version that this verifier does not know")
+    try:
+        trust = msgspec.convert(document, Trust)
+    except msgspec.ValidationError as error:
+        raise Invalid(f"trust file: {error}", code="bad_trust") from error
+    named = [one.org_id for one in trust.organisations]
+    if len(set(named)) != len(named):
+        raise Invalid("trust file names an organisation twice", code="bad_trust")
     return trust

@@ -1,103 +1,152 @@
-"""Checks 9 to 12: openings, documents, decisions and deliveries."""
+"""Checks 9, 10 and 12: openings, documents and deliveries."""
 
 import hashlib
 from typing import Any
 
+import msgspec
+
 from tallystick.core import b64
-from tallystick.core.commitment import Opening, Place, commit
-from tallystick.core.errors import Invalid
-from tallystick.core.expression.evaluate import evaluate, outcome_of
-from tallystick.core.scope import Value, variables
-from tallystick.core.statement import Result, Statement
+from tallystick.core.commitment import SALT_BYTES, Opening, Place, commit
+from tallystick.core.entry import Entry
+from tallystick.core.statement import Received, Result, Statement
 
 from .bundle import DisclosedOpening
 from .case import Case
 from .report import Finding, failed, passed, unknown
 
+FILE = "$file"
+FILE_VERSION = 1
+
+
+class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The value of a file (RECORD.md): the document's hash and size, and how its ciphertext is found."""
+
+    v: int
+    name: str
+    media_type: str
+    size: int
+    sha256: str
+    chunk_size: int
+    key: str
+    chunks: list[str]
+
 
 def opened(case: Case) -> Finding:
     """9: every disclosed value is the one that was committed to."""
+    here: set[tuple[str, str]] = set()
     for one in case.bundle.openings:
         said = case.statements.get(one.statement_id)
         if said is None:
-            return failed(f"{one.property} opens a statement that is not here")
+            return failed("opens_nothing", property=one.property)
+        if (one.statement_id, one.property) in here:
+            return failed("opened_twice", property=one.property)
         if said.commitments.get(one.property) != _commitment(case, said, one):
-            return failed(f"the value of {one.property} in {one.task or 'the input'} is not the one committed to")
+            return failed("other_value", property=one.property, place=one.task or "input", org=said.iss)
+        here.add((one.statement_id, one.property))
     total = sum(len(said.commitments) for said in case.statements.values())
-    if len({(one.statement_id, one.property) for one in case.bundle.openings}) != len(case.bundle.openings):
-        return failed("a value is opened twice")
-    if len(case.bundle.openings) < total:
-        return unknown(f"{len(case.bundle.openings)} of {total} values are disclosed; all of these hold")
-    return passed(f"all {total} values")
+    if case.bundle.scope.withheld_openings > total - len(here):
+        return failed("too_many_withheld", count=total - len(here))
+    if len(here) < total:
+        return unknown("values_withheld", count=len(here), total=total)
+    return unknown("statements_withheld") if not case.complete else passed("opened", count=total)
 
 
 def documented(case: Case) -> Finding:
     """10: documents are, byte for byte, what the manifests name."""
-    manifests = {file["sha256"]: file for file in map(_file, case.bundle.openings) if file}
-    for name, data in case.bundle.documents.items():
+    manifests: dict[str, Manifest] = {}
+    for one in case.bundle.openings:
+        if not is_file(one.value):
+            continue
+        manifest = _manifest(one.value)
+        if manifest is None:
+            return unknown("unknown_file", property=one.property)
+        if manifests.setdefault(manifest.sha256, manifest).size != manifest.size:
+            return failed("two_sizes", name=manifest.name)
+    for name, text in case.bundle.documents.items():
         if name not in manifests:
-            return failed(f"document {name[:16]}… belongs to no disclosed value")
-        content = b64.decode(data)
-        if hashlib.sha256(content).hexdigest() != name or len(content) != manifests[name]["size"]:
-            return failed(f"document {manifests[name]['name']} has other bytes than those committed to")
-    missing = len(set(manifests) - set(case.bundle.documents))
+            return failed("stray_document", id=name)
+        data = b64.decode(text)
+        if hashlib.sha256(data).hexdigest() != name or len(data) != manifests[name].size:
+            return failed("other_bytes", name=manifests[name].name)
+    missing = [one.name for key, one in manifests.items() if key not in case.bundle.documents]
     if missing:
-        return unknown(f"{missing} of {len(manifests)} documents are withheld")
-    return passed(f"{len(manifests)} documents")
-
-
-def decided(case: Case) -> Finding:
-    """11: outcomes of decisions follow from the values that they were taken on."""
-    attested: list[str] = []
-    checked = 0
-    for number, (entry, said) in enumerate(case.pairs):
-        if not isinstance(said.body, Result) or not entry.applied or said.body.outcome is None:
-            continue
-        step = case.agreement.definition["steps"][said.body.task.rpartition(".")[0]]
-        scope = variables(_values(case, number))
-        try:
-            outcome = outcome_of(evaluate(step["expression"], scope))
-        except Invalid:
-            attested.append(f"{step['id']} attested by {said.iss}")
-            continue
-        if outcome != said.body.outcome:
-            return failed(f"{step['id']} gives {outcome}, the record says {said.body.outcome}")
-        checked += 1
-    return unknown("; ".join(attested)) if attested else passed(f"{checked} decisions recomputed")
+        return unknown("documents_withheld", count=len(missing), total=len(manifests), names=", ".join(missing))
+    return passed("documented", count=len(manifests))
 
 
 def delivered(case: Case) -> Finding:
-    """12: every delivery that the record calls complete was confirmed by each of its recipients."""
-    waiting = {name: task.waiting for name, task in case.replayed.state.tasks.items() if task.waiting}
-    deliveries = sum(event["type"] == "received" for entry in case.entries for event in entry.events)
-    completed = {name for name, task in case.replayed.state.tasks.items() if task.status == "completed"}
-    broken = completed & set(waiting)
-    if broken:
-        return failed(f"{', '.join(sorted(broken))} is called complete without all receipts")
+    """12: each recipient of a data exchange signed for the very ciphertexts that were sent to it."""
+    received = {
+        (said.iss, said.body.task, said.body.attempt): said.body.sealed
+        for entry, said in case.pairs
+        if entry.applied and isinstance(said.body, Received)
+    }
+    ends, closed = _ends(case)
+    count = 0
+    waiting: list[str] = []
+    never: list[str] = []
+    for task, attempt, target, sealed in _deliveries(case):
+        if received.get((target, task, attempt)) == sealed:
+            count += 1
+        elif ends.get((task, attempt)) == "completed":
+            return failed("not_received", task=task, org=target)
+        else:
+            (never if closed or (task, attempt) in ends else waiting).append(f"{task} → {target}")
     if waiting:
-        return unknown("; ".join(f"{name} waits for {', '.join(orgs)}" for name, orgs in waiting.items()))
-    return passed(f"{deliveries} receipts")
+        return unknown("awaits_receipt", tasks=", ".join(waiting))
+    if not case.complete:
+        return unknown("statements_withheld")
+    if never:
+        return passed("delivered_partly", count=count, tasks=", ".join(never))
+    return passed("delivered", count=count)
+
+
+def is_file(value: Any) -> bool:
+    """Whether a value stands for a file."""
+    return isinstance(value, dict) and set(value) == {FILE}
+
+
+def _deliveries(case: Case) -> list[tuple[str, int, str, list[str]]]:
+    """(task, attempt, recipient, ciphertexts) of every applied result of a data exchange."""
+    found = []
+    for entry, said in case.pairs:
+        step = _exchange(case, entry, said)
+        if step is None or not isinstance(said.body, Result):
+            continue
+        targets = [org for org in step["targets"] if org != step["assigned_org"]]
+        found += [(said.body.task, said.body.attempt, target, said.body.sealed) for target in targets]
+    return found
+
+
+def _exchange(case: Case, entry: Entry, said: Statement) -> dict[str, Any] | None:
+    """The data exchange step that a statement completes, if it does."""
+    if not entry.applied or not isinstance(said.body, Result) or said.body.status != "completed":
+        return None
+    step: dict[str, Any] = case.agreement.definition["steps"][said.body.task.rpartition(".")[0]]
+    return step if step["activity_type"] == "data_exchange" else None
+
+
+def _ends(case: Case) -> tuple[dict[tuple[object, object], object], bool]:
+    """How each (task, attempt) ended by the entries' events (check 6), and whether the execution has."""
+    ends, closed = {}, False
+    for event in (event for entry in case.entries for event in entry.events):
+        if event.get("type") in {"answered", "timed_out"}:
+            ends[event.get("task"), event.get("attempt")] = event.get("status")
+        closed = closed or event.get("type") == "closed"
+    return ends, closed
 
 
 def _commitment(case: Case, said: Statement, one: DisclosedOpening) -> str | None:
-    if (one.task, one.attempt) != said.place:
+    """What the opening commits to at its statement's place; None when it claims another place or a weak salt."""
+    if (one.task, one.attempt) != said.place or len(b64.decode(one.salt)) != SALT_BYTES:
         return None
     place = Place(execution=case.bundle.execution, issuer=said.iss, task=one.task, attempt=one.attempt)
     return commit(place, Opening(property=one.property, salt=one.salt, value=one.value))
 
 
-def _file(one: DisclosedOpening) -> dict[str, Any] | None:
-    value = one.value
-    if not isinstance(value, dict) or set(value) != {"$file"} or not isinstance(value["$file"], dict):
+def _manifest(value: dict[str, Any]) -> Manifest | None:
+    try:
+        manifest = msgspec.convert(value[FILE], Manifest)
+    except msgspec.ValidationError:
         return None
-    return value["$file"]
-
-
-def _values(case: Case, before: int) -> list[Value]:
-    """The opened values of the statements that were applied before entry ``before``."""
-    applied = {said.id for entry, said in case.pairs[:before] if entry.applied}
-    return [
-        Value(one.task, one.attempt, one.property, one.value)
-        for one in case.bundle.openings
-        if one.statement_id in applied
-    ]
+    return manifest if manifest.v == FILE_VERSION else None

@@ -1,0 +1,123 @@
+"""Check 11: a decision is taken again, or it is somebody's word."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from ledger.audit.world import bundle_of, finding, judge, start, trust_of
+from support.parties import BUYER, SUPPLIER, Parties, agreement_document
+from tallystick.core.expression.parser import parse
+from tallystick.ledger.audit.decisions import references
+
+FAIL, UNKNOWN, PASS = "FAIL", "INDETERMINATE", "PASS"
+SEALED = "ab" * 32
+
+
+def decided(outcome: str = "true", *, expression: str | None = None, **approval: Any) -> Parties:
+    """A run up to its decision."""
+    document = agreement_document(Parties().keys)
+    if expression is not None:
+        document["definition"]["steps"]["approve_decision"]["expression"] = expression
+    parties = Parties(definition=document["definition"])
+    parties.say(BUYER, "propose", {"nonce": parties.nonce})
+    for org in ("nordic", "blueline"):
+        parties.say(org, "consent", {"decision": "accepted"})
+    start(parties, {"limit": 100, "reference": "4711"})
+    parties.answer(BUYER, "order.1", {"amount": "12.50"}, sealed=[SEALED])
+    parties.say(SUPPLIER, "received", {"task": "order.1", "attempt": 1, "sealed": [SEALED]})
+    parties.answer(SUPPLIER, "approve.1", {"approval_decision": True, **approval})
+    parties.answer(SUPPLIER, "approve_decision.1", {}, outcome=outcome)
+    return parties
+
+
+def without(parties: Parties, *names: str) -> list[dict[str, Any]]:
+    """The openings but for some properties."""
+    return [one for one in parties.openings if one["property"] not in names]
+
+
+def test_an_outcome_follows_from_the_values() -> None:
+    assert judge(11, decided("true")) == (PASS, "decided")
+    assert judge(11, decided("false")) == (FAIL, "other_outcome")
+
+
+@pytest.mark.parametrize(
+    ("expression", "hidden", "expected"),
+    [
+        (None, "comments", (PASS, "decided")),
+        (None, "approval_decision", (UNKNOWN, "attested_decisions")),
+        ("input.limit == 100", "amount", (PASS, "decided")),
+        ("input.limit == 100", "limit", (UNKNOWN, "attested_decisions")),
+        ('decimal(steps.order.amount) < decimal("20")', "limit", (PASS, "decided")),
+        ('decimal(steps.order.amount) < decimal("20")', "amount", (UNKNOWN, "attested_decisions")),
+        ('size(steps[input.reference + "x"]) == 0 || true', "amount", (UNKNOWN, "attested_decisions")),
+        ("has(input.limit)", "limit", (UNKNOWN, "attested_decisions")),
+    ],
+)
+def test_what_is_not_disclosed_is_attested(expression: str | None, hidden: str, expected: tuple[str, str]) -> None:
+    parties = decided(expression=expression, comments="ok")
+    assert judge(11, parties, openings=without(parties, hidden)) == expected
+
+
+@pytest.mark.parametrize("expression", ["steps.approve.nothing", "steps.approve.approval_decision &&", "1 + true"])
+def test_an_outcome_that_nothing_gives(expression: str) -> None:
+    assert judge(11, decided(expression=expression)) == (FAIL, "cannot_follow")
+
+
+def test_a_failed_decision_is_its_authors_word() -> None:
+    parties = decided()
+    facts = {"task": "approve_decision.1", "attempt": 1, "status": "failed", "error": {"code": "unknown_field"}}
+    other = decided(expression="1 + true")
+    for one in (parties, other):
+        del one.tokens[one.entries[-1].statement_id]
+        token = one.token(SUPPLIER, "result", facts)
+        said = one.open(token)
+        one.tokens[said.id] = token
+        one.entries[-1] = replace(one.entries[-1], statement_id=said.id)
+        assert judge(11, one) == (UNKNOWN, "attested_decisions")
+
+
+def test_a_void_decision_decides_nothing() -> None:
+    parties = decided()
+    parties.answer(SUPPLIER, "approve_decision.1", {}, outcome="false")
+    assert judge(11, parties) == (PASS, "decided")
+
+
+def test_a_void_value_is_no_value() -> None:
+    parties = Parties()
+    parties.begin()
+    parties.answer(BUYER, "order.1", {"amount": "12.50"}, sealed=[SEALED])
+    parties.say(SUPPLIER, "received", {"task": "order.1", "attempt": 1, "sealed": [SEALED]})
+    parties.answer(SUPPLIER, "approve.1", {"approval_decision": False}, attempt=2)  # void
+    parties.answer(SUPPLIER, "approve.1", {"approval_decision": True})
+    parties.answer(SUPPLIER, "approve_decision.1", {}, outcome="true")
+    assert judge(11, parties) == (PASS, "decided")
+
+
+def test_a_withheld_statement_may_have_said_anything() -> None:
+    parties = decided()
+    name = parties.entries[4].statement_id
+    bundle = bundle_of(parties, [], documents=())
+    del bundle["statements"][name]
+    bundle["openings"] = [one for one in bundle["openings"] if one["statement_id"] != name]
+    assert finding(11, bundle, trust_of(parties)) == (UNKNOWN, "attested_decisions")
+
+
+@pytest.mark.parametrize(
+    ("expression", "expected"),
+    [
+        ("1 < 2", set()),
+        ("nobody.knows", set()),
+        ("input.a.b", {("", "a")}),
+        ('input["a"] in steps.x.list', {("", "a"), ("x", "list")}),
+        ('steps["x"].y[0] == 1 ? input.a : steps.x["z"].w', {("x", "y"), ("", "a"), ("x", "z")}),
+        ("steps", None),
+        ("steps.x", None),
+        ("input", None),
+        ("steps[input.a].y", None),
+    ],
+)
+def test_what_an_expression_reads(expression: str, expected: set[tuple[str, str]] | None) -> None:
+    assert references(parse(expression)) == expected

@@ -1,0 +1,56 @@
+"""A chain that is killed and comes back, older by what it had not written, loses nothing for good."""
+
+import asyncio
+from pathlib import Path
+
+from ledger.parties import FAUCET, Party, make_party, settle
+from support.processes import Anvil, Processes, start_anvil
+from tallystick.ledger.chain import Chain
+from tallystick.ledger.deploy import deploy
+from tallystick.ledger.proofs import verify_leaf
+
+DUMP_SECONDS = 1
+
+
+def _start(processes: Processes, state: Path, port: int = 0) -> Anvil:
+    """Start anvil as the demo does."""
+    options = ("--state", str(state), "--state-interval", str(DUMP_SECONDS), "--preserve-historical-states")
+    return start_anvil(processes, *options, port=port)
+
+
+async def _dumped(state: Path) -> None:
+    """Wait for a dump that began after now: the second from here."""
+    for _ in range(2):
+        before = _written(state)
+        for _ in range(500):
+            await asyncio.sleep(0.02)
+            if _written(state) > before:
+                break
+
+
+def _written(state: Path) -> int:
+    return state.stat().st_mtime_ns if state.exists() else 0
+
+
+async def test_kill_9_of_the_chain_loses_no_leaf(processes: Processes, tmp_path: Path) -> None:
+    state, spare = tmp_path / "state.json", tmp_path / "spare.json"
+    anvil = _start(processes, state)
+    chain = Chain(anvil.url, 31337)
+    one: Party = await make_party(anvil.url, chain, await deploy(chain, FAUCET))
+    ledger = one.ledger()
+    one.append(2)
+    await settle(ledger)
+    await _dumped(state)
+    spare.write_bytes(state.read_bytes())
+    one.append(2)
+    await settle(ledger)  # confirmed, and then gone with the chain's last second
+    anvil.server.kill()
+    state.write_bytes(spare.read_bytes())
+    _start(processes, state, anvil.port)
+    one.append()
+    await settle(ledger)
+    for index in range(5):
+        assert verify_leaf(await ledger.proof(index)).anchored.size > index
+    assert (await ledger.status()).anchored_size == 5
+    await ledger.close()
+    await chain.close()
