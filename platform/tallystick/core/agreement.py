@@ -127,6 +127,9 @@ def _check_references(agreement: Agreement) -> None:
     kids = [key.kid for one in agreement.participants for key in one.signing_keys]
     if len(set(kids)) != len(kids):
         raise Invalid("agreement names a key twice", code="bad_agreement")
-    for step in agreement.definition.get("steps", {}).values():
-        if step.get("assigned_org") not in {None, *organisations}:
+    steps = agreement.definition.get("steps", {})
+    if not isinstance(steps, dict) or not all(isinstance(step, dict) for step in steps.values()):
+        raise Invalid("agreement's definition must hold steps by name", code="bad_agreement")
+    for step in steps.values():
+        if step.get("assigned_org") not in [None, *organisations]:
             raise Invalid(f"step {step.get('id')} is assigned to no participant", code="bad_agreement")

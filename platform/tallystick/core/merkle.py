@@ -13,6 +13,7 @@ from tallystick.core.errors import Invalid
 
 Hash = Callable[[bytes], bytes]
 MAX_PROOF = 64  # nodes: enough for 2^64 leaves
+HASH_BYTES = 32
 
 
 def sha256(data: bytes) -> bytes:
@@ -148,7 +149,7 @@ def verify_inclusion(
     leaf: bytes, index: int, size: int, path: Sequence[bytes], root: bytes, hash: Hash = sha256
 ) -> bool:
     """Whether the leaf hash stands at ``index`` of the tree (RFC 9162 §2.1.3.2); every node of ``path`` is consumed."""
-    if not 0 <= index < size or len(path) > MAX_PROOF:
+    if not 0 <= index < size or len(path) > MAX_PROOF or not _are_hashes(leaf, root, *path):
         return False
     first, second, node = index, size - 1, leaf
     for sibling in path:
@@ -168,7 +169,7 @@ def verify_consistency(
     old: int, new: int, old_root: bytes, new_root: bytes, path: Sequence[bytes], hash: Hash = sha256
 ) -> bool:
     """Whether the old tree is a prefix of the new one (RFC 9162 §2.1.4.2)."""
-    if not 0 <= old <= new or len(path) > MAX_PROOF:
+    if not 0 <= old <= new or len(path) > MAX_PROOF or not _are_hashes(old_root, new_root, *path):
         return False
     if old == 0:
         return not path and old_root == hash(b"")
@@ -192,6 +193,11 @@ def verify_consistency(
             right = node_hash(right, sibling, hash)
         first, second = first >> 1, second >> 1
     return second == 0 and left == old_root and right == new_root
+
+
+def _are_hashes(*nodes: bytes) -> bool:
+    """Two nodes hash as one string, so nodes of other lengths could be cut elsewhere."""
+    return all(len(node) == HASH_BYTES for node in nodes)
 
 
 def _split(width: int) -> int:

@@ -1,135 +1,158 @@
 """The full form (names.md, Workflow), first cut: activity, user_task, decision by expression, timer."""
 
-from collections.abc import Callable
 from typing import Any
 
+from tallystick.core.definition.details import TALKING, Reader
+from tallystick.core.definition.draft import Draft
 from tallystick.core.definition.faults import Faults, at
+from tallystick.core.definition.forms import approval_form, form
 from tallystick.core.definition.reading import MAX_NAME, Members
-from tallystick.core.definition.short import FINALIZE, INITIALIZE, RESERVED
 from tallystick.core.definition.steps import (
-    PRIORITIES,
+    FINALIZE,
+    INITIALIZE,
+    MAX_STEPS,
+    REJECTED,
     TEN_YEARS,
     Step,
-    approval_form,
+    assign,
     blank,
-    form,
-    retry_policy,
+    prioritise,
+    retry,
+    show,
     system,
-    timing,
+    time,
 )
+from tallystick.core.expression.evaluate import outcome_of
 from tallystick.core.expression.lexer import ExpressionError
-from tallystick.core.expression.parser import parse
 
-STEP_TYPES = ("activity", "user_task", "decision", "timer")
 LATER = ("wait", "parallel", "for_each", "sub_workflow")
-MAX_STEPS = 200
+ACTIVITY_TIMEOUT = 3600  # seconds
+MAX_ROUTES = 50
 
 
-def compile_steps(source: Members, organisations: list[str], faults: Faults) -> dict[str, Step]:
-    """The steps of a full definition, between the two system steps."""
-    for name in ("triggers", "input_schema"):
-        if source.raw(name):
-            faults.add(f"/{name}", "not_supported", f"{name} are not supported yet")
+def compile_steps(source: Members, organisations: list[str], faults: Faults) -> Draft:
+    """The steps of a full definition, between the system's own."""
+    source.refuse_later("triggers", "input_schema")
     items = source.items("steps", most=MAX_STEPS)
-    if not items:
-        faults.add("/steps", "no_steps", "a workflow needs at least one step")
-    steps: dict[str, Step] = {INITIALIZE: system(INITIALIZE)}
+    if source.raw("steps") in (None, []):
+        source.fault("steps", "required", "a workflow needs at least one step", "tasks make a short definition")
+    draft = Draft(faults)
+    draft.put(system(INITIALIZE))
     for index, item in enumerate(items):
-        step = _step(Members(item, at("/steps", index), faults), organisations)
-        if step["id"] in steps or step["id"] in RESERVED:
-            faults.add(at("/steps", index, "id"), "repeated_id", f"the id {step['id']} is taken")
-        steps[step["id"]] = step
+        members = Members(item, at("/steps", index), faults)
+        step = _step(members, organisations)
+        step["next_steps"] = step["next_steps"] or [{"step": FINALIZE}]
+        draft.put(step, members.pointer)
         if index == 0:
-            steps[INITIALIZE]["next_steps"] = [{"step": step["id"]}]
-    steps[FINALIZE] = system(FINALIZE, "completed")
-    for step in steps.values():
-        if not step["next_steps"] and step["step_type"] != "system":
-            step["next_steps"] = [{"step": FINALIZE}]
-    return steps
+            draft.steps[INITIALIZE]["next_steps"] = [{"step": step["id"]}]
+    draft.put(system(FINALIZE, "completed"))
+    if any(route["step"] == REJECTED for step in draft.steps.values() for route in step["next_steps"]):
+        draft.put(system(REJECTED, "rejected"))
+    return draft
 
 
 def _step(members: Members, organisations: list[str]) -> Step:
-    kind = members.raw("step_type")
-    if kind in LATER:
-        members.faults.add(
-            at(members.pointer, "step_type"), "not_supported", f"steps of type {kind} are not supported yet"
-        )
-    elif kind not in STEP_TYPES:
-        members.faults.unknown(at(members.pointer, "step_type"), "unknown_value", "step_type", kind, STEP_TYPES)
-    step = blank(members.identifier(), members.text("name", most=MAX_NAME), str(kind))
+    kind = _kind(members)
+    step = blank(members.identifier(), members.text("name", most=MAX_NAME), kind)
     step["description"] = members.text("description", default="")
-    step["next_steps"] = [_route(one, members, index) for index, one in enumerate(members.items("next_steps", most=50))]
-    if kind != "timer":
-        assigned = members.raw("assigned_org")
-        if assigned not in organisations:
-            members.faults.unknown(
-                at(members.pointer, "assigned_org"), "unknown_organisation", "participant", assigned, organisations
-            )
-        step["assigned_org"] = assigned if assigned in organisations else None
-    step["priority"] = members.choice("priority", PRIORITIES, default="normal")
-    readers = members.names("visible_to", organisations, "organisation")
-    if readers:
-        step["visible_to"] = sorted({*readers, step["assigned_org"] or ""} - {""})
-    if kind in STEP_TYPES:
-        details = Members(members.raw(str(kind)), at(members.pointer, kind), members.faults)
-        _KINDS[str(kind)](step, details, organisations)
+    step["next_steps"] = [_route(one, members, index) for index, one in _routes(members)]
+    prioritise(step, members)
+    if kind:
+        details = members.inner(kind)
+        _assign(step, members, details, organisations)
+        _KINDS[kind](step, details, organisations)
         details.close()
+    if not step["targets"]:
+        show(step, members, organisations)
     members.close()
     return step
 
 
+def _assign(step: Step, members: Members, details: Members, organisations: list[str]) -> None:
+    """Whose step it is; a user task may say so by ``assignee`` instead, as ``org:{org_id}``."""
+    if step["step_type"] == "timer":
+        return  # nobody does it; the coordinator's clock does
+    assignee = details.raw("assignee") if step["step_type"] == "user_task" else None
+    if assignee is None or members.raw("assigned_org") is not None:
+        assign(step, members, organisations)
+    if assignee is None:
+        return
+    known = {f"org:{one}": one for one in organisations}
+    org = known.get(assignee) if isinstance(assignee, str) else None
+    if org is None:
+        pointer = at(details.pointer, "assignee")
+        details.faults.unknown(pointer, "unknown_organisation", "participant", assignee, known)
+    elif step["assigned_org"] not in {None, org}:
+        details.fault("assignee", "contradiction", f"the step is assigned to {step['assigned_org']}")
+    else:
+        step["assigned_org"] = org
+
+
+def _kind(members: Members) -> str:
+    kind = members.raw("step_type")
+    if isinstance(kind, str) and kind in LATER:
+        members.fault("step_type", "not_supported", f"steps of type {kind} are not supported yet")
+        members.raw(kind)
+        return ""
+    return members.choice("step_type", tuple(_KINDS))
+
+
+def _routes(members: Members) -> list[tuple[int, Any]]:
+    return list(enumerate(members.items("next_steps", most=MAX_ROUTES)))
+
+
 def _route(value: Any, members: Members, index: int) -> dict[str, str]:
+    """A step's id, or ``{step, outcome}``; outcomes may be written as the values that a decision yields."""
     if isinstance(value, str):
         return {"step": value}
     route = Members(value, at(members.pointer, "next_steps", index), members.faults)
-    step = route.text("step", most=64)
-    outcome = route.raw("outcome")
+    step, outcome = route.text("step", most=MAX_NAME), route.raw("outcome")
     route.close()
-    return {"outcome": outcome, "step": step} if isinstance(outcome, str) else {"step": step}
-
-
-def _common(step: Step, details: Members, default: int | None) -> None:
-    timing(details, step, default=default)
-    policy = details.raw("retry_policy")
-    pointer = at(details.pointer, "retry_policy")
-    step["retry_policy"] = retry_policy(Members(policy, pointer, details.faults) if policy is not None else None)
+    if outcome is None:
+        return {"step": step}
+    try:
+        return {"outcome": outcome_of(outcome), "step": step}
+    except ExpressionError as error:
+        route.fault("outcome", "bad_outcome", error.detail)
+        return {"step": step}
 
 
 def _activity(step: Step, details: Members, organisations: list[str]) -> None:
     step["activity_type"] = details.text("activity_type", most=MAX_NAME)
-    step["input"] = details.document("input") or {}
-    _common(step, details, 3600)
+    time(step, details, default=ACTIVITY_TIMEOUT)
+    retry(step, details)
+    talk = TALKING.get(step["activity_type"])
+    if talk is None:
+        step["input"] = details.document("input") or {}
+        return
+    given = details.inner("input")
+    talk(step, given, organisations)
+    given.close()
 
 
 def _user_task(step: Step, details: Members, organisations: list[str]) -> None:
-    approval = details.raw("task_type") == "approval"
-    details.text("title", default=step["name"])
+    approval = details.text("task_type", default="", most=MAX_NAME) == "approval"
+    step["name"] = details.text("title", default=step["name"], most=MAX_NAME)
     step["description"] = details.text("description", default=step["description"])
     step["form"] = approval_form() if approval else form(details, "form_properties")
-    _common(step, details, None)
+    time(step, details, default=None)
+    retry(step, details)
+    details.refuse_later("candidate_groups", "due_date_expression")
 
 
 def _decision(step: Step, details: Members, organisations: list[str]) -> None:
-    if details.raw("decision_table") is not None:
-        details.faults.add(
-            at(details.pointer, "decision_table"), "not_supported", "decision tables are not supported yet"
-        )
-        details.raw("expression")
-        return
-    step["expression"] = details.text("expression")
-    try:
-        parse(step["expression"])
-    except ExpressionError as error:
-        details.faults.add(at(details.pointer, "expression"), "bad_expression", error.detail)
+    details.refuse_later("decision_table")
+    if details.raw("decision_table") is None:
+        step["expression"] = details.text("expression")
 
 
 def _timer(step: Step, details: Members, organisations: list[str]) -> None:
     step["duration_seconds"] = details.integer("duration_seconds", default=None, least=1, most=TEN_YEARS)
-    if step["duration_seconds"] is None:
-        details.faults.add(at(details.pointer, "duration_seconds"), "bad_value", "a timer needs a duration")
+    if details.raw("duration_seconds") is None:
+        details.missing("duration_seconds")
 
 
-_KINDS: dict[str, Callable[[Step, Members, list[str]], None]] = {
+_KINDS: dict[str, Reader] = {
     "activity": _activity,
     "user_task": _user_task,
     "decision": _decision,

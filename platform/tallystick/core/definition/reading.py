@@ -1,10 +1,12 @@
-"""Reading a definition's members: type, bounds and a default, every fault noted and none fatal."""
+"""Reading a definition's members: type, bounds and a default, every fault noted and none fatal.
 
+A reader that notes a fault answers with a value of the right type, so that reading goes on.
+"""
+
+from collections.abc import Collection, Sequence
 from typing import Any
 
-from tallystick.core import canonical
 from tallystick.core.definition.faults import Faults, at
-from tallystick.core.errors import Invalid
 
 MAX_TEXT = 4000
 MAX_NAME = 200
@@ -23,85 +25,117 @@ class Members:
             faults.add(pointer, "wrong_type", "an object is expected")
 
     def raw(self, name: str) -> Any:
-        """The member as it stands, None when absent."""
+        """The member as it stands; None when absent, for absence and null mean the same."""
         self._asked.add(name)
         return self._members.get(name)
 
     def text(self, name: str, *, default: str | None = None, most: int = MAX_TEXT) -> str:
-        """A string; required unless there is a default."""
+        """A string; required, and then not blank, unless there is a default."""
         value = self.raw(name)
-        if value is None and default is not None:
-            return default
-        if not isinstance(value, str) or not value.strip() or len(value) > most:
-            self._fault(name, f"{name} must be a string of 1 to {most} characters")
-            return default or "invalid"
-        return value
+        if value is None:
+            if default is None:
+                self.missing(name)
+            return default or ""
+        if not isinstance(value, str):
+            self.fault(name, "wrong_type", f"{name} must be a string")
+        elif len(value) > most:
+            self.fault(name, "too_long", f"{name} has {len(value)} characters, {most} are allowed")
+        elif default is None and not value.strip():
+            self.fault(name, "bad_value", f"{name} must not be empty")
+        else:
+            return value
+        return default or ""
 
     def identifier(self, name: str = "id") -> str:
-        """A step, task or field id."""
+        """A step, task or field id; empty when there is none."""
         value = self.raw(name)
-        if not is_identifier(value):
-            self._fault(name, f"{name} must begin with a letter and hold at most {MAX_ID} letters, digits, _ or -")
-            return "invalid"
-        return str(value)
+        if is_identifier(value):
+            return str(value)
+        if value is None:
+            self.missing(name)
+        else:
+            detail = f"{name} must begin with a letter and hold at most {MAX_ID} ASCII letters, digits, _ or -"
+            self.fault(name, "bad_id", detail)
+        return ""
 
     def integer(self, name: str, *, default: int | None, least: int, most: int) -> int | None:
         """A whole number within bounds."""
         value = self.raw(name)
         if value is None:
             return default
-        if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
-            self._fault(name, f"{name} must be a whole number from {least} to {most}")
-            return default
-        return value
+        if not is_integer(value):
+            self.fault(name, "wrong_type", f"{name} must be a whole number")
+        elif not least <= value <= most:
+            self.fault(name, "out_of_range", f"{name} must lie from {least} to {most}")
+        else:
+            return int(value)
+        return default
 
     def boolean(self, name: str, *, default: bool) -> bool:
         """True or false."""
         value = self.raw(name)
-        if value is None:
-            return default
-        if not isinstance(value, bool):
-            self._fault(name, f"{name} must be true or false")
-            return default
-        return value
+        if isinstance(value, bool):
+            return value
+        if value is not None:
+            self.fault(name, "wrong_type", f"{name} must be true or false")
+        return default
 
-    def choice(self, name: str, options: tuple[str, ...], *, default: str | None = None) -> str:
-        """One of the options."""
+    def choice(self, name: str, options: Sequence[str], *, default: str | None = None) -> str:
+        """One of the options; empty when it is none of them and there is no default."""
         value = self.raw(name)
-        if value is None and default is not None:
-            return default
-        if not isinstance(value, str) or value not in options:
-            self.faults.unknown(at(self.pointer, name), "unknown_value", name, value, options)
-            return default or options[0]
-        return value
+        if value is None:
+            if default is None:
+                self.missing(name, f"one of {', '.join(options)}")
+            return default or ""
+        if isinstance(value, str) and value in options:
+            return value
+        self.faults.unknown(at(self.pointer, name), "unknown_value", name, value, options)
+        return default or ""
 
-    def names(self, name: str, known: list[str], what: str) -> list[str]:
+    def names(self, name: str, known: Collection[str], what: str) -> list[str]:
         """A list of different known names."""
-        items = self.items(name, most=200)
-        for index, item in enumerate(items):
-            if item not in known:
-                self.faults.unknown(at(self.pointer, name, index), f"unknown_{what}", what, item, known)
-        return list(dict.fromkeys(item for item in items if isinstance(item, str) and item in known))
+        found: list[str] = []
+        for index, item in enumerate(self.items(name, most=200)):
+            pointer = at(self.pointer, name, index)
+            if not isinstance(item, str) or item not in known:
+                self.faults.unknown(pointer, f"unknown_{what}", what, item, known)
+            elif item in found:
+                self.faults.add(pointer, "repeated_name", f"{item} is there twice")
+            else:
+                found.append(item)
+        return found
 
     def items(self, name: str, *, most: int) -> list[Any]:
         """A list of bounded length; empty when absent."""
         value = self.raw(name)
         if value is None:
             return []
-        if not isinstance(value, list) or len(value) > most:
-            self._fault(name, f"{name} must be a list of at most {most}")
-            return []
-        return value
+        if not isinstance(value, list):
+            self.fault(name, "wrong_type", f"{name} must be a list")
+        elif len(value) > most:
+            self.fault(name, "too_many", f"{name} has {len(value)} elements, {most} are allowed")
+        else:
+            return value
+        return []
 
-    def document(self, name: str) -> Any:
-        """Any JSON that can be signed; None when absent."""
+    def document(self, name: str) -> dict[str, Any] | None:
+        """An object whose members are for others to read; None when absent."""
         value = self.raw(name)
-        try:
-            canonical.encode(value)
-        except Invalid as error:
-            self._fault(name, f"{name} {error.detail}")
-            return None
-        return value
+        if value is None or isinstance(value, dict):
+            return value
+        self.fault(name, "wrong_type", f"{name} must be an object")
+        return None
+
+    def inner(self, name: str) -> "Members":
+        """The object that stands under ``name``; without members when absent."""
+        value = self.raw(name)
+        return Members({} if value is None else value, at(self.pointer, name), self.faults)
+
+    def refuse_later(self, *names: str) -> None:
+        """Refuse members that the language has and this version does not."""
+        for name in names:
+            if self.raw(name) is not None:
+                self.fault(name, "not_supported", f"{name} is not supported yet")
 
     def close(self) -> None:
         """Refuse members that nobody asked for."""
@@ -109,8 +143,13 @@ class Members:
             if name not in self._asked:
                 self.faults.unknown(at(self.pointer, name), "unknown_field", "field", name, self._asked)
 
-    def _fault(self, name: str, detail: str) -> None:
-        self.faults.add(at(self.pointer, name), "bad_value", detail)
+    def missing(self, name: str, what: str = "") -> None:
+        """Note that a required member is absent."""
+        self.fault(name, "required", f"{name} is required", what)
+
+    def fault(self, name: str, code: str, detail: str, suggestion: str = "") -> None:
+        """Note a fault of the member ``name``."""
+        self.faults.add(at(self.pointer, name), code, detail, suggestion)
 
 
 def is_identifier(value: Any) -> bool:
@@ -118,7 +157,12 @@ def is_identifier(value: Any) -> bool:
     return (
         isinstance(value, str)
         and 0 < len(value) <= MAX_ID
-        and value[0].isalpha()
         and value.isascii()
+        and value[0].isalpha()
         and all(character.isalnum() or character in "_-" for character in value)
     )
+
+
+def is_integer(value: Any) -> bool:
+    """Whether ``value`` is a whole number, which true and false are not."""
+    return isinstance(value, int) and not isinstance(value, bool)

@@ -1,172 +1,200 @@
-"""The grammar of expression profile v1, by precedence climbing; depth and size are bounded while reading."""
+"""The grammar of expression profile v1 (EXPRESSIONS.md, Grammar), by precedence climbing.
+
+Nesting is bounded while reading, the tree's height while building it, so that whoever walks the tree may recurse.
+"""
 
 from collections.abc import Callable
 from typing import Any
 
 import msgspec
 
+from tallystick.core.expression.cursor import Cursor
 from tallystick.core.expression.lexer import ExpressionError, Lexeme, lex
 
-MAX_DEPTH = 32
-_INTEGER_LIMIT = 2**53 - 1
-_BINARY = {
-    "||": 1, "&&": 2,
-    "==": 3, "!=": 3, "<": 3, "<=": 3, ">": 3, ">=": 3, "in": 3,
-    "+": 4, "-": 4, "*": 5, "/": 5, "%": 5,
-}  # fmt: skip
+MAX_DEPTH = 32  # of brackets and conditionals in the text, and of the tree
+MAX_INTEGER = 2**53 - 1
+_MAX_DIGITS = 16  # of 2^53−1
+_LOWEST = 1
+_BINDING = {"||": 1, "&&": 2}
+_BINDING |= dict.fromkeys(("==", "!=", "<", "<=", ">", ">=", "in"), 3)
+_BINDING |= {"+": 4, "-": 4, "*": 5, "/": 5, "%": 5}
+_LOGIC = ("||", "&&")
 _WORDS: dict[str, Any] = {"true": True, "false": False, "null": None}
+_KEYWORDS = frozenset({*_WORDS, "in"})
+# CEL keeps these for host languages; a name that CEL refuses has no place in a subset of it.
+_RESERVED = _KEYWORDS | {
+    "as", "break", "continue", "else", "for", "function", "if", "import", "let", "loop", "namespace", "package",
+    "const", "return", "var", "void", "while",
+}  # fmt: skip
 FUNCTIONS = {"size": 1, "decimal": 1, "has": 1}
 METHODS = {"startsWith": 1, "endsWith": 1, "contains": 1, "size": 0}
 
 
 class Node(msgspec.Struct, frozen=True):
-    """A node of the tree: ``kind`` says how ``value`` and ``children`` are meant."""
+    """A node of the tree: ``kind`` says how ``value`` and ``children`` are meant.
+
+    ========  ===================  ==========================================
+    kind      value                children
+    ========  ===================  ==========================================
+    literal   the value
+    name      the variable
+    field     the field            the object
+    index                          the list or object, the key
+    list                           the elements
+    object                         nodes of kind ``pair``: key, value
+    unary     ``!`` ``-``          the operand
+    binary    the operator         left, right
+    logic     ``&&`` ``||``        two operands or more
+    if                             condition, then, otherwise
+    call      the function         the arguments; of a method, the target first
+    ========  ===================  ==========================================
+    """
 
     kind: str
     value: Any = None
     children: tuple["Node", ...] = ()
+    height: int = 1
 
 
 def parse(text: str) -> Node:
-    """The tree of an expression."""
+    """The tree of an expression; :class:`ExpressionError` says where it cannot be read."""
     reader = _Reader(lex(text))
-    node = reader.ternary(0)
+    node = reader.expression(0)
     reader.expect_end()
     return node
 
 
-class _Reader:
-    def __init__(self, lexemes: list[Lexeme]) -> None:
-        self._lexemes = lexemes
-        self._at = 0
-
-    def ternary(self, depth: int) -> Node:
-        condition = self._binary(1, self._deeper(depth))
-        if not self._take("?"):
+class _Reader(Cursor):
+    def expression(self, depth: int) -> Node:
+        """Reads a conditional, or what binds tighter; ``depth`` counts the expressions around it."""
+        if depth >= MAX_DEPTH:
+            raise self._too_deep()
+        condition = self._binary(_LOWEST, depth)
+        if not self.take("?"):
             return condition
-        then = self.ternary(depth + 1)
-        self._expect(":")
-        return Node("if", None, (condition, then, self.ternary(depth + 1)))
+        then = self._binary(_LOWEST, depth)
+        self.expect(":")
+        return self._node("if", None, condition, then, self.expression(depth + 1))
 
     def expect_end(self) -> None:
-        if self._now.kind != "end":
-            raise self._error(f"unexpected {self._now.text!r}")
+        """Refuses whatever is left."""
+        if self.now.kind != "end":
+            raise self.unexpected(self.now)
 
     def _binary(self, least: int, depth: int) -> Node:
         left = self._unary(depth)
-        while (binding := _BINARY.get(self._operator(), 0)) >= least:
-            operator = self._next().text
-            left = Node("binary", operator, (left, self._binary(binding + 1, self._deeper(depth))))
+        while (binding := _BINDING.get(self._operator(), 0)) >= least:
+            operator = self.next().text
+            left = self._joined(operator, left, self._binary(binding + 1, depth))
         return left
 
     def _operator(self) -> str:
-        return self._now.text if self._now.kind == "op" or self._now.text == "in" else ""
+        now = self.now
+        return now.text if now.kind == "op" or (now.kind == "name" and now.text == "in") else ""
+
+    def _joined(self, operator: str, left: Node, right: Node) -> Node:
+        """One node a run of ``&&`` or ``||``, so that long conditions stay flat."""
+        if operator not in _LOGIC:
+            return self._node("binary", operator, left, right)
+        run = left.children if left.kind == "logic" and left.value == operator else (left,)
+        return self._node("logic", operator, *run, right)
 
     def _unary(self, depth: int) -> Node:
-        if self._now.kind == "op" and self._now.text in {"!", "-"}:
-            operator = self._next().text
-            return Node("unary", operator, (self._unary(self._deeper(depth)),))
-        return self._postfix(depth)
+        operator, count = self.now.text, 0
+        while self.now.is_op("!", "-") and self.take(operator):
+            count += 1
+        node = self._postfix(depth)
+        for _ in range(count):
+            node = self._node("unary", operator, node)
+        return node
 
     def _postfix(self, depth: int) -> Node:
         node = self._primary(depth)
-        while self._now.kind == "op" and self._now.text in {".", "["}:
-            depth = self._deeper(depth)
-            if self._next().text == "[":
-                node = Node("index", None, (node, self.ternary(depth)))
-                self._expect("]")
+        while self.now.is_op(".", "["):
+            if self.take("["):
+                node = self._node("index", None, node, self.expression(depth + 1))
+                self.expect("]")
             else:
+                self.next()
                 node = self._member(node, depth)
         return node
 
     def _member(self, target: Node, depth: int) -> Node:
-        name = self._name()
-        if not self._take("("):
-            return Node("field", name, (target,))
-        arguments = self._items(")", depth, lambda: self.ternary(depth + 1))
-        if METHODS.get(name) != len(arguments):
-            raise self._error(f"there is no method {name} with {len(arguments)} arguments")
-        return Node("call", name, (target, *arguments))
+        lexeme = self.next()
+        if lexeme.kind != "name" or lexeme.text in _KEYWORDS:
+            raise self.error(_AFTER_DOT.get(lexeme.kind, "a field name must follow the dot"), lexeme)
+        if not self.take("("):
+            return self._node("field", lexeme.text, target)
+        arguments = self._items(")", lambda: self.expression(depth + 1))
+        self._check_arity("method", METHODS, lexeme, arguments)
+        return self._node("call", lexeme.text, target, *arguments)
 
     def _primary(self, depth: int) -> Node:
-        lexeme = self._next()
+        lexeme = self.next()
         if lexeme.kind == "int":
-            if len(lexeme.text) > 16 or int(lexeme.text) > _INTEGER_LIMIT:
-                raise self._error("integer lies outside ±(2^53−1)")
-            return Node("literal", int(lexeme.text))
+            return self._integer(lexeme)
         if lexeme.kind == "string":
             return Node("literal", lexeme.text)
         if lexeme.kind == "name":
             return self._word(lexeme, depth)
         return self._bracketed(lexeme, depth)
 
+    def _integer(self, lexeme: Lexeme) -> Node:
+        if len(lexeme.text) > _MAX_DIGITS or int(lexeme.text) > MAX_INTEGER:
+            raise self.error("integer lies outside ±(2^53−1)", lexeme)
+        return Node("literal", int(lexeme.text))
+
     def _word(self, lexeme: Lexeme, depth: int) -> Node:
-        name = lexeme.text
-        if name in _WORDS:
-            return Node("literal", _WORDS[name])
-        if not self._take("("):
-            return Node("name", name)
-        arguments = self._items(")", depth, lambda: self.ternary(depth + 1))
-        if FUNCTIONS.get(name) != len(arguments):
-            raise self._error(f"there is no function {name} with {len(arguments)} arguments")
-        if name == "has" and arguments[0].kind != "field":
-            raise self._error("has() takes a field selection")
-        return Node("call", name, tuple(arguments))
+        if lexeme.text in _WORDS:
+            return Node("literal", _WORDS[lexeme.text])
+        if lexeme.text in _RESERVED:
+            raise self.error(f"{lexeme.text} is a reserved word", lexeme)
+        if not self.take("("):
+            return Node("name", lexeme.text)
+        arguments = self._items(")", lambda: self.expression(depth + 1))
+        self._check_arity("function", FUNCTIONS, lexeme, arguments)
+        if lexeme.text == "has" and arguments[0].kind != "field":
+            raise self.error("has() takes a field selection", lexeme)
+        return self._node("call", lexeme.text, *arguments)
+
+    def _check_arity(self, what: str, known: dict[str, int], lexeme: Lexeme, arguments: list[Node]) -> None:
+        if lexeme.text not in known:
+            raise self.error(f"there is no {what} {lexeme.text}", lexeme)
+        if len(arguments) != known[lexeme.text]:
+            raise self.error(f"{lexeme.text} takes {known[lexeme.text]} arguments, not {len(arguments)}", lexeme)
 
     def _bracketed(self, lexeme: Lexeme, depth: int) -> Node:
-        if lexeme.text == "(":
-            node = self.ternary(depth + 1)
-            self._expect(")")
+        if lexeme.is_op("("):
+            node = self.expression(depth + 1)
+            self.expect(")")
             return node
-        if lexeme.text == "[":
-            return Node("list", None, tuple(self._items("]", depth, lambda: self.ternary(depth + 1))))
-        if lexeme.text == "{":
-            return Node("object", None, tuple(self._items("}", depth, lambda: self._pair(depth + 1))))
-        raise self._error(f"unexpected {lexeme.text or 'end'!r}")
+        if lexeme.is_op("["):
+            return self._node("list", None, *self._items("]", lambda: self.expression(depth + 1)))
+        if lexeme.is_op("{"):
+            return self._node("object", None, *self._items("}", lambda: self._pair(depth + 1)))
+        raise self.unexpected(lexeme)
 
     def _pair(self, depth: int) -> Node:
-        key = self.ternary(depth)
-        self._expect(":")
-        return Node("pair", None, (key, self.ternary(depth)))
+        key = self.expression(depth)
+        self.expect(":")
+        return self._node("pair", None, key, self.expression(depth))
 
-    def _items(self, closing: str, depth: int, read: Callable[[], Node]) -> list[Node]:
-        self._deeper(depth)
+    def _items(self, closing: str, read: Callable[[], Node]) -> list[Node]:
         items: list[Node] = []
-        while not self._take(closing):
+        while not self.take(closing):
             if items:
-                self._expect(",")
+                self.expect(",")
             items.append(read())
         return items
 
-    def _name(self) -> str:
-        lexeme = self._next()
-        if lexeme.kind != "name":
-            raise self._error("a name must follow the dot")
-        return lexeme.text
+    def _node(self, kind: str, value: Any, *children: Node) -> Node:
+        height = 1 + max((child.height for child in children), default=0)
+        if height > MAX_DEPTH:
+            raise self._too_deep()
+        return Node(kind, value, children, height)
 
-    def _deeper(self, depth: int) -> int:
-        if depth >= MAX_DEPTH:
-            raise self._error(f"expression is nested more than {MAX_DEPTH} levels deep")
-        return depth + 1
+    def _too_deep(self) -> ExpressionError:
+        return self.error(f"expression is nested more than {MAX_DEPTH} levels deep", self.now, "too_deep")
 
-    @property
-    def _now(self) -> Lexeme:
-        return self._lexemes[self._at]
 
-    def _next(self) -> Lexeme:
-        lexeme = self._lexemes[self._at]
-        self._at = min(self._at + 1, len(self._lexemes) - 1)
-        return lexeme
-
-    def _take(self, text: str) -> bool:
-        if self._now.kind == "op" and self._now.text == text:
-            self._next()
-            return True
-        return False
-
-    def _expect(self, text: str) -> None:
-        if not self._take(text):
-            raise self._error(f"{text!r} is expected")
-
-    def _error(self, detail: str) -> ExpressionError:
-        return ExpressionError(f"{detail} at position {self._now.position}", position=self._now.position)
+_AFTER_DOT = {"int": "floating-point numbers are not part of the profile"}
