@@ -116,6 +116,12 @@ class FakeAccountsForApiTests:
         self.people[username] = FakePerson(username, list(roles), language)
         return self.people[username]
 
+    async def make_link(self, username: str) -> str:
+        """A secret for a user who exists."""
+        if username not in self.people:
+            raise NotFound("there is no such user")
+        return f"link-{username}"
+
 
 @dataclass
 class FakeServicesForApiTests:

@@ -163,6 +163,13 @@ def test_administrators_add_users(client: TestClient) -> None:
     assert "password" not in added.text
 
 
+def test_administrators_make_one_time_links(client: TestClient) -> None:
+    headers = {"authorization": "Bearer token-admin"}
+    made = client.post(f"{API}/users/operator/links", headers=headers)
+    assert (made.status_code, made.json()) == (201, {"link": "link-operator"})
+    assert client.post(f"{API}/users/ghost/links", headers=headers).status_code == 404
+
+
 def test_partner_card_must_be_the_partners(client: TestClient) -> None:
     headers = {"authorization": "Bearer token-admin"}
     assert client.put(f"{API}/partners/a", json={"id": "b"}, headers=headers).status_code == 422

@@ -4,7 +4,11 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from tallystick.core.definition.compile import OrgFacts, compile_definition
 from tallystick.node.demo import script
+from tallystick.node.demo.cast import ORGANISATIONS
 from tallystick.node.demo.documents import KINDS, OPTIONAL
 from tallystick.node.demo.script import DOCUMENT_OF, stage, write
 
@@ -58,6 +62,16 @@ def test_every_document_step_of_the_definition_has_its_document() -> None:
     sends = {task["id"] for task in DEFINITION["tasks"] if task["task_type"] == "data_exchange"}
     assert sends == DOCUMENT_OF.keys()
     assert set(DOCUMENT_OF.values()) == set(KINDS)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_what_is_staged_compiles(seed: int) -> None:
+    facts = {
+        each.org_id: OrgFacts(is_active=True, capabilities=["data_exchange", "approval"]) for each in ORGANISATIONS
+    }
+    for kinds in (STANDARD, set(KINDS)):
+        compiled = compile_definition(stage(DEFINITION, write(seed), kinds), facts)
+        assert {"initialize_collaboration", "finalize_collaboration", "finalize_rejected"} <= compiled["steps"].keys()
 
 
 def test_staging_leaves_the_definition_as_it_was() -> None:

@@ -49,6 +49,11 @@ async def add_user(call: Call) -> dict[str, Any]:
     return about(await call.parts.accounts.add_user(**msgspec.to_builtins(call.body)))
 
 
+async def make_link(call: Call) -> dict[str, Any]:
+    """The secret of a link that signs a user in once; portals take it as ``/sign-in#link=…``."""
+    return {"link": await call.parts.accounts.make_link(call.path["username"])}
+
+
 async def organisation(call: Call) -> Any:
     """This organisation."""
     return await call.services.organisation()

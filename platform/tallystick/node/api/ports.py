@@ -48,6 +48,7 @@ class Accounts(Protocol):
     async def add_user(
         self, *, username: str, password: str, display_name: str, roles: Sequence[str], language: str
     ) -> Person: ...
+    async def make_link(self, username: str) -> str: ...
 
 
 # The facade is called by name from the table of operations, so that one test can compare the two.

@@ -38,6 +38,8 @@ def _people() -> list[Operation]:
         get("/me", handlers.me, "Who is signed in", permission=None),
         get("/users", handlers.users, "The organisation's users", **admin),
         post("/users", handlers.add_user, "Add a user", body=bodies.NewUser, status=201, **admin),
+        post("/users/{username}/links", handlers.make_link, "A link that signs a user in once", body=bodies.Nothing,
+             status=201, problems=["not_found"], **admin),
         get("/organisation", handlers.organisation, "This organisation"),
         get("/organisation/card", handlers.card, "This organisation's public card", public=True),
         get("/partners", handlers.partners, "Known organisations"),

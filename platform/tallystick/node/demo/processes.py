@@ -51,7 +51,8 @@ def born(pid: int) -> str | None:
         pass
     if Path("/proc/self").exists():
         return None
-    shown = subprocess.run(["ps", "-o", "lstart=", "-p", str(pid)], capture_output=True, text=True, check=False)
+    command = ["ps", "-o", "lstart=", "-p", str(pid)]
+    shown = subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, "LC_ALL": "C"})
     return shown.stdout.strip() or None
 
 

@@ -94,9 +94,3 @@ def checks(console: Console, title: str, verdict: Item) -> None:
     """An auditor's check list."""
     console.title(f"{title}: {verdict['verdict']}")
     console.table((each["number"], each["status"], each["name"], each["detail"]) for each in verdict["checks"])
-
-
-def forgeries(console: Console, outcomes: Iterable[tuple[str, str, str, str]]) -> None:
-    """Each forged copy with the check that caught it."""
-    console.title("Forged copies")
-    console.table(outcomes)

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from tallystick.core.errors import Unavailable
-from tallystick.tenants.files import private_folder, read_private, write_private
+from tallystick.tenants.files import read_private, write_private
 
 from .cast import ORGANISATIONS, SUPPLIER
 from .client import Client
@@ -15,7 +15,7 @@ from .console import Console
 from .documents import gather
 from .people import staff
 from .processes import Running
-from .run import DOCUMENTS, NAMES, definition_for
+from .run import DOCUMENTS, NAMES, alone, definition_for
 from .script import WHOLE, write
 from .stack import ADMIN, ROOT, Stack
 from .story import Story
@@ -65,21 +65,23 @@ def load(folder: Path) -> State | None:
 
 async def up(console: Console, folder: Path = FOLDER) -> int:
     """Start, play one collaboration to its end and leave another waiting for the reader; harmless when already up."""
-    state = load(folder)
-    if state is None or not state.whole:
-        await _end(state)
-        state = await _begin(console, folder)
-    else:
-        console.line("Already running.")
-    await _show(console, folder, state)
+    with alone(folder):
+        state = load(folder)
+        if state is not None and state.whole:
+            console.line("Already running.")
+        else:
+            await _end(state)
+            state = await _begin(console, folder)
+        await _show(console, folder, state)
     return 0
 
 
 async def down(console: Console, folder: Path = FOLDER) -> int:
     """Stop what `up` started, by process id; harmless when nothing runs."""
-    state = load(folder)
-    await _end(state)
-    (folder / "up.json").unlink(missing_ok=True)
+    with alone(folder):
+        state = load(folder)
+        await _end(state)
+        (folder / "up.json").unlink(missing_ok=True)
     console.line("Stopped." if state else "Nothing was running.")
     return 0
 
@@ -90,10 +92,10 @@ async def _end(state: State | None) -> None:
 
 
 async def _begin(console: Console, folder: Path) -> State:
-    shutil.rmtree(folder, ignore_errors=True)
-    private_folder(folder)
+    for old in (folder / "run", folder / "logs"):
+        shutil.rmtree(old, ignore_errors=True)
     console.line("Starting a chain, three nodes and their three nats-servers …")
-    stack = Stack(folder, usual_ports=True)
+    stack = Stack(folder / "run", logs=folder / "logs", usual_ports=True)
     try:
         await stack.start()
         await _prepare(stack, console)
@@ -139,14 +141,14 @@ async def _show(console: Console, folder: Path, state: State) -> None:
         [(each.name, each.user_name, await _link(folder, each.org_id, each.user, urls)) for each in ORGANISATIONS]
     )
     console.line()
-    console.line(f"A task waits for you at {SUPPLIER.name}: approve or reject the order.")
+    console.line(f"The first task waits at {SUPPLIER.name}: approve or reject the order.")
     console.line(f"Documents to send on: {DOCUMENTS}")
     console.line("`make down` stops everything.")
 
 
 async def _link(folder: Path, org_id: str, username: str, urls: dict[str, str]) -> str:
     url = urls[org_id]
-    password = (folder / org_id / "admin-password").read_text().strip()
+    password = (folder / "run" / org_id / "admin-password").read_text().strip()
     async with Client(url) as admin:
         await admin.sign_in(ADMIN, password)
         made: dict[str, Any] = await admin.post(f"/users/{username}/links")

@@ -1,6 +1,5 @@
 """`make demo`: start three organisations, let them do business, audit the result, forge it, stop everything."""
 
-import asyncio
 import contextlib
 import fcntl
 import json
@@ -13,8 +12,8 @@ from typing import Any
 from tallystick.core import canonical
 from tallystick.core.errors import Unavailable
 
-from . import auditor, report
-from .cast import ORGANISATIONS
+from . import auditor, forging, report
+from .cast import BUYER, ORGANISATIONS
 from .console import RED, Console
 from .documents import Document, Documents, gather
 from .people import staff
@@ -64,7 +63,8 @@ async def _perform(script: Script, documents: Documents, folders: Mapping[str, P
     console.title("Everything is stopped; the auditor works from the files alone")
     as_written = _as_scripted(played.ending, script, console)
     honest = await auditor.verify_all(console, played.bundles, played.trust, NAMES)
-    caught = await auditor.forge(console, folders, played.bundles, played.trust)
+    cheat = folders["run"] / BUYER.org_id
+    caught = await forging.show(console, folders["evidence"] / auditor.TOGETHER, played.trust, cheat)
     console.line()
     held = as_written and honest and caught
     console.line(f"Evidence: {folders['evidence']}; logs: {folders['logs']}")
@@ -100,20 +100,10 @@ async def _save(people: Sequence[Staff], execution_id: str, folder: Path) -> dic
     """Each organisation's evidence in its own file, in canonical form."""
     saved = {}
     for who in people:
-        bundle = await _whole(who, execution_id, len(people))
+        bundle = await who.client.get(f"/executions/{execution_id}/evidence")
         saved[who.org_id] = folder / f"{who.org_id}.json"
         saved[who.org_id].write_bytes(canonical.encode(bundle))
     return saved
-
-
-async def _whole(who: Staff, execution_id: str, participants: int) -> dict[str, Any]:
-    """The bundle, once the other participants' two anchors each have arrived, or after ten seconds as it is."""
-    for _ in range(50):
-        bundle: dict[str, Any] = await who.client.get(f"/executions/{execution_id}/evidence")
-        if len(bundle["anchors"]) >= 2 * participants:
-            break
-        await asyncio.sleep(0.2)
-    return bundle
 
 
 def _as_scripted(ending: Ending, script: Script, console: Console) -> bool:
@@ -128,7 +118,7 @@ def _as_scripted(ending: Ending, script: Script, console: Console) -> bool:
 @contextlib.contextmanager
 def alone(folder: Path) -> Iterator[None]:
     """One run a folder at a time: a second would empty it under the first. The lock ends with the process."""
-    folder.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     with (folder / "lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -143,5 +133,5 @@ def _fresh(folder: Path) -> dict[str, Path]:
     for path in made.values():
         shutil.rmtree(path, ignore_errors=True)
         path.mkdir(parents=True)
-    made["run"].chmod(0o700)  # secrets live below; the evidence is for anyone
+    made["run"].chmod(0o700)  # secrets live below
     return made

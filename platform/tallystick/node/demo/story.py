@@ -20,7 +20,7 @@ from .script import DOCUMENT_OF, Script
 
 ENDED = frozenset({"completed", "failed", "terminated"})
 CONFIRMED = "confirmed"
-WITHIN = 60.0
+WITHIN = 120.0  # seconds without any progress; a step takes a fraction of one
 
 Item = Mapping[str, Any]
 Narrate = Callable[[str, str], None]  # (org_id, what happened)
