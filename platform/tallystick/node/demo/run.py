@@ -1,5 +1,6 @@
 """`make demo`: start three organisations, let them do business, audit the result, forge it, stop everything."""
 
+import asyncio
 import contextlib
 import fcntl
 import json
@@ -100,10 +101,20 @@ async def _save(people: Sequence[Staff], execution_id: str, folder: Path) -> dic
     """Each organisation's evidence in its own file, in canonical form."""
     saved = {}
     for who in people:
-        bundle = await who.client.get(f"/executions/{execution_id}/evidence")
+        bundle = await _whole(who, execution_id, len(people))
         saved[who.org_id] = folder / f"{who.org_id}.json"
         saved[who.org_id].write_bytes(canonical.encode(bundle))
     return saved
+
+
+async def _whole(who: Staff, execution_id: str, participants: int) -> dict[str, Any]:
+    """The bundle, once the other participants' two anchors each have arrived, or after ten seconds as it is."""
+    for _ in range(50):
+        bundle: dict[str, Any] = await who.client.get(f"/executions/{execution_id}/evidence")
+        if len(bundle["anchors"]) >= 2 * participants:
+            break
+        await asyncio.sleep(0.2)
+    return bundle
 
 
 def _as_scripted(ending: Ending, script: Script, console: Console) -> bool:
