@@ -18,7 +18,8 @@ pytestmark = pytest.mark.skipif(BINARY is None, reason="needs Chromium (apt-get 
 @pytest.fixture
 def server() -> Iterator[str]:
     """The fakes behind a real Hypercorn, on a port of its own."""
-    command = [sys.executable, "-m", "hypercorn", "-b", "127.0.0.1:0", "node.portal.live_app:app"]
+    command = [sys.executable, "-m", "hypercorn", "--workers", "0", "-b", "127.0.0.1:0"]
+    command.append("node.portal.live_app:app")  # in one process: a killed parent leaves its workers behind
     environment = {**os.environ, "PYTHONPATH": str(TESTS)}
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment)
     try:
