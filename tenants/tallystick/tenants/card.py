@@ -145,6 +145,19 @@ def check_org_id(org_id: str) -> str:
     return org_id
 
 
+def check_identity(org_id: str, name: str, domain: str) -> None:
+    """Refuse an id, name or domain that no card could carry."""
+    check_org_id(org_id)
+    if not _is_name(name):
+        raise BadCard("name", "must have 1 to 200 printable characters and no space at either end")
+    if not _DOMAIN.match(domain):
+        raise BadCard("domain", "must be a lower-case domain name")
+
+
+def _is_name(text: str) -> bool:
+    return 0 < len(text) <= 200 and text.isprintable() and text == text.strip()
+
+
 def _card(payload: dict[str, Any]) -> Card:
     if payload.get("v") != VERSION:
         raise UnknownVersion("the card has a version that is not known here")
@@ -155,12 +168,10 @@ def _card(payload: dict[str, Any]) -> Card:
 
 
 def _check(card: Card) -> None:
-    check_org_id(card.id)
+    check_identity(card.id, card.name, card.domain)
     rules = {
         "iss": card.iss == card.id,
         "iat": card.iat > 0,
-        "name": 0 < len(card.name) <= 200 and card.name.isprintable() and card.name == card.name.strip(),
-        "domain": bool(_DOMAIN.match(card.domain)),
         "endpoint_url": _is_url(card.endpoint_url, {"http", "https"}),
         "capabilities": _are_capabilities(card.capabilities),
         "public_key": bool(_HEX_KEY.match(card.public_key)),

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from tallystick.core.errors import Unavailable
+from tallystick.node.client import until
 from tallystick.node.demo.chain import CHAIN_ID, Chain, binary
-from tallystick.node.demo.client import until
 from tallystick.node.demo.processes import free_port
 
 ROOT = Path(__file__).parents[3]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tallystick.node.demo.client import until
+from tallystick.node.client import until
 
 TALLY = Path(sys.executable).with_name("tally")
 SEED_THAT_REFUSES_THE_ORDER = "3"

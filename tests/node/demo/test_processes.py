@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tallystick.core.errors import Unavailable
-from tallystick.node.demo.client import until
+from tallystick.node.client import until
 from tallystick.node.demo.processes import Running, born, free_port, spawn
 
 SERVE = "import time; print('ready at 7', flush=True); time.sleep(60)"

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tallystick.node.cli.evidence import fetch
-from tallystick.node.demo.client import Client, Refused
+from tallystick.node.client import Client, Refused
 from tallystick.node.demo.console import Console
 from tallystick.node.demo.resident import FOR_THE_READER, down, load, up
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tallystick.core import canonical
 from tallystick.core.errors import TallystickError
-from tallystick.node.demo.client import Client
+from tallystick.node.client import Client
 
 EPILOG = """\
 The file verifies without the node: tally verify FILE --trust trust.json

@@ -1,83 +1,126 @@
 """``tally init``: make an organisation's data folder, keys and first administrator."""
 
 import argparse
+import getpass
+import os
+import secrets
+import shutil
 import socket
+import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
 from tallystick.core.errors import Invalid
 from tallystick.node import settings as node_settings
 from tallystick.node.settings import Blockchain, Contracts, Settings
+from tallystick.tenants import card
 from tallystick.tenants.database import Database
 from tallystick.tenants.files import private_folder, write_private
 from tallystick.tenants.keystore import Keystore
-from tallystick.tenants.passphrase import read_passphrase
+from tallystick.tenants.passphrase import FILE_VARIABLE, VARIABLE, read_passphrase
 from tallystick.tenants.permissions import Role
 from tallystick.tenants.users import Users
 
+MAX_CONTRACTS = 10_000  # bytes; three addresses
+EPILOG = f"""\
+The keystore is encrypted under the passphrase in the file that {FILE_VARIABLE} names, or in {VARIABLE}.
+`tally node --data FOLDER` wants the same one.
+Exit status: 0 made, 1 refused (nothing is left behind), 2 wrong usage.
+"""
 
-def main(argv: list[str]) -> int:
-    """Make the folder; refuses one that holds an organisation already."""
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Make the folder whole or not at all; refuses one that holds anything already."""
     options = _parser().parse_args(argv)
-    password = options.admin_password_file.read_text().strip()
-    if (options.data / "settings.json").exists():
-        raise Invalid(f"{options.data} holds an organisation already", code="already_initialised")
-    private_folder(options.data)
+    if options.data.exists() and (not options.data.is_dir() or any(options.data.iterdir())):
+        raise Invalid(f"{options.data} is not empty; choose another folder", code="already_initialised")
     settings = _settings(options)
-    keystore = Keystore.create(settings.keystore_path, read_passphrase(), suite=settings.sealing_suite)
+    passphrase, password = read_passphrase(), _password(options)
+    private_folder(options.data.parent)
+    staging = options.data.with_name(f".{options.data.name}.{secrets.token_hex(8)}")
+    try:
+        keystore = _make(msgspec.structs.replace(settings, data_dir=staging), passphrase, options.admin, password)
+        staging.replace(options.data)
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+    print(f"{settings.name} ({settings.org_id}) is ready in {options.data}; its node will serve port {settings.port}")
+    print(f"root key {keystore.root.public_hex}")
+    print(f"Next: tally node --data {options.data}; then sign in as {options.admin}")
+    return 0
+
+
+def _make(settings: Settings, passphrase: str, admin: str, password: str) -> Keystore:
+    private_folder(settings.data_dir)
+    keystore = Keystore.create(settings.keystore_path, passphrase, suite=settings.sealing_suite)
     with Database(settings.database_path) as database:
         database.create_schema()
         users = Users(database, org_id=settings.org_id, session_secret=keystore.session_secret)
         users.create(
-            options.admin,
-            password=password,
-            roles=(Role.ADMINISTRATOR,),
-            language=options.language,
-            display_name=options.admin,
+            admin, password=password, roles=(Role.ADMINISTRATOR,), language=settings.language, display_name=admin
         )
-    write_private(options.data / "settings.json", node_settings.dump(settings))
-    print(f"{settings.name} ({settings.org_id}) is ready in {options.data}")
-    print(f"root key {keystore.root.public_hex}")
-    return 0
+    write_private(settings.data_dir / "settings.json", node_settings.dump(settings))
+    return keystore
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="tally init", description="Make an organisation's data folder and keys.")
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--org-id", required=True)
-    parser.add_argument("--name", required=True)
-    parser.add_argument("--domain", required=True)
-    parser.add_argument("--host", default="127.0.0.1")
-    parser.add_argument("--port", type=int, default=0)
-    parser.add_argument("--admin", default="admin")
-    parser.add_argument("--admin-password-file", type=Path, required=True)
-    parser.add_argument("--language", default="en")
-    parser.add_argument("--blockchain-url")
-    parser.add_argument("--chain-id", type=int)
-    parser.add_argument("--contracts", type=Path, help="JSON with org_registry, workflow_registry, execution_ledger")
+    parser = argparse.ArgumentParser(
+        prog="tally init", description=__doc__, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add("--data", type=Path, required=True, help="folder to make; only you may read it")
+    add("--org-id", required=True, help="the organisation's id among its partners, such as nordic-bearings")
+    add("--name", required=True, help="its name, as people write it")
+    add("--domain", required=True, help="its internet domain")
+    add("--host", default="127.0.0.1", help="address on which the node listens (default: %(default)s)")
+    add("--port", type=int, default=0, help="its port; chosen and kept when left out")
+    add("--admin", default="admin", help="the first administrator's user name (default: %(default)s)")
+    add("--admin-password-file", type=Path, help="file that holds their password; asked for when left out")
+    add("--language", choices=("en", "zh-CN"), default="en", help="their language (default: %(default)s)")
+    add("--blockchain-url", help="JSON-RPC endpoint of the chain; without one nothing is anchored")
+    add("--chain-id", type=int, help="the chain's id, when the file of contracts does not name it")
+    add("--contracts", type=Path, help="JSON with org_registry, workflow_registry and execution_ledger")
     return parser
 
 
 def _settings(options: argparse.Namespace) -> Settings:
-    blockchain = None
-    if options.blockchain_url:
-        contracts = msgspec.json.decode(options.contracts.read_bytes())
-        blockchain = Blockchain(
-            blockchain_url=options.blockchain_url,
-            chain_id=options.chain_id or contracts["chain_id"],
-            contracts=Contracts(**{name: contracts[name] for name in Contracts.__struct_fields__}),
-        )
+    if not 0 <= options.port < 2**16:
+        raise Invalid(f"there is no port {options.port}", code="bad_settings")
+    card.check_identity(options.org_id, options.name, options.domain)
     return Settings(
         org_id=options.org_id,
         name=options.name,
         domain=options.domain,
         host=options.host,
         port=options.port or _free_port(options.host),
-        blockchain=blockchain,
+        blockchain=_blockchain(options) if options.blockchain_url else None,
         language=options.language,
-        data_dir=options.data.resolve(),
     )
+
+
+def _blockchain(options: argparse.Namespace) -> Blockchain:
+    if options.contracts is None:
+        raise Invalid("--blockchain-url needs --contracts", code="bad_settings")
+    try:
+        with options.contracts.open("rb") as file:
+            found = msgspec.json.decode(file.read(MAX_CONTRACTS), type=dict[str, Any])
+        chain_id = options.chain_id or found.get("chain_id")
+        wanted = {"blockchain_url": options.blockchain_url, "chain_id": chain_id}
+        contracts = {name: found.get(name) for name in Contracts.__struct_fields__}
+        return msgspec.convert({**wanted, "contracts": contracts}, Blockchain)
+    except msgspec.MsgspecError as error:
+        raise Invalid(f"{options.contracts}: {error}", code="bad_settings") from error
+
+
+def _password(options: argparse.Namespace) -> str:
+    if options.admin_password_file:
+        text: str = options.admin_password_file.read_text(encoding="utf-8")
+        return text.rstrip("\r\n")
+    if not os.isatty(sys.stdin.fileno()):
+        raise Invalid("there is no terminal to ask for a password; give --admin-password-file", code="no_password")
+    return getpass.getpass(f"password for {options.admin}: ")
 
 
 def _free_port(host: str) -> int:

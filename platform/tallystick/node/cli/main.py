@@ -11,6 +11,8 @@ from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from typing import NamedTuple
 
+from tallystick.core.errors import TallystickError
+
 
 class Command(NamedTuple):
     """Where a command's `main(argv) -> exit status` lives, and its line in the help text."""
@@ -29,12 +31,13 @@ COMMANDS = {
     "verify": Command("tallystick.ledger.audit.command", "check an evidence bundle, trusting no node"),
     "doctor": Command("tallystick.node.cli.doctor", "say what this machine has, lacks, and how to mend it"),
 }
+REFUSED = 1
 USAGE = 2
 INTERRUPTED = 130
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command that `argv` names; return its exit status, 2 for wrong usage."""
+    """Run the command that `argv` names; return its exit status, 1 when it cannot be done, 2 for wrong usage."""
     name, *rest = list(sys.argv[1:] if argv is None else argv) or ["--help"]
     if name in {"-h", "--help", "help"}:
         print(help_text())
@@ -52,6 +55,12 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise
         print(lacking(name, error.name), file=sys.stderr)
         return USAGE
+    except TallystickError as error:
+        print(f"tally {name}: {error}", file=sys.stderr)
+        return REFUSED
+    except OSError as error:
+        print(f"tally {name}: {error.filename or ''}: {error.strerror or error}", file=sys.stderr)
+        return REFUSED
     except KeyboardInterrupt:
         return INTERRUPTED
 

@@ -7,10 +7,10 @@ from typing import Any
 import msgspec
 
 from tallystick.core.errors import Unavailable
+from tallystick.node.client import Client
 from tallystick.tenants.files import read_private, write_private
 
 from .cast import ORGANISATIONS, SUPPLIER
-from .client import Client
 from .console import Console
 from .documents import gather
 from .people import staff

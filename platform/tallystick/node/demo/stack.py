@@ -17,12 +17,12 @@ from types import TracebackType
 from typing import Any, Self
 
 from tallystick.core.errors import Unavailable
+from tallystick.node.client import Client
 from tallystick.tenants.files import private_folder, write_private
 
 from . import contracts
 from .cast import ORGANISATIONS, Organisation
 from .chain import Chain, binary
-from .client import Client
 from .processes import Running, free_port, spawn
 
 ROOT = Path(__file__).parents[4]

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tallystick.core.errors import Unavailable
+from tallystick.node.client import POLL, Client, Refused, until
 
-from .client import POLL, Client, Refused, until
 from .documents import Document
 from .script import DOCUMENT_OF, Script
 

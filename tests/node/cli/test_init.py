@@ -1,0 +1,90 @@
+"""`tally init` makes an organisation whole, or says why not and leaves nothing behind."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tallystick.node import settings as node_settings
+from tallystick.node.cli import main as cli
+from tallystick.tenants.keystore import Keystore
+
+PASSPHRASE = "a!b@c$d()e*_,/:;=?@ff[]22 密码"
+
+
+@pytest.fixture
+def words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What makes an organisation."""
+    monkeypatch.setenv("TALLYSTICK_PASSPHRASE", PASSPHRASE)
+    tmp_path.chmod(0o700)
+    (tmp_path / "password").write_text(PASSPHRASE + "\n", encoding="utf-8")
+    names = ["--org-id", "huaxia", "--name", "华夏 汽车 a!b@c$", "--domain", "huaxia.example"]
+    return ["init", "--data", str(tmp_path / "org"), "--admin-password-file", str(tmp_path / "password"), *names]
+
+
+def left(tmp_path: Path) -> list[str]:
+    return sorted(path.name for path in tmp_path.iterdir())
+
+
+def test_an_organisation_is_made(words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(words) == 0
+    settings = node_settings.load(tmp_path / "org")
+    assert (settings.org_id, settings.name, settings.blockchain) == ("huaxia", "华夏 汽车 a!b@c$", None)
+    keystore = Keystore.open(settings.keystore_path, PASSPHRASE)
+    assert keystore.root.public_hex in capsys.readouterr().out
+    assert all(path.stat().st_mode & 0o077 == 0 for path in [tmp_path / "org", *(tmp_path / "org").iterdir()])
+
+
+def test_a_second_time_changes_nothing(words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    cli.main(words)
+    before = {path: path.read_bytes() for path in (tmp_path / "org").iterdir()}
+    assert cli.main(words) == cli.REFUSED
+    assert "is not empty" in capsys.readouterr().err
+    assert before == {path: path.read_bytes() for path in (tmp_path / "org").iterdir()}
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (["--org-id", "Bad Id/.."], "id must be"),
+        (["--name", " x"], "name must have"),
+        (["--domain", "no domain"], "domain must be"),
+        (["--port", "70000"], "no port 70000"),
+        (["--blockchain-url", "http://127.0.0.1:8545"], "needs --contracts"),
+        (["--admin-password-file", "/nowhere/at/all"], "/nowhere/at/all: No such file"),
+        (["--admin", ""], "user"),
+    ],
+)
+def test_what_is_wrong_is_named(
+    words: list[str], tmp_path: Path, more: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main([*words, *more]) == cli.REFUSED
+    assert said in capsys.readouterr().err
+    assert left(tmp_path) == ["password"]
+
+
+def test_a_weak_password_leaves_nothing(words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "password").write_text("short")
+    assert cli.main(words) == cli.REFUSED
+    said = capsys.readouterr().err
+    assert "a password has" in said
+    assert "short" not in said
+    assert left(tmp_path) == ["password"]
+
+
+@pytest.mark.parametrize("missing", ["org_registry", "execution_ledger"])
+def test_contracts_must_be_named(
+    words: list[str], tmp_path: Path, missing: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = dict.fromkeys(("org_registry", "workflow_registry", "execution_ledger"), "0x" + "1" * 40)
+    del found[missing]
+    (tmp_path / "contracts").write_text(json.dumps({**found, "chain_id": 31337}))
+    more = ["--blockchain-url", "http://127.0.0.1:8545", "--contracts", str(tmp_path / "contracts")]
+    assert cli.main([*words, *more]) == cli.REFUSED
+    assert "$.contracts" in capsys.readouterr().err
+    assert left(tmp_path) == ["contracts", "password"]
+
+
+def test_a_node_without_a_folder_says_what_to_do(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["node", "--data", str(tmp_path / "none")]) == cli.REFUSED
+    assert "run tally init first" in capsys.readouterr().err
