@@ -28,18 +28,35 @@ def test_an_agreement_is_read(document: dict[str, Any]) -> None:
     assert agreement.participant("mallory") is None
 
 
-def test_with_a_chain(document: dict[str, Any]) -> None:
+@pytest.fixture
+def anchored(document: dict[str, Any]) -> dict[str, Any]:
     address = "0x" + "0" * 40
     document["anchoring"] = {
         "chain_id": 31337,
         "org_registry": address,
         "workflow_registry": address,
         "execution_ledger": address,
-        "start_anchor": "required",
+        "workflow_salt": "AAAAAAAAAAAAAAAAAAAAAA",
+        "start_anchor": "best_effort",
     }
-    anchoring = agreements.read(document).anchoring
-    assert anchoring is not None
-    assert anchoring.start_anchor == "required"
+    return document
+
+
+def test_what_is_registered_is_salted_and_of_the_definition_alone(
+    document: dict[str, Any], anchored: dict[str, Any]
+) -> None:
+    name = agreements.workflow_hash(agreements.read(anchored))
+    assert name == tagged("tallystick/workflow/v1", "A" * 22, anchored["definition"])
+    assert agreements.workflow_hash(agreements.read({**anchored, "salt": "B" * 22})) == name
+    anchored["anchoring"]["workflow_salt"] = "B" * 21 + "A"
+    assert agreements.workflow_hash(agreements.read(anchored)) != name
+    assert agreements.workflow_hash(agreements.read({**document, "anchoring": None})) is None
+
+
+def test_a_start_that_waits_for_its_anchor_is_no_part_of_version_1(anchored: dict[str, Any]) -> None:
+    anchored["anchoring"]["start_anchor"] = "required"
+    with pytest.raises(Invalid, match="start_anchor"):
+        agreements.read(anchored)
 
 
 def test_hashes(document: dict[str, Any]) -> None:

@@ -57,6 +57,7 @@ class Party:
     chain: Chain
     contracts: Contracts
     account: Account = field(default_factory=new_account)
+    log_key: Account = field(default_factory=new_account)
     salt: bytes = field(default_factory=lambda: secrets.token_bytes(32))
     tree: Tree = field(default_factory=lambda: Tree(keccak))
     leaves: InMemoryLeaves = field(default_factory=InMemoryLeaves)
@@ -76,12 +77,12 @@ class Party:
             confirmations=confirmations,
         )
         kept = submissions or self.submissions
-        return OrgLedger(settings, self.account, self.salt, kept, self.leaves, clock=self.clock)
+        return OrgLedger(settings, self.account, self.log_key, self.salt, kept, self.leaves, clock=self.clock)
 
     async def register(self) -> None:
         """Put the organisation and its log key on the chain by hand."""
         await self.send(self.contracts.org_registry, calls.create_org(self.salt))
-        await self.send(self.contracts.org_registry, calls.add_log_key(self.org, self.account.address))
+        await self.send(self.contracts.org_registry, calls.add_log_key(self.org, self.log_key.address))
 
     async def send(self, to: str, data: bytes) -> None:
         """Send one transaction and wait for it."""
@@ -105,7 +106,7 @@ class Party:
 
     def sign(self, head: Head) -> bytes:
         """Sign a head for this chain and ledger."""
-        return self.account.sign(head_digest(head, self.chain.chain_id, self.contracts.execution_ledger))
+        return self.log_key.sign(head_digest(head, self.chain.chain_id, self.contracts.execution_ledger))
 
     def anchor(self, old: int) -> bytes:
         """Give the call that anchors the whole tree."""

@@ -190,7 +190,7 @@ async def test_a_chain_that_came_back_older_gets_the_log_again(party: Make) -> N
 async def test_another_chain_is_refused(party: Make, anvil: Anvil) -> None:
     one = await party()
     settings = LedgerSettings(blockchain_url=anvil.url, chain_id=1, contracts=one.contracts)
-    ledger = OrgLedger(settings, one.account, one.salt, one.submissions, one.leaves)
+    ledger = OrgLedger(settings, one.account, one.log_key, one.salt, one.submissions, one.leaves)
     with pytest.raises(WrongChain):
         await ledger.step()
     assert not await one.submissions.unsettled()

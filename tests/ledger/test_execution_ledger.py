@@ -119,7 +119,7 @@ async def test_a_signature_for_another_chain_or_ledger_does_not_count(one: Party
     one.grow()
     head, ledger = one.head(3), one.contracts.execution_ledger
     for digest in (head_digest(head, 1, ledger), head_digest(head, one.chain.chain_id, one.contracts.org_registry)):
-        data = calls.anchor(head, one.tree.consistency(3), one.account.sign(digest))
+        data = calls.anchor(head, one.tree.consistency(3), one.log_key.sign(digest))
         assert (await _refused(one, data)).startswith("ExecutionLedgerInvalidSigner")
 
 
@@ -136,7 +136,7 @@ async def test_a_signature_has_one_form_only(one: Party) -> None:
 @pytest.mark.parametrize("end", ["retire", "revoke"])
 async def test_a_closed_key_anchors_no_more_and_what_it_anchored_stays(one: Party, end: str) -> None:
     anchored = one.tree.root()
-    key_id = await one.chain.view(one.contracts.org_registry, ORG_REGISTRY, "keyIdOf", 1, 1, unhex(one.account.address))
+    key_id = await one.chain.view(one.contracts.org_registry, ORG_REGISTRY, "keyIdOf", 1, 1, unhex(one.log_key.address))
     values = (one.org, key_id) if end == "retire" else (one.org, key_id, 1)
     await one.send(one.contracts.org_registry, ORG_REGISTRY.call(end, *values))
     one.grow()
@@ -190,6 +190,8 @@ async def test_direct_executions_start_and_complete_once(one: Party, party: Make
     worker, ledger = await party(), one.contracts.execution_ledger
     execution, workflow, result = (bytes([n]) * 32 for n in (1, 2, 3))
     start = EXECUTION_LEDGER.call("startExecution", one.org, execution, workflow, worker.account.address)
+    assert (await _refused(one, start)).startswith("ExecutionLedgerInvalidSigner")  # the payer is no log key yet
+    await one.send(one.contracts.org_registry, calls.add_log_key(one.org, one.account.address))
     assert (await _refused(worker, start)).startswith("ExecutionLedgerInvalidSigner")
     await one.send(ledger, start)
     assert (await _refused(one, start)).startswith("ExecutionLedgerAlreadyStarted")
@@ -231,7 +233,7 @@ async def test_two_heads_of_one_size_are_put_on_record_for_good(one: Party, part
 
 async def test_revoking_the_key_hides_no_equivocation(one: Party, party: Make) -> None:
     reporter = await party()
-    key_id = await one.chain.view(one.contracts.org_registry, ORG_REGISTRY, "keyIdOf", 1, 1, unhex(one.account.address))
+    key_id = await one.chain.view(one.contracts.org_registry, ORG_REGISTRY, "keyIdOf", 1, 1, unhex(one.log_key.address))
     await one.send(one.contracts.org_registry, ORG_REGISTRY.call("revoke", one.org, key_id, 1))
     real = Head(org=one.org, epoch=0, old_size=0, new_size=3, root=one.tree.root(3))
     fork = msgspec.structs.replace(real, root=bytes([1]) * 32)

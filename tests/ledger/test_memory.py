@@ -1,58 +1,16 @@
-"""The in-memory store keeps the port's promises; a node's store inherits these tests and gives its own fixture."""
+"""The in-memory store keeps the port's promises."""
 
-import msgspec
 import pytest
 
+from support.submissions import SubmissionStoreContract
 from tallystick.ledger.memory import InMemorySubmissions
-from tallystick.ledger.ports import Attempt, Submission, SubmissionStore
-
-ATTEMPT = Attempt(raw=b"\xff\x00", transaction_hash="0x01", gas=1, max_fee=2, priority_fee=1, at=3)
+from tallystick.ledger.ports import SubmissionStore
 
 
-def _submission(key: str, **changes: object) -> Submission:
-    return msgspec.structs.replace(Submission(key=key, to="0x", data=b"\x80", since=1), **changes)
-
-
-class TestSubmissionStore:
-    """One contract, every implementation."""
+class TestInMemorySubmissions(SubmissionStoreContract):
+    """The contract, kept in memory."""
 
     @pytest.fixture
     def store(self) -> SubmissionStore:
         """Give an empty store."""
         return InMemorySubmissions()
-
-    async def test_what_was_saved_is_found_and_replaced_by_key(self, store: SubmissionStore) -> None:
-        assert await store.get("a") is None
-        first = _submission("a", attempts=(ATTEMPT,))
-        await store.save(first)
-        assert await store.get("a") == first
-        changed = msgspec.structs.replace(first, state="sent", nonce=0)
-        await store.save(changed)
-        assert await store.get("a") == changed
-        assert list(await store.unsettled()) == [changed]
-
-    async def test_unsettled_ones_come_in_the_order_of_their_nonces(self, store: SubmissionStore) -> None:
-        await store.save(_submission("later", since=2))
-        await store.save(_submission("earlier", since=1))
-        await store.save(_submission("nine", state="sent", nonce=9))
-        await store.save(_submission("zero", state="mined", nonce=0))
-        await store.save(_submission("done", state="confirmed", nonce=1))
-        await store.save(_submission("failed", state="failed"))
-        assert [one.key for one in await store.unsettled()] == ["zero", "nine", "earlier", "later"]
-
-    async def test_settled_ones_come_newest_first(self, store: SubmissionStore) -> None:
-        for nonce in range(12):
-            await store.save(_submission(f"{nonce}", state="confirmed", nonce=nonce))
-        assert [one.nonce for one in await store.settled(3)] == [11, 10, 9]
-
-    async def test_the_smallest_anchor_above_covers_a_leaf(self, store: SubmissionStore) -> None:
-        for size in (9, 3, 6):
-            await store.save(_submission(f"anchor:0:{size}", log_epoch=0, log_size=size))
-        await store.save(_submission("anchor:0:4", log_epoch=0, log_size=4, state="failed"))
-        await store.save(_submission("anchor:1:4", log_epoch=1, log_size=4))
-        covers = {index: await store.covering(0, index) for index in (0, 2, 3, 5, 8, 9)}
-        sizes = [one.log_size if one else None for one in covers.values()]
-        assert sizes == [3, 3, 6, 6, 9, None]
-        other = await store.covering(1, 3)
-        assert other is not None
-        assert other.key == "anchor:1:4"

@@ -44,7 +44,7 @@ async def test_an_organisation_is_created_once_and_by_its_administrator_only(par
 async def test_only_the_administrator_touches_keys(party: Make) -> None:
     one, other = await party(), await party()
     await one.register()
-    key_id = await _view(one, "keyIdOf", 1, 1, unhex(one.account.address))
+    key_id = await _view(one, "keyIdOf", 1, 1, unhex(one.log_key.address))
     for name, values in {
         "addKey": (one.org, 1, 1, unhex(other.account.address)),
         "retire": (one.org, key_id),
@@ -57,7 +57,7 @@ async def test_only_the_administrator_touches_keys(party: Make) -> None:
 async def test_windows_open_and_close_once(party: Make) -> None:
     one = await party()
     await one.register()
-    key = unhex(one.account.address)
+    key = unhex(one.log_key.address)
     key_id = await _view(one, "keyIdOf", 1, 1, key)
     assert (await _refusal(one, "addKey", one.org, 1, 1, key)).startswith("OrgRegistryKeyExists")
     await _send(one, "retire", one.org, key_id)

@@ -15,7 +15,7 @@ async def test_a_workflow_is_registered_once_per_organisation(party: Make) -> No
     for each in (other, one):  # the other was first, and that takes nothing away
         await each.register()
         await each.send(registry, calls.register_workflow(each.org, HASH))
-        assert await calls.workflow_registered(each.chain, registry, each.org, HASH)
+        assert await calls.workflow_registered(each.chain, registry, each.org, HASH) is not None
     assert (await one.refusal(registry, calls.register_workflow(one.org, HASH))).startswith(
         "WorkflowRegistryAlreadyRegistered"
     )

@@ -25,7 +25,7 @@ class Anchoring:
         chain: Chain,
         contracts: Contracts,
         submitter: Submitter,
-        account: Account,
+        log_key: Account,
         org: bytes,
         submissions: SubmissionStore,
         leaves: LeafStore,
@@ -36,7 +36,7 @@ class Anchoring:
         self._chain = chain
         self._ledger = contracts.execution_ledger
         self._submitter = submitter
-        self._account = account
+        self._log_key = log_key
         self._org = org
         self._submissions = submissions
         self._clock = clock
@@ -53,7 +53,7 @@ class Anchoring:
         head = self.log.extending(self._org, on_chain)
         if head.new_size == head.old_size:
             return
-        signature = self._account.sign(head_digest(head, self._chain.chain_id, self._ledger))
+        signature = self._log_key.sign(head_digest(head, self._chain.chain_id, self._ledger))
         path = self.log.tree.consistency(head.old_size, head.new_size)
         await self._submitter.submit(
             Submission(

@@ -109,10 +109,10 @@ async def is_log_key(chain: Chain, registry: str, org: bytes, signer: str) -> bo
     return bool(await chain.view(registry, ORG_REGISTRY, "isLogKey", org, signer))
 
 
-async def workflow_registered(chain: Chain, registry: str, org: bytes, workflow_hash: bytes) -> bool:
-    """Whether the organisation registered the workflow."""
-    block, _ = await chain.view(registry, WORKFLOW_REGISTRY, "registrationOf", org, workflow_hash)
-    return bool(block)
+async def workflow_registered(chain: Chain, registry: str, org: bytes, workflow_hash: bytes) -> int | None:
+    """When the organisation registered the workflow (seconds since 1970, by the block's time); None if it has not."""
+    block, time = await chain.view(registry, WORKFLOW_REGISTRY, "registrationOf", org, workflow_hash)
+    return int(time) if block else None
 
 
 async def log_of(chain: Chain, ledger: str, org: bytes) -> Log:

@@ -23,6 +23,7 @@ class Registration:
         submitter: Submitter,
         *,
         admin: str,
+        log_key: str,
         salt: bytes,
         clock: Callable[[], int],
     ) -> None:
@@ -30,6 +31,7 @@ class Registration:
         self._contracts = contracts
         self._submitter = submitter
         self._admin = admin
+        self._log_key = log_key
         self._salt = salt
         self._clock = clock
         self.org = calls.org_id(admin, salt)
@@ -37,7 +39,7 @@ class Registration:
     async def complete(self) -> bool:
         """Whether heads that we sign count already."""
         registry = self._contracts.org_registry
-        return await calls.was_log_key(self._chain, registry, self.org, self._admin)
+        return await calls.was_log_key(self._chain, registry, self.org, self._log_key)
 
     async def advance(self) -> bool:
         """Queue the next step that is missing; True when none is."""
@@ -46,21 +48,21 @@ class Registration:
         if admin == NOBODY:
             await self._queue("org", registry, calls.create_org(self._salt))
             return False
-        if not await calls.was_log_key(self._chain, registry, self.org, self._admin):
-            await self._queue(f"log-key:{self._admin.lower()}", registry, calls.add_log_key(self.org, self._admin))
+        if not await calls.was_log_key(self._chain, registry, self.org, self._log_key):
+            await self._queue(f"log-key:{self._log_key.lower()}", registry, calls.add_log_key(self.org, self._log_key))
             return False
-        if not await calls.is_log_key(self._chain, registry, self.org, self._admin):
+        if not await calls.is_log_key(self._chain, registry, self.org, self._log_key):
             raise WrongChain("our log key is retired or revoked", code="log_key_closed")
         return True
 
-    async def workflow(self, workflow_hash: bytes) -> bool:
-        """Queue a workflow's registration; True when it is on the chain."""
+    async def workflow(self, workflow_hash: bytes) -> int | None:
+        """Queue a workflow's registration; once it is on the chain, its time there (seconds since 1970)."""
         registry = self._contracts.workflow_registry
-        if await calls.workflow_registered(self._chain, registry, self.org, workflow_hash):
-            return True
-        data = calls.register_workflow(self.org, workflow_hash)
-        await self._queue(f"workflow:{to_hex(workflow_hash)}", registry, data)
-        return False
+        time = await calls.workflow_registered(self._chain, registry, self.org, workflow_hash)
+        if time is None:
+            data = calls.register_workflow(self.org, workflow_hash)
+            await self._queue(f"workflow:{to_hex(workflow_hash)}", registry, data)
+        return time
 
     async def _queue(self, key: str, to: str, data: bytes) -> None:
         await self._submitter.submit(Submission(key=key, to=to, data=data, since=self._clock()))

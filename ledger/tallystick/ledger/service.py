@@ -60,6 +60,7 @@ class OrgLedger:
         self,
         settings: LedgerSettings,
         account: Account,
+        log_key: Account,
         salt: bytes,
         submissions: SubmissionStore,
         leaves: LeafStore,
@@ -80,10 +81,16 @@ class OrgLedger:
             bump_after_ms=settings.bump_after_ms,
         )
         self._registration = Registration(
-            self.chain, settings.contracts, self._submitter, admin=account.address, salt=salt, clock=clock
+            self.chain,
+            settings.contracts,
+            self._submitter,
+            admin=account.address,
+            log_key=log_key.address,
+            salt=salt,
+            clock=clock,
         )
         self._anchoring = Anchoring(
-            *(self.chain, settings.contracts, self._submitter, account, self._registration.org, submissions, leaves),
+            *(self.chain, settings.contracts, self._submitter, log_key, self._registration.org, submissions, leaves),
             clock=clock,
         )
         self._round = asyncio.Lock()
@@ -95,7 +102,7 @@ class OrgLedger:
 
     @property
     def address(self) -> str:
-        """The account that administers the organisation and signs its heads."""
+        """The account that administers the organisation and pays; heads are signed by its log key."""
         return self._account.address
 
     async def step(self) -> None:
@@ -112,9 +119,14 @@ class OrgLedger:
         """Whether heads that we sign count."""
         return await self._registration.complete()
 
-    async def register_workflow(self, workflow_hash: str) -> bool:
-        """Queue ``registerTrustedWorkflow`` once; True when the chain has it. Call again until it does."""
-        return await self._registration.workflow(_word(workflow_hash)) if await self.registered() else False
+    async def register_workflow(self, workflow_hash: str) -> int | None:
+        """Queue ``registerTrustedWorkflow`` once; its time on the chain (seconds since 1970) as soon as it has one."""
+        return await self._registration.workflow(_word(workflow_hash)) if await self.registered() else None
+
+    async def workflow_registered(self, org: str, workflow_hash: str) -> int | None:
+        """When any organisation registered a workflow (seconds since 1970), if it has."""
+        registry = self._contracts.workflow_registry
+        return await calls.workflow_registered(self.chain, registry, _word(org), _word(workflow_hash))
 
     async def anchor_of(self, index: int) -> Submission | None:
         """The anchor that covers a leaf, and its state."""

@@ -56,13 +56,18 @@ class Limits(_Wire, frozen=True):
 
 
 class Anchoring(_Wire, frozen=True):
-    """Where and how the execution is anchored; addresses as ``0x…``."""
+    """Where and how the execution is anchored; addresses as ``0x…``.
+
+    ``workflow_salt`` (base64url, 16 bytes) keeps :func:`workflow_hash`, which stands on the chain, from telling
+    anything about the definition. Version 1 knows best effort only: work never waits for the chain.
+    """
 
     chain_id: int
     org_registry: str
     workflow_registry: str
     execution_ledger: str
-    start_anchor: Literal["best_effort", "required"] = "best_effort"
+    workflow_salt: str
+    start_anchor: Literal["best_effort"] = "best_effort"
 
 
 class Agreement(_Wire, frozen=True):
@@ -97,6 +102,13 @@ class Agreement(_Wire, frozen=True):
 def agreement_hash(document: dict[str, Any]) -> str:
     """The hash that statements name as their audience."""
     return canonical.tagged("tallystick/agreement/v1", document)
+
+
+def workflow_hash(agreement: Agreement) -> str | None:
+    """What the initiator registers in ``WorkflowRegistry`` for the definition; None where nothing is anchored."""
+    if agreement.anchoring is None:
+        return None
+    return canonical.tagged("tallystick/workflow/v1", agreement.anchoring.workflow_salt, agreement.definition)
 
 
 def execution_id(agreement: str, initiator: str, nonce: str) -> str:

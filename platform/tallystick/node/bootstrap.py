@@ -8,14 +8,13 @@ from pathlib import Path
 from starlette.applications import Starlette
 
 from tallystick.node.accounts import UserAccounts
-from tallystick.node.anchoring.chainside import ChainSide
+from tallystick.node.anchoring.chainside import ChainSide, identity
 from tallystick.node.api.app import create_app
 from tallystick.node.links.link import Links
 from tallystick.node.links.settings import LinkSettings
 from tallystick.node.parts import Parts
 from tallystick.node.record.chunks import Chunks
 from tallystick.node.record.context import Context
-from tallystick.node.record.leaves import Leaves
 from tallystick.node.services.facade import Services
 from tallystick.node.services.organisation import link_partners
 from tallystick.node.settings import Settings
@@ -45,7 +44,7 @@ class Node:
             org_id=settings.org_id,
             keystore=keystore,
             chunks=Chunks(settings.data_dir / "chunks"),
-            leaves=Leaves(settings.org_id),
+            onchain=identity(settings.blockchain, keystore) if settings.blockchain else None,
         )
         bell, lock = Bell(), asyncio.Lock()
         users = Users(database, org_id=settings.org_id, session_secret=keystore.session_secret)

@@ -5,7 +5,6 @@ from typing import Any, Protocol
 
 import msgspec
 
-from tallystick.core.agreement import Anchoring
 from tallystick.ledger.audit.trust import Trust
 from tallystick.node.links.link import Links
 from tallystick.node.record.context import Context
@@ -21,8 +20,6 @@ class Chain(Protocol):
 
     @property
     def org(self) -> str | None: ...
-    @property
-    def anchoring(self) -> Anchoring | None: ...
     async def status(self) -> dict[str, Any]: ...
     async def proof_material(self, execution: str) -> list[dict[str, Any]]: ...
     async def trust(self, trust: Trust, anchors: list[Any]) -> Trust: ...

@@ -164,7 +164,8 @@ def _parties(members: dict[str, chains.Party], contracts: Contracts) -> Parties:
     participants = agreement_document(keys)["participants"]
     for one in participants:
         one["chain_org"] = "0x" + members[one["org_id"]].org.hex()
-    anchoring = {"chain_id": CHAIN_ID, **msgspec.to_builtins(contracts), "start_anchor": "best_effort"}
+    anchoring = {"chain_id": CHAIN_ID, **msgspec.to_builtins(contracts), "workflow_salt": "A" * 22}
+    anchoring["start_anchor"] = "best_effort"
     parties = Parties(participants=participants, anchoring=anchoring)
     parties.at = time.time_ns() // 1_000_000 - 60_000  # the chain's clock is the real one
     return parties

@@ -12,17 +12,19 @@ from typing import Any
 import msgspec
 from sqlmodel import col, select
 
-from tallystick.core.agreement import Anchoring
 from tallystick.core.errors import TallystickError
 from tallystick.ledger import header as headers
 from tallystick.ledger.accounts import Account
 from tallystick.ledger.audit.trust import Trust
-from tallystick.ledger.hashing import unhex
+from tallystick.ledger.contracts import org_id
+from tallystick.ledger.hashing import to_hex, unhex
 from tallystick.ledger.service import Contracts as LedgerContracts
 from tallystick.ledger.service import LedgerSettings, OrgLedger
 from tallystick.ledger.trust import chain_trust
 from tallystick.node.anchoring.stores import SqlLeaves, SqlSubmissions
+from tallystick.node.anchoring.workflows import Workflows
 from tallystick.node.record.context import Context
+from tallystick.node.record.onchain import OnChain
 from tallystick.node.record.outgoing import share_anchor
 from tallystick.node.settings import Blockchain, Settings
 from tallystick.node.work.bell import Bell
@@ -43,6 +45,7 @@ class ChainSide:
         self._blockchain = settings.blockchain
         self._database = database
         self._bell = bell
+        self._workflows = Workflows(database)
         self._trouble: str | None = None
         self._ledger = _ledger(settings.blockchain, context.keystore, database) if settings.blockchain else None
 
@@ -50,14 +53,6 @@ class ChainSide:
     def org(self) -> str | None:
         """Our 32-byte id in ``OrgRegistry`` (``0x…``)."""
         return self._ledger.org if self._ledger else None
-
-    @property
-    def anchoring(self) -> Anchoring | None:
-        """What agreements that we draft say about anchoring."""
-        if self._blockchain is None:
-            return None
-        contracts = msgspec.to_builtins(self._blockchain.contracts)
-        return Anchoring(chain_id=self._blockchain.chain_id, **contracts)
 
     async def run(self) -> None:
         """Anchor until cancelled; trouble with the chain is noted and passes."""
@@ -74,6 +69,7 @@ class ChainSide:
     async def _round(self, ledger: OrgLedger) -> None:
         try:
             await ledger.step()
+            await self._workflows.step(ledger, self._context.now())
             await self._share(ledger)
             self._trouble = None
         except TallystickError as error:
@@ -157,9 +153,24 @@ def _ledger(blockchain: Blockchain, keystore: Keystore, database: Database) -> O
         confirmations=blockchain.transaction_confirmation_blocks,
         gas_limit=blockchain.gas_limit,
     )
-    # Fixed by the root key: the same organisation has the same id on every chain.
-    salt = hashlib.sha256(b"tallystick/org-salt/v1" + keystore.root.public).digest()
-    return OrgLedger(settings, Account(keystore.chain_key), salt, SqlSubmissions(database), SqlLeaves(database))
+    admin, log_key = Account(keystore.chain_key), Account(keystore.log_key)
+    return OrgLedger(settings, admin, log_key, _salt(keystore), SqlSubmissions(database), SqlLeaves(database))
+
+
+def _salt(keystore: Keystore) -> bytes:
+    """Fixed by the root key: the same organisation has the same id on every chain."""
+    return hashlib.sha256(b"tallystick/org-salt/v1" + keystore.root.public).digest()
+
+
+def identity(blockchain: Blockchain, keystore: Keystore) -> OnChain:
+    """Who the holder of the keystore is on that chain."""
+    return OnChain(
+        org=to_hex(org_id(keystore.chain_address, _salt(keystore))),
+        log_key=keystore.log_address,
+        chain_id=blockchain.chain_id,
+        contracts=msgspec.to_builtins(blockchain.contracts),
+        secret=keystore.session_secret,
+    )
 
 
 def _contracts(blockchain: Blockchain) -> LedgerContracts:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from tallystick.core.keys import SigningKey
 from tallystick.node.record.chunks import Chunks
-from tallystick.node.record.leaves import Leaves
+from tallystick.node.record.onchain import OnChain
 from tallystick.tenants.keystore import Keystore
 
 
@@ -18,12 +18,18 @@ class Context:
     """Handed to every part that reads or writes the record."""
 
     def __init__(
-        self, *, org_id: str, keystore: Keystore, chunks: Chunks, leaves: Leaves, clock: Callable[[], int] = now_ms
+        self,
+        *,
+        org_id: str,
+        keystore: Keystore,
+        chunks: Chunks,
+        onchain: OnChain | None = None,
+        clock: Callable[[], int] = now_ms,
     ) -> None:
         self.org_id = org_id
         self.keystore = keystore
         self.chunks = chunks
-        self.leaves = leaves
+        self.onchain = onchain  # None: no chain, so nothing is anchored
         self.now = clock
 
     @property

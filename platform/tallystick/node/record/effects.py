@@ -14,7 +14,7 @@ from tallystick.core.entry import read as read_entry
 from tallystick.core.head import Head, sign_attestation
 from tallystick.core.statement import Statement
 from tallystick.core.statement import read as read_statement
-from tallystick.node.record import leaves
+from tallystick.node.record import onchain
 from tallystick.node.record.context import Context
 from tallystick.node.record.messages import AttestationMessage
 from tallystick.node.record.outgoing import post
@@ -121,7 +121,7 @@ class Effects:
         """Work begins: the start leaf anchors the log as of this entry."""
         self._notify("started", self.loaded.row.name)
         self.loaded.row.start_size = self.entry.seq + 1
-        self._leaf(leaves.START, "running", data_hash(list(self.said.commitments.values())), data_hash([]))
+        self._leaf(onchain.START, "running", data_hash(list(self.said.commitments.values())), data_hash([]))
 
     def closed(self, event: Event) -> None:
         """All is done: tasks end, we attest the closing head, and the completion leaf is due."""
@@ -135,7 +135,7 @@ class Effects:
         self._attest()
         if self.loaded.row.start_size is not None:
             inputs, results = self._all_commitments()
-            self._leaf(leaves.COMPLETION, event["status"], inputs, results)
+            self._leaf(onchain.COMPLETION, event["status"], inputs, results)
 
     def _attest(self) -> None:
         head = Head(
@@ -168,9 +168,10 @@ class Effects:
         return data_hash(inputs), data_hash(results)
 
     def _leaf(self, kind: int, status: str, inputs: str, results: str) -> None:
-        self.context.leaves.add(
+        onchain.add_leaf(
             self.session,
             self.loaded.agreement,
+            self.context.org_id,
             kind=kind,
             execution=self.entry.execution,
             agreement_hash=self.loaded.row.agreement_hash,

@@ -19,7 +19,7 @@ from tallystick.core.head import Head
 from tallystick.core.statement import Propose, Statement
 from tallystick.ledger import leaf as leaves
 from tallystick.ledger.hashing import unhex
-from tallystick.node.record import coordinator, openings, outgoing, store
+from tallystick.node.record import coordinator, onchain, openings, outgoing, store
 from tallystick.node.record import messages as m
 from tallystick.node.record.context import Context
 from tallystick.node.record.effects import Effects
@@ -43,6 +43,8 @@ def _agreement(session: Session, context: Context, partner: str, message: m.Agre
     mine = agreement.participant(context.org_id)
     if mine is None or agreement.key(context.org_id, context.signing_key.kid) is None:
         raise Invalid("agreement names other keys for us than ours", code="wrong_key")
+    onchain.check(agreement, context.org_id, context.onchain)
+    onchain.note_workflow(session, agreement, context.org_id, context.now())
 
 
 def _statement(session: Session, context: Context, partner: str, message: m.StatementMessage) -> None:

@@ -42,9 +42,14 @@ def draft(parts: Parts, source: dict[str, Any], compiled: dict[str, Any]) -> dic
         "quorums": {"hand_over": "majority", "amend": "all"},
         "limits": msgspec.to_builtins(Limits()),
         "retention_days": 3650,
-        "anchoring": msgspec.to_builtins(parts.chain.anchoring),
+        "anchoring": _anchoring(parts, compiled),
         "sealing_suite": parts.settings.sealing_suite,
     }
+
+
+def _anchoring(parts: Parts, compiled: dict[str, Any]) -> dict[str, Any] | None:
+    us = parts.context.onchain
+    return msgspec.to_builtins(us.anchoring(compiled)) if us else None
 
 
 def _participant(entry: dict[str, Any], cards: dict[str, Card]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from tallystick.core.agreement import Agreement
 from tallystick.core.definition.compile import compile_definition
 from tallystick.core.errors import Invalid, WrongState
 from tallystick.core.statement import Consent, Propose, Start, Terminate
-from tallystick.node.record import audience, outgoing, store
+from tallystick.node.record import audience, onchain, outgoing, store
 from tallystick.node.record.authoring import Saying, say
 from tallystick.node.record.messages import AgreementMessage
 from tallystick.node.services import views
@@ -36,6 +36,7 @@ class Collaborations(Service):
             compiled = compile_definition(definition, known)
             document = draft(self.parts, definition, compiled)
             name, agreement = store.put_agreement(session, document)
+            onchain.note_workflow(session, agreement, self.parts.context.org_id, self.parts.context.now())
             nonce = b64.encode(os.urandom(16))
             execution = agreements.execution_id(name, self.parts.context.org_id, nonce)
             loaded = store.create(session, name, agreement, execution, self.parts.context.now())
@@ -148,7 +149,13 @@ class Collaborations(Service):
 
     async def collaboration(self, who: User, collaboration_id: str) -> dict[str, Any]:
         """The status answer."""
-        return await self.read(who, lambda session: views.collaboration(store.load(session, collaboration_id)))
+
+        def work(session: Session) -> dict[str, Any]:
+            loaded = store.load(session, collaboration_id)
+            registration = onchain.workflow(session, loaded.agreement)
+            return {**views.collaboration(loaded), **views.on_chain(loaded, registration)}
+
+        return await self.read(who, work)
 
     async def agreement(self, who: User, collaboration_id: str) -> dict[str, Any]:
         """The agreement as signed."""

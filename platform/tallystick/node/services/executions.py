@@ -10,7 +10,7 @@ from tallystick.core import statement as statements
 from tallystick.core.head import read_attestation, read_head
 from tallystick.node.anchoring.stores import covering
 from tallystick.node.record import store
-from tallystick.node.record.leaves import START
+from tallystick.node.record.onchain import START
 from tallystick.node.services import views
 from tallystick.node.services.base import Service, bounded, cursor_values, page
 from tallystick.node.services.waiting import waits

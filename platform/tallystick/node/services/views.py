@@ -6,6 +6,7 @@ from tallystick.core.agreement import Agreement
 from tallystick.core.engine.state import State
 from tallystick.node.record.effects import task_key
 from tallystick.node.record.store import Loaded
+from tallystick.tenants.models.anchor import WorkflowRow
 from tallystick.tenants.models.record import NotificationRow, TaskRow
 
 _COLLABORATION_STATUS = {"running": "in_progress", "suspended": "in_progress", "cancelled": "terminated"}
@@ -43,6 +44,16 @@ def collaboration(loaded: Loaded) -> dict[str, Any]:
         "coordinator": row.coordinator,
         "initiator": agreement.initiator,
         "dispute": row.dispute,
+    }
+
+
+def on_chain(loaded: Loaded, row: WorkflowRow | None) -> dict[str, Any]:
+    """Where the definition is registered, as what, and when (milliseconds); null where it is not, or not yet."""
+    anchoring = loaded.agreement.anchoring
+    return {
+        "contract_address": anchoring.workflow_registry if anchoring else None,
+        "workflow_hash": row.workflow_hash if row else None,
+        "registration_time": row.registered_at if row else None,
     }
 
 

@@ -4,8 +4,10 @@ from typing import Any
 
 from sqlmodel import Session, col, select
 
-from tallystick.node.record import store
+from tallystick.node.anchoring.stores import covering
+from tallystick.node.record import onchain, store
 from tallystick.node.record.store import Loaded
+from tallystick.tenants.models.anchor import LeafRow
 from tallystick.tenants.models.record import InboxRow, OutboxRow, StatementRow, TaskRow
 
 
@@ -19,6 +21,7 @@ def waits(session: Session, org_id: str, execution_id: str) -> list[dict[str, An
         *_outbox(session, execution_id),
         *_statements(session, org_id, execution_id),
         *_inbox(session, execution_id),
+        *_chain(session, loaded),
     ]
 
 
@@ -68,6 +71,21 @@ def _statements(session: Session, org_id: str, execution_id: str) -> list[dict[s
 def _inbox(session: Session, execution_id: str) -> list[dict[str, Any]]:
     query = select(InboxRow).where(InboxRow.outcome == "wait", InboxRow.execution == execution_id)
     return [_item("message", row.partner, row.since, tried=row.reason) for row in session.exec(query)]
+
+
+def _chain(session: Session, loaded: Loaded) -> list[dict[str, Any]]:
+    """The chain holds nobody up; what is on its way there is told all the same."""
+    registration = onchain.workflow(session, loaded.agreement)
+    items = []
+    if registration and registration.registered_at is None:
+        items.append(_item("registration of the workflow", "chain", registration.since))
+    query = select(LeafRow).where(LeafRow.execution == loaded.row.id, col(LeafRow.shared).is_(False))
+    for leaf in session.exec(query):
+        sent = covering(session, None, leaf.index)
+        kind = "start" if leaf.kind == onchain.START else "completion"
+        tried = f"{sent.state}; {sent.error or ''}" if sent else None
+        items.append(_item(f"anchor of {kind}", "chain", leaf.since, tried=tried))
+    return items
 
 
 def _item(what: str, for_whom: str, since: int, *, tried: str | None = None) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Tables of the organisation's log and of what must reach the chain. Times are milliseconds since 1970 (UTC)."""
 
-from sqlalchemy import BigInteger, LargeBinary, UniqueConstraint
+from sqlalchemy import BigInteger, Index, LargeBinary, UniqueConstraint
 from sqlmodel import Field, SQLModel
 
 
@@ -15,6 +15,19 @@ class LeafRow(SQLModel, table=True):
     data: bytes = Field(sa_type=LargeBinary)
     since: int = Field(sa_type=BigInteger)
     shared: bool = Field(default=False, index=True)
+
+
+class WorkflowRow(SQLModel, table=True):
+    """A definition that its proposer (``org`` on the chain) registers; ``registered_at`` is the chain's time for it."""
+
+    __tablename__ = "workflow"
+    __table_args__ = (Index("ix_workflow_due", "registered_at", "check_at"),)
+    org: str = Field(primary_key=True)
+    workflow_hash: str = Field(primary_key=True)
+    mine: bool
+    since: int = Field(sa_type=BigInteger)
+    check_at: int = Field(sa_type=BigInteger)
+    registered_at: int | None = Field(default=None, sa_type=BigInteger)
 
 
 class PartnerAnchorRow(SQLModel, table=True):

@@ -1,0 +1,126 @@
+"""What the record owes the chain: leaves of our log, and the registration of what we propose.
+
+Rows are written in the transaction that makes them true; the chain side takes them from the tables.
+"""
+
+import hashlib
+import hmac
+import secrets
+
+import msgspec
+from sqlalchemy import func
+from sqlmodel import Session, select
+
+from tallystick.core import agreement as agreements
+from tallystick.core import b64, canonical
+from tallystick.core.agreement import Agreement, Anchoring
+from tallystick.core.errors import Invalid
+from tallystick.ledger.leaf import Leaf
+from tallystick.tenants.models.anchor import LeafRow, WorkflowRow
+
+START, COMPLETION = 1, 2
+STATUS = {"running": 0, "completed": 1, "failed": 2, "cancelled": 3, "terminated": 4}
+
+
+class OnChain(msgspec.Struct, frozen=True, kw_only=True):
+    """Who we are on the chain, and where: ``org`` in ``OrgRegistry``, the address that signs our log's heads.
+
+    ``contracts`` has the fields of an agreement's ``anchoring``; ``secret`` salts what we register.
+    """
+
+    org: str
+    log_key: str
+    chain_id: int
+    contracts: dict[str, str]
+    secret: bytes
+
+    def anchoring(self, definition: dict[str, object]) -> Anchoring:
+        """What an agreement that we draft says; one definition always gets one salt, so it is registered once."""
+        said = b"tallystick/workflow-salt/v1" + canonical.encode(definition)
+        salt = b64.encode(hmac.digest(self.secret, said, hashlib.sha256)[:16])
+        return msgspec.convert({"chain_id": self.chain_id, "workflow_salt": salt, **self.contracts}, Anchoring)
+
+    def agrees(self, anchoring: Anchoring) -> bool:
+        """Whether that is the chain and these are the contracts that we anchor on."""
+        named = {name: getattr(anchoring, name).lower() for name in self.contracts}
+        return (anchoring.chain_id, named) == (
+            self.chain_id,
+            {name: address.lower() for name, address in self.contracts.items()},
+        )
+
+
+def check(agreement: Agreement, org_id: str, us: OnChain | None) -> None:
+    """Refuse an agreement that would have us anchor where we do not, or under another name or key than ours."""
+    me = agreement.participant(org_id)
+    if agreement.anchoring is None or me is None:
+        return
+    if us is None or not us.agrees(agreement.anchoring):
+        raise Invalid("agreement is anchored on another chain than ours", code="other_chain")
+    if (me.chain_org, me.log_key.lower()) != (us.org, us.log_key.lower()):
+        raise Invalid("agreement names another organisation or log key on the chain for us", code="wrong_key")
+
+
+def note_workflow(session: Session, agreement: Agreement, org_id: str, now: int) -> None:
+    """Remember that the agreement's definition is to be on the chain; registering is for its initiator."""
+    name, initiator = agreements.workflow_hash(agreement), agreement.participant(agreement.initiator)
+    if name is None or initiator is None or session.get(WorkflowRow, (initiator.chain_org, name)) is not None:
+        return
+    mine = initiator.org_id == org_id
+    session.add(WorkflowRow(org=initiator.chain_org, workflow_hash=name, mine=mine, since=now, check_at=now))
+    session.flush()
+
+
+def workflow(session: Session, agreement: Agreement) -> WorkflowRow | None:
+    """How far that registration is; None where nothing is anchored."""
+    name, initiator = agreements.workflow_hash(agreement), agreement.participant(agreement.initiator)
+    return session.get(WorkflowRow, (initiator.chain_org, name)) if name and initiator else None
+
+
+def add_leaf(
+    session: Session,
+    agreement: Agreement,
+    org_id: str,
+    *,
+    kind: int,
+    execution: str,
+    agreement_hash: str,
+    term: int,
+    size: int,
+    root: str,
+    inputs: str,
+    results: str,
+    status: str,
+    now: int,
+) -> None:
+    """Append the leaf of (execution, kind) unless it stands already, or the agreement anchors nowhere."""
+    me = agreement.participant(org_id)
+    if agreement.anchoring is None or me is None or _index(session, execution, kind) is not None:
+        return
+    last = session.exec(select(func.max(LeafRow.index))).one()
+    index = 0 if last is None else last + 1
+    start = _index(session, execution, START)
+    leaf = Leaf(
+        version=1,
+        kind=kind,
+        org=_word(me.chain_org),
+        execution=_word(execution),
+        agreement=_word(agreement_hash),
+        term=term,
+        size=size,
+        root=_word(root),
+        input=_word(inputs),
+        result=_word(results),
+        status=STATUS[status],
+        start_index=index if kind == START or start is None else start,
+        salt=secrets.token_bytes(32),
+    )
+    session.add(LeafRow(index=index, execution=execution, kind=kind, data=leaf.encode(), since=now))
+    session.flush()
+
+
+def _index(session: Session, execution: str, kind: int) -> int | None:
+    return session.exec(select(LeafRow.index).where(LeafRow.execution == execution, LeafRow.kind == kind)).first()
+
+
+def _word(text: str) -> bytes:
+    return bytes.fromhex(text.removeprefix("0x"))
