@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 import httpx2
 
+from support.chain import LocalChain
 from support.parties import NAMES
 
 PASSWORD = "a!b@c$d()e*_,/:;=?@ff[]22 密码"
@@ -39,13 +40,15 @@ class Member:
         assert self._http is not None
         return self._http
 
-    async def init(self) -> None:
-        """Make the organisation."""
+    async def init(self, *more: str) -> None:
+        """Make the organisation; `more` goes to `tally init`."""
         password = self.data.with_suffix(".password")
         password.write_text(PASSWORD)
         command = ("init", "--data", str(self.data), "--org-id", self.org, "--name", NAMES[self.org])
         rest = ("--domain", f"{self.org}.example", "--admin-password-file", str(password))
-        process = await asyncio.create_subprocess_exec(*_tally(), *command, *rest, env=self._environment, stdout=-3)
+        process = await asyncio.create_subprocess_exec(
+            *_tally(), *command, *rest, *more, env=self._environment, stdout=-3
+        )
         assert await process.wait() == 0
 
     async def start(self) -> None:
@@ -116,21 +119,25 @@ class Member:
 
 
 class Trio:
-    """The three, introduced to each other."""
+    """The three, introduced to each other; with a chain they anchor on it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, chain: LocalChain | None = None) -> None:
         folder.chmod(0o700)
+        self._chain = chain
         self.members = {org: Member(org, folder) for org in NAMES}
 
     async def start(self) -> None:
         """Make, run and introduce them."""
-        await asyncio.gather(*(one.init() for one in self.members.values()))
+        words = self._chain.words if self._chain else []
+        await asyncio.gather(*(one.init(*words) for one in self.members.values()))
         await asyncio.gather(*(one.start() for one in self.members.values()))
-        cards = {org: (await one.get("/organisation/card"))["card"] for org, one in self.members.items()}
+        cards = {org: await one.get("/organisation/card") for org, one in self.members.items()}
+        if self._chain:
+            await self._chain.fund(*(card["chain_admin"] for card in cards.values()))
         for org, one in self.members.items():
             for other, card in cards.items():
                 if other != org:
-                    answer = await one.http.put(f"/partners/{other}", json={"card": card})
+                    answer = await one.http.put(f"/partners/{other}", json={"card": card["card"]})
                     assert answer.status_code in {200, 201}, answer.text
 
     async def stop(self) -> None:

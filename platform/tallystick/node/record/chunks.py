@@ -46,6 +46,10 @@ class Chunks:
         """Whether the chunk is here."""
         return self._path(name).exists()
 
+    def remove(self, name: str) -> None:
+        """Forget a chunk."""
+        self._path(name).unlink(missing_ok=True)
+
     def _path(self, name: str) -> Path:
         if not _NAME.match(name):
             raise Invalid("a chunk is named by 64 hex digits", code="bad_chunk_name")

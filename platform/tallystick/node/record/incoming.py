@@ -19,14 +19,14 @@ from tallystick.core.head import Head
 from tallystick.core.statement import Propose, Statement
 from tallystick.ledger import leaf as leaves
 from tallystick.ledger.hashing import unhex
-from tallystick.node.record import coordinator, onchain, openings, outgoing, store
+from tallystick.node.record import coordinator, onchain, openings, outgoing, quota, refusing, store
 from tallystick.node.record import messages as m
 from tallystick.node.record.context import Context
 from tallystick.node.record.effects import Effects
 from tallystick.node.record.store import Loaded
 from tallystick.tenants import sealing
 from tallystick.tenants.models.anchor import PartnerAnchorRow
-from tallystick.tenants.models.record import EntryRow, StatementRow
+from tallystick.tenants.models.record import EntryRow, InboxRow, StatementRow
 
 MAX_BATCH = 500  # entries in one message
 
@@ -37,7 +37,7 @@ def handle(session: Session, context: Context, partner: str, message: m.Message)
 
 
 def _agreement(session: Session, context: Context, partner: str, message: m.AgreementMessage) -> None:
-    _, agreement = store.put_agreement(session, message.agreement)
+    name, agreement = store.put_agreement(session, message.agreement)
     if agreement.participant(context.org_id) is None or agreement.participant(partner) is None:
         raise Invalid("agreement does not name both of us as participants", code="not_a_participant")
     mine = agreement.participant(context.org_id)
@@ -45,6 +45,9 @@ def _agreement(session: Session, context: Context, partner: str, message: m.Agre
         raise Invalid("agreement names other keys for us than ours", code="wrong_key")
     onchain.check(agreement, context.org_id, context.onchain)
     onchain.note_workflow(session, agreement, context.org_id, context.now())
+    refused = session.get(InboxRow, (partner, name))
+    if refused is not None:
+        session.delete(refused)  # refused before, for a reason that is gone
 
 
 def _statement(session: Session, context: Context, partner: str, message: m.StatementMessage) -> None:
@@ -106,6 +109,8 @@ def _entries(session: Session, context: Context, partner: str, message: m.Entrie
 
 def _new_execution(session: Session, context: Context, message: m.EntriesMessage, first: Statement) -> Loaded:
     agreement = store.get_agreement(session, first.aud)
+    if agreement is None and session.get(InboxRow, (first.iss, first.aud)) is not None:
+        raise Invalid("the agreement was refused here", code="agreement_refused")
     if agreement is None:
         raise NotYet("the agreement has not come yet", code="no_agreement")
     if message.start != 0 or not isinstance(first.body, Propose):
@@ -156,14 +161,14 @@ def _attestation(session: Session, context: Context, partner: str, message: m.At
 
 def _refusal(session: Session, context: Context, partner: str, message: m.RefusalMessage) -> None:
     raw, refusal = heads.read_refusal(message.token)
-    loaded = _participating(session, partner, refusal.execution)
     if refusal.iss != partner:
         raise Invalid("refusal is not by its sender", code="wrong_issuer")
-    replay.verify_token(raw, loaded.agreement, refusal.iss)
-    row = session.get(StatementRow, refusal.statement_id)
-    if row is not None and row.iss == context.org_id and row.seq is None:
-        row.refusal = f"{refusal.code}: {refusal.detail}"
-        session.add(row)
+    agreement = store.get_agreement(session, refusal.aud)
+    if agreement is None or agreement.participant(partner) is None:
+        raise Invalid("refusal is of nothing that its sender takes part in", code="not_a_participant")
+    replay.verify_token(raw, agreement, refusal.iss)
+    whole = refusal.statement_id == refusal.aud
+    (refusing.refused_agreement if whole else refusing.refused_statement)(session, context, refusal)
 
 
 def _need(session: Session, context: Context, partner: str, message: m.NeedMessage) -> None:
@@ -177,7 +182,8 @@ def _chunk(session: Session, context: Context, partner: str, message: m.ChunkMes
     data = b64.decode(message.data)
     if hashlib.sha256(data).hexdigest() != message.sha256:
         raise Invalid("chunk is not the one that its name says", code="wrong_chunk")
-    context.chunks.put(data)
+    if quota.admit(session, context, partner, message.sha256, len(data)):
+        context.chunks.put(data)
 
 
 def _anchor(session: Session, context: Context, partner: str, message: m.AnchorMessage) -> None:

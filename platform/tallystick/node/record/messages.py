@@ -5,7 +5,8 @@ from typing import Any
 
 import msgspec
 
-from tallystick.core import canonical
+from tallystick.core import agreement as agreements
+from tallystick.core import canonical, jws
 from tallystick.core.errors import Invalid, UnknownVersion
 
 VERSION = 1
@@ -101,6 +102,21 @@ def decode(data: bytes) -> Message:
     except msgspec.ValidationError as error:
         raise Invalid(f"message: {error}", code="bad_message") from error
     return message
+
+
+def execution_of(message: Message) -> str | None:
+    """The execution that a message is about, as far as it says; it is not verified."""
+    if isinstance(message, AgreementMessage):
+        return None
+    if isinstance(message, StatementMessage | AttestationMessage | RefusalMessage):
+        execution = jws.peek(message.token).get("execution")
+        return execution if isinstance(execution, str) else None
+    return message.execution
+
+
+def agreement_of(message: AgreementMessage) -> str:
+    """The hash of the agreement that a message brings."""
+    return agreements.agreement_hash(message.agreement)
 
 
 def message_id(partner: str, payload: bytes) -> str:

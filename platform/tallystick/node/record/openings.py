@@ -10,6 +10,7 @@ from tallystick.core.agreement import Participant
 from tallystick.core.commitment import Opening, Place, commit, new_salt
 from tallystick.core.errors import Invalid, TallystickError
 from tallystick.core.statement import Statement
+from tallystick.node.record import outgoing, quota
 from tallystick.node.record.context import Context
 from tallystick.tenants import sealing
 from tallystick.tenants.models.record import EnvelopeRow, OpeningRow
@@ -44,6 +45,7 @@ def keep(session: Session, said: Statement, openings: list[Opening]) -> None:
     """Store openings that we made or read."""
     task, attempt = said.place
     for one in openings:
+        quota.named(session, outgoing.chunk_names(one.value))
         session.merge(
             OpeningRow(
                 statement_id=said.id,

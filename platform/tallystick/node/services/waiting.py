@@ -15,7 +15,7 @@ def waits(session: Session, org_id: str, execution_id: str) -> list[dict[str, An
     """All that the execution waits for, as far as this node knows."""
     loaded = store.load(session, execution_id)
     return [
-        *_consents(loaded),
+        *_consents(session, loaded),
         *_tasks(loaded),
         *_automatic(session, org_id, execution_id),
         *_outbox(session, execution_id),
@@ -25,13 +25,15 @@ def waits(session: Session, org_id: str, execution_id: str) -> list[dict[str, An
     ]
 
 
-def _consents(loaded: Loaded) -> list[dict[str, Any]]:
+def _consents(session: Session, loaded: Loaded) -> list[dict[str, Any]]:
     if loaded.state.status == "ready":
         return [_item("start", loaded.agreement.initiator, loaded.row.updated_at)]
     if loaded.state.status != "created":
         return []
     pending = [org for org, consent in loaded.state.consents.items() if consent == "pending"]
-    return [_item("consent", org, loaded.row.created_at) for org in pending]
+    query = select(InboxRow).where(InboxRow.execution == loaded.row.id, InboxRow.outcome == "refused")
+    refused = {row.partner: f"the agreement was refused: {row.reason}" for row in session.exec(query)}
+    return [_item("consent", org, loaded.row.created_at, tried=refused.get(org)) for org in pending]
 
 
 def _tasks(loaded: Loaded) -> list[dict[str, Any]]:

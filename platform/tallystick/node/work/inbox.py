@@ -1,22 +1,28 @@
-"""The inbox: from a partner's bytes to one of confirm, reject, retry or wait, with one effect a message."""
+"""The inbox: from a partner's bytes to one of confirm, reject, retry or wait, with one effect a message.
+
+What waits is tried again when something of its own execution has changed, and otherwise less and less often, so that
+a heap of waiting messages costs the others nothing.
+"""
 
 import asyncio
 import logging
 
+from sqlalchemy import func, update
 from sqlmodel import Session, col, select
 
-from tallystick.core import statement as statements
 from tallystick.core.errors import Invalid, NotYet, TallystickError
-from tallystick.core.head import Refusal, sign_refusal
 from tallystick.node.links.peer import Verdict
-from tallystick.node.record import incoming, messages, outgoing
+from tallystick.node.record import incoming, messages, refusing
 from tallystick.node.record.context import Context
+from tallystick.node.record.messages import AgreementMessage, Message
 from tallystick.node.work.bell import Bell
 from tallystick.tenants.database import Database
 from tallystick.tenants.models.record import InboxRow
 
 logger = logging.getLogger(__name__)
-MAX_WAITING = 10_000  # messages one partner may have waiting; beyond that its stream holds them back
+MAX_WAITING = 1_000  # messages of one partner; beyond that its stream holds them back
+SOONEST_MS, LATEST_MS = 500, 30_000  # between two tries: half of what it has waited already
+_BATCH = 50
 
 
 class Inbox:
@@ -30,87 +36,125 @@ class Inbox:
 
     async def receive(self, partner: str, message_id: str, payload: bytes) -> Verdict:
         """``ack`` once the outcome is durable; ``nak`` when this node could not decide now."""
-        async with self._lock:
-            try:
-                outcome = await asyncio.to_thread(self._take, partner, message_id, payload)
-            except Exception:
-                # Whatever went wrong is ours, not the sender's: the stream keeps the message and brings it again.
-                logger.exception("message %s from %s was not taken in", message_id, partner)
-                return "nak"
-        if outcome == "confirm":
-            self._bell.ring()
-        return "ack"
+        try:
+            outcome = await self._taken(partner, message_id, payload)
+        except TallystickError as error:
+            logger.warning("message %s from %s is held back: %s", message_id, partner, error)
+            return "nak"
+        except Exception:
+            # Whatever went wrong is ours, not the sender's: the stream keeps the message and brings it again.
+            logger.exception("message %s from %s was not taken in", message_id, partner)
+            return "nak"
+        return "nak" if outcome == "full" else "ack"
 
     async def retry_waiting(self) -> int:
-        """Try what waits once more, oldest first; how many went through."""
-        rows = await asyncio.to_thread(self._waiting)
+        """Try what waits and is due, the longest due first; how many went through."""
         done = 0
-        for row in rows:
-            async with self._lock:
-                outcome = await asyncio.to_thread(self._take, row.partner, row.message_id, row.payload or b"")
+        for row in await asyncio.to_thread(self._due):
+            try:
+                outcome = await self._taken(row.partner, row.message_id, row.payload or b"")
+            except TallystickError:
+                continue  # stays due
             done += outcome != "wait"
         return done
 
-    def _waiting(self) -> list[InboxRow]:
+    async def _taken(self, partner: str, message_id: str, payload: bytes) -> str:
+        async with self._lock:
+            outcome, execution = await asyncio.to_thread(self._take, partner, message_id, payload)
+        if outcome == "confirm":
+            self._bell.ring({"topic": "execution", "id": execution} if execution else None)
+        return outcome
+
+    def _due(self) -> list[InboxRow]:
+        query = (
+            select(InboxRow)
+            .where(InboxRow.outcome == "wait", col(InboxRow.retry_at) <= self._context.now())
+            .order_by(col(InboxRow.retry_at), col(InboxRow.since))
+            .limit(_BATCH)
+        )
         with self._database.session() as session:
-            query = select(InboxRow).where(InboxRow.outcome == "wait").order_by(col(InboxRow.since)).limit(500)
             return list(session.exec(query))
 
-    def _take(self, partner: str, message_id: str, payload: bytes) -> str:
+    def _take(self, partner: str, message_id: str, payload: bytes) -> tuple[str, str | None]:
+        """The outcome, and the execution that the message is about."""
+        try:
+            message = messages.decode(payload)
+        except Invalid as error:
+            return self._rejected(partner, message_id, None, error), None
+        execution = messages.execution_of(message)
         try:
             with self._database.write() as session:
-                message = messages.decode(payload)
                 incoming.handle(session, self._context, partner, message)
-                self._settle(session, partner, message_id)
-            return "confirm"
+                self._settle(session, partner, message_id, execution)
+            return "confirm", execution
         except NotYet as error:
-            self._note(partner, message_id, "wait", error, payload)
-            return "wait"
+            return self._wait(partner, message_id, execution, error, payload), execution
         except Invalid as error:
-            logger.warning("message %s from %s is refused: %s", message_id, partner, error)
-            self._note(partner, message_id, "reject", error, payload)
-            return "reject"
+            return self._rejected(partner, message_id, message, error), execution
 
-    def _settle(self, session: Session, partner: str, message_id: str) -> None:
+    def _settle(self, session: Session, partner: str, message_id: str, execution: str | None) -> None:
+        """The message waits no longer, and what waits for its execution is due at once."""
         row = session.get(InboxRow, (partner, message_id))
         if row is not None and row.outcome == "wait":
             session.delete(row)
+            session.flush()
+        if execution is not None:
+            waiting = (col(InboxRow.execution) == execution, col(InboxRow.outcome) == "wait")
+            session.execute(update(InboxRow).where(*waiting).values(retry_at=0))
 
-    def _note(self, partner: str, message_id: str, outcome: str, error: TallystickError, payload: bytes) -> None:
+    def _wait(self, partner: str, message_id: str, execution: str | None, error: NotYet, payload: bytes) -> str:
+        now = self._context.now()
         with self._database.write() as session:
             row = session.get(InboxRow, (partner, message_id))
-            since = row.since if row else self._context.now()
+            if row is None and self._is_full(session, partner):
+                return "full"
+            since = row.since if row else now
             session.merge(
                 InboxRow(
                     partner=partner,
                     message_id=message_id,
-                    outcome=outcome,
-                    reason=f"{error.code}: {error.detail}"[:500],
+                    execution=execution,
+                    outcome="wait",
+                    reason=_reason(error),
                     since=since,
-                    payload=payload if outcome == "wait" else None,
+                    retry_at=now + min(max((now - since) // 2, SOONEST_MS), LATEST_MS),
+                    payload=payload,
                 )
             )
-            if outcome == "reject":
-                self._refuse(session, partner, payload, error)
+        return "wait"
 
-    def _refuse(self, session: Session, partner: str, payload: bytes, error: TallystickError) -> None:
-        """Sign the reason for a refused statement, so that its author can read and show it."""
+    def _is_full(self, session: Session, partner: str) -> bool:
+        query = select(func.count()).where(InboxRow.partner == partner, InboxRow.outcome == "wait")
+        return session.exec(query).one() >= MAX_WAITING
+
+    def _rejected(self, partner: str, message_id: str, message: Message | None, error: Invalid) -> str:
+        """Note it, and sign the reason for its author. An agreement is noted under its own hash, which entries name."""
+        logger.warning("message %s from %s is refused: %s", message_id, partner, error)
+        name = messages.agreement_of(message) if isinstance(message, AgreementMessage) else message_id
+        with self._database.write() as session:
+            waited = session.get(InboxRow, (partner, message_id))
+            if waited is not None:
+                session.delete(waited)
+                session.flush()
+            row = InboxRow(
+                partner=partner,
+                message_id=name,
+                execution=messages.execution_of(message) if message else None,
+                outcome="reject",
+                reason=_reason(error),
+                since=self._context.now(),
+            )
+            session.merge(row)
+            if message is not None:
+                self._refuse(session, partner, message, error)
+        return "reject"
+
+    def _refuse(self, session: Session, partner: str, message: Message, error: Invalid) -> None:
         try:
-            message = messages.decode(payload)
-            if not isinstance(message, messages.StatementMessage):
-                return
-            said = statements.read(message.token)[1]
+            refusing.refuse(session, self._context, partner, message, error)
         except Invalid:
-            return  # unreadable: there is no statement to refuse
-        refusal = Refusal(
-            v=1,
-            iss=self._context.org_id,
-            aud=said.aud,
-            execution=said.execution,
-            statement_id=said.id,
-            code=error.code,
-            detail=error.detail[:500],
-            iat=self._context.now(),
-        )
-        token = sign_refusal(self._context.signing_key, refusal)
-        outgoing.post(session, self._context, partner, messages.RefusalMessage(token=token), None)
+            return  # unreadable: there is nothing to name in a refusal
+
+
+def _reason(error: TallystickError) -> str:
+    return f"{error.code}: {error.detail}"[: refusing.MAX_DETAIL]

@@ -155,16 +155,30 @@ class OutboxRow(SQLModel, table=True):
 
 
 class InboxRow(SQLModel, table=True):
-    """What became of a message that changed nothing or waits; ``payload`` only while it waits."""
+    """What became of a message that changed nothing or waits; ``payload`` and ``retry_at`` only while it waits."""
 
     __tablename__ = "inbox"
+    __table_args__ = (Index("ix_inbox_due", "outcome", "retry_at"), Index("ix_inbox_partner", "partner", "outcome"))
     partner: str = Field(primary_key=True)
     message_id: str = Field(primary_key=True)
     execution: str | None = Field(default=None, index=True)
     outcome: str  # confirm, reject, wait
     reason: str
     since: int = Field(sa_type=BigInteger)
+    retry_at: int | None = Field(default=None, sa_type=BigInteger)
     payload: bytes | None = Field(default=None, sa_type=LargeBinary)
+
+
+class PartnerChunkRow(SQLModel, table=True):
+    """A chunk that a partner sent; it counts against the partner's quota until a value that we opened names it."""
+
+    __tablename__ = "partner_chunk"
+    __table_args__ = (Index("ix_partner_chunk_quota", "partner", "needed"),)
+    sha256: str = Field(primary_key=True)
+    partner: str
+    size: int
+    at: int = Field(sa_type=BigInteger)
+    needed: bool = False
 
 
 class DocumentRow(SQLModel, table=True):

@@ -1,0 +1,72 @@
+"""How much of a partner's file data this node keeps before any value that it opened names it.
+
+Only the partner's own messages wait when its quota is used up: its stream brings them again.
+"""
+
+from collections.abc import Iterable
+
+from sqlalchemy import func
+from sqlmodel import Session, col, select
+
+from tallystick.core.errors import Unavailable
+from tallystick.node.record.context import Context
+from tallystick.tenants.models.record import PartnerChunkRow
+
+MAX_UNNAMED = 256 * 1024 * 1024  # bytes of a partner: four files of the largest size on their way at once
+KEPT_MS = 24 * 3_600_000  # what nothing names after a day is removed when room is needed
+_SWEEP = 2_000  # chunks removed at a time
+
+
+class QuotaExceeded(Unavailable):
+    """A partner has sent more than it may before it is named (``partner``); it may go through later."""
+
+    default_code = "quota_exceeded"
+
+    def __init__(self, partner: str) -> None:
+        super().__init__(f"{partner} has {MAX_UNNAMED} bytes here that no delivery names")
+        self.partner = partner
+
+
+def admit(session: Session, context: Context, partner: str, name: str, size: int) -> bool:
+    """Count a chunk against its sender's quota; False when it is here already."""
+    if session.get(PartnerChunkRow, name) is not None and context.chunks.has(name):
+        return False
+    if _unnamed(session, partner) + size > MAX_UNNAMED:
+        _sweep(session, context, partner)
+        if _unnamed(session, partner) + size > MAX_UNNAMED:
+            raise QuotaExceeded(partner)
+    session.merge(PartnerChunkRow(sha256=name, partner=partner, size=size, at=context.now()))
+    session.flush()
+    return True
+
+
+def named(session: Session, names: Iterable[str]) -> None:
+    """A value that we opened needs these chunks, whether they are here or still to come."""
+    for name in names:
+        row = session.get(PartnerChunkRow, name)
+        if row is not None and not row.needed:
+            row.needed = True
+            session.add(row)
+
+
+def _unnamed(session: Session, partner: str) -> int:
+    query = select(func.sum(PartnerChunkRow.size)).where(
+        PartnerChunkRow.partner == partner, col(PartnerChunkRow.needed).is_(False)
+    )
+    return session.exec(query).one() or 0
+
+
+def _sweep(session: Session, context: Context, partner: str) -> None:
+    query = (
+        select(PartnerChunkRow)
+        .where(
+            PartnerChunkRow.partner == partner,
+            col(PartnerChunkRow.needed).is_(False),
+            PartnerChunkRow.at < context.now() - KEPT_MS,
+        )
+        .limit(_SWEEP)
+    )
+    for row in session.exec(query).all():
+        context.chunks.remove(row.sha256)
+        session.delete(row)
+    session.flush()

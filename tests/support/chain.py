@@ -1,0 +1,45 @@
+"""A chain for scenarios: anvil with its state on disk, the contracts on it, killed and brought back by the test."""
+
+from pathlib import Path
+from typing import Any
+
+from tallystick.node.demo import chain as demo
+from tallystick.node.demo.contracts import deploy
+
+ROOT = Path(__file__).parents[2]
+
+
+class LocalChain:
+    """One anvil and the file that names its contracts."""
+
+    def __init__(self, folder: Path) -> None:
+        self.contracts = folder / "contracts.json"
+        program = demo.binary(ROOT)
+        self._chain = demo.Chain(program, folder / "chain", folder / "anvil.log", port=demo.choose_port(0))
+
+    @property
+    def words(self) -> list[str]:
+        """What `tally init` is told of it."""
+        return ["--blockchain-url", self._chain.url, "--contracts", str(self.contracts)]
+
+    async def start(self) -> None:
+        """Start it, the first time with the contracts."""
+        await self._chain.start()
+        if not self.contracts.exists():
+            await deploy(self._chain, self.contracts)
+
+    async def fund(self, *addresses: str) -> None:
+        """Give accounts some ether."""
+        await self._chain.fund(addresses)
+
+    async def ask(self, method: str, *parameters: Any) -> Any:
+        """One JSON-RPC question."""
+        return await self._chain.ask(method, *parameters)
+
+    async def kill(self) -> None:
+        """End it as ``kill -9`` does; its last second may be lost, as in a reorganisation."""
+        await self._chain.kill()
+
+    async def stop(self) -> None:
+        """End it in order."""
+        await self._chain.stop()
