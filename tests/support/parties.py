@@ -108,8 +108,9 @@ def agreement_document(keys: dict[str, SigningKey], **changes: Any) -> dict[str,
 class Parties:
     """The coordinator's log and everything said; ``say`` signs, sequences and returns the entry."""
 
-    def __init__(self, **changes: Any) -> None:
-        self.keys = {org: SigningKey(bytes([number]) * 32) for number, org in enumerate(NAMES, 1)}
+    def __init__(self, *, keys: dict[str, SigningKey] | None = None, **changes: Any) -> None:
+        """`keys` replaces those made for the organisations that it names, `changes` the agreement's members."""
+        self.keys = {org: SigningKey(bytes([number]) * 32) for number, org in enumerate(NAMES, 1)} | (keys or {})
         self.document = agreement_document(self.keys, **changes)
         self.agreement = agreements.read(self.document)
         self.hash = agreements.agreement_hash(self.document)

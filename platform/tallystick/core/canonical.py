@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from typing import Any, NoReturn
 
 import rfc8785
@@ -11,6 +12,9 @@ from tallystick.core.errors import Invalid
 MAX_INTEGER = 2**53 - 1
 MAX_BYTES = 1_000_000  # one transport message; nothing that is signed is larger
 MAX_DEPTH = 32
+# A string that never ends hides what follows it from the count, and from the parser, which refuses it.
+_STRING = re.compile(rb'"(?:[^"\\]|\\.)*(?:"|\Z)', re.DOTALL)
+_BRACKET = re.compile(rb"[\[{\]}]")
 
 
 def encode(value: Any) -> bytes:
@@ -71,23 +75,10 @@ def tagged(tag: str, *parts: Any) -> str:
 def _bound_depth(data: bytes, max_depth: int) -> None:
     """Count brackets outside strings before the parser recurses into them."""
     depth = 0
-    in_string = escaped = False
-    for byte in data:
-        if in_string:
-            if escaped:
-                escaped = False
-            elif byte == 0x5C:
-                escaped = True
-            elif byte == 0x22:
-                in_string = False
-        elif byte == 0x22:
-            in_string = True
-        elif byte in b"[{":
-            depth += 1
-            if depth > max_depth:
-                raise Invalid(f"is nested more than {max_depth} levels deep", code="too_deep")
-        elif byte in b"]}":
-            depth -= 1
+    for bracket in _BRACKET.findall(_STRING.sub(b"", data)):
+        depth += 1 if bracket in b"[{" else -1
+        if depth > max_depth:
+            raise Invalid(f"is nested more than {max_depth} levels deep", code="too_deep")
 
 
 def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

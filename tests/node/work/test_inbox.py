@@ -1,0 +1,224 @@
+"""The inbox against a partner who keeps no rule: everything ends in reject or wait, and changes nothing."""
+
+import asyncio
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlmodel import col, select
+
+from support.hostile import FORGERIES, WAITING, Author
+from support.parties import BUYER, CARRIER, NOON, SUPPLIER, Parties
+from tallystick.core import b64, statement
+from tallystick.core.head import read_refusal
+from tallystick.node.record import coordinator, quota, store
+from tallystick.node.record import messages as m
+from tallystick.node.record.chunks import Chunks
+from tallystick.node.record.context import Context
+from tallystick.node.work import inbox as inboxes
+from tallystick.node.work.bell import Bell
+from tallystick.node.work.inbox import Inbox
+from tallystick.tenants.database import Database
+from tallystick.tenants.keystore import Keystore
+from tallystick.tenants.models.record import InboxRow, OutboxRow, PartnerChunkRow
+
+
+class Desk:
+    """The coordinator's inbox over its database, and what its partners say."""
+
+    def __init__(self, folder: Path, database: Database, keystore: Keystore) -> None:
+        self.now = NOON
+        self.database = database
+        self.parties = Parties(keys={BUYER: keystore.signing_key})
+        chunks = Chunks(folder / "chunks")
+        self.context = Context(org_id=BUYER, keystore=keystore, chunks=chunks, clock=lambda: self.now)
+        self.inbox = Inbox(database, self.context, Bell(), asyncio.Lock())
+        self.sent = 0
+
+    async def give(self, message: m.Message, partner: str = SUPPLIER) -> str:
+        """Deliver a message as the transport does; the verdict."""
+        self.sent += 1
+        return await self.inbox.receive(partner, f"{self.sent}", m.encode(message))
+
+    async def token(self, token: str, partner: str = SUPPLIER) -> str:
+        return await self.give(m.StatementMessage(token=token), partner)
+
+    def begin(self) -> None:
+        """The proposal stands in our log; both partners' consents are to come."""
+        said = self.parties.open(self.parties.token(BUYER, "propose", {"nonce": self.parties.nonce}))
+        token = self.parties.token(BUYER, "propose", {"nonce": self.parties.nonce})
+        with self.database.write() as session:
+            name, agreement = store.put_agreement(session, self.parties.document)
+            loaded = store.create(session, name, agreement, self.parties.execution, self.now)
+            coordinator.sequence(session, self.context, loaded, said, token, {})
+
+    def seen(self) -> tuple[int, str, str, int]:
+        """All that a message could change."""
+        with self.database.session() as session:
+            loaded = store.load(session, self.parties.execution)
+            return loaded.state.size, loaded.replay.root, loaded.state.status, len(loaded.state.tasks)
+
+    def author(self, org: str = SUPPLIER) -> Author:
+        """A partner about to consent."""
+        size, root, *_ = self.seen()
+        payload = {
+            "v": 1,
+            "iss": org,
+            "aud": self.parties.hash,
+            "kind": "consent",
+            "execution": self.parties.execution,
+            "basis": {"term": 0, "size": size, "root": root},
+            "iat": self.now,
+            "body": {"decision": "accepted"},
+        }
+        return Author(self.parties.keys[org], payload)
+
+    def rows(self, outcome: str) -> list[InboxRow]:
+        with self.database.session() as session:
+            return list(session.exec(select(InboxRow).where(col(InboxRow.outcome) == outcome)))
+
+    def refusals(self) -> list[Any]:
+        """What the partner is told."""
+        with self.database.session() as session:
+            rows = session.exec(select(OutboxRow).where(OutboxRow.what == "refusal"))
+            read = [m.decode(row.payload) for row in rows]
+        return [read_refusal(one.token)[1] for one in read if isinstance(one, m.RefusalMessage)]
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    tmp_path.chmod(0o700)
+    keystore = Keystore.create(tmp_path / "keystore.json", "correct horse battery staple")
+    with Database(tmp_path / "tenant.db") as database:
+        database.create_schema()
+        made = Desk(tmp_path, database, keystore)
+        made.begin()
+        yield made
+
+
+async def test_a_good_statement_is_taken_in_once(desk: Desk) -> None:
+    token = desk.author().token()
+    for _ in range(3):
+        assert await desk.token(token) == "ack"
+    assert desk.seen()[0] == 2
+    assert desk.rows("reject") == []
+
+
+@pytest.mark.parametrize("name", FORGERIES)
+async def test_a_forgery_changes_nothing_and_says_why(desk: Desk, name: str) -> None:
+    before = desk.seen()
+    assert await desk.token(FORGERIES[name](desk.author())) == "ack"
+    assert desk.seen() == before
+    (row,) = desk.rows("wait" if name in WAITING else "reject")
+    assert row.reason.split(": ")[0].islower()
+    assert await desk.token(desk.author().token()) == "ack"
+    assert desk.seen()[0] == 2
+
+
+async def test_a_refusal_is_signed_and_names_the_statement(desk: Desk) -> None:
+    token = FORGERIES["resting on another history"](desk.author())
+    await desk.token(token)
+    (refusal,) = desk.refusals()
+    assert refusal.statement_id == statement.read(token)[1].id
+    assert (refusal.iss, refusal.code) == (BUYER, "contradictory_basis")
+
+
+async def test_another_partners_statement_is_taken_from_whoever_relays_it(desk: Desk) -> None:
+    assert await desk.token(desk.author(CARRIER).token(), partner=SUPPLIER) == "ack"
+    assert desk.seen()[0] == 2
+
+
+async def test_a_stranger_is_refused(desk: Desk) -> None:
+    before = desk.seen()
+    await desk.token(desk.author().token(), partner="mallory")
+    assert desk.seen() == before
+    assert desk.rows("reject")[0].reason.startswith("not_a_participant")
+
+
+@pytest.mark.parametrize(
+    "payload", [b"", b"{", b"\xff", b'{"v":1,"type":"overrule"}', b'{"v":2}', b"[" * 100_000, b'{"v":1,"v":1}']
+)
+async def test_what_is_no_message_is_refused(desk: Desk, payload: bytes) -> None:
+    before = desk.seen()
+    assert await desk.inbox.receive(SUPPLIER, "x", payload) == "ack"
+    assert desk.seen() == before
+    assert len(desk.rows("reject")) == 1
+
+
+async def test_what_waits_goes_through_when_its_execution_moves(desk: Desk) -> None:
+    """The carrier's consent rests on the supplier's, which comes later."""
+    parties = desk.parties
+    parties.say(BUYER, "propose", {"nonce": parties.nonce})  # the same history, made by the same rules
+    first = desk.author()
+    before = desk.seen()
+    await desk.token(desk.author(CARRIER).token(basis={"term": 0, "size": before[0] + 1, "root": before[1]}))
+    assert [row.execution for row in desk.rows("wait")] == [parties.execution]
+    assert await desk.inbox.retry_waiting() == 0  # not due yet, and nothing has moved
+    await desk.token(first.token())
+    assert await desk.inbox.retry_waiting() == 1  # due at once, though no time has passed
+    assert desk.rows("wait") == []
+    assert desk.rows("reject")[0].reason.startswith("contradictory_basis")  # it named a root that never was
+
+
+async def test_what_waits_for_time_is_tried_ever_more_rarely(desk: Desk) -> None:
+    author = desk.author()
+    await desk.token(author.token(iat=desk.now + 3_600_000))
+    due = []
+    for _ in range(16):
+        (row,) = desk.rows("wait")
+        assert row.retry_at is not None
+        due.append(row.retry_at - desk.now)
+        desk.now = row.retry_at
+        await desk.inbox.retry_waiting()
+    assert due == sorted(due)
+    assert (due[0], due[-1]) == (inboxes.SOONEST_MS, inboxes.LATEST_MS)
+    desk.now += 3_600_000
+    await desk.inbox.retry_waiting()
+    assert desk.rows("wait") == []
+    assert desk.seen()[0] == 2
+
+
+async def test_a_partner_may_have_only_so_much_waiting(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inboxes, "MAX_WAITING", 3)
+    author = desk.author()
+    verdicts = [await desk.token(author.token(execution=f"{number:064x}")) for number in range(5)]
+    assert verdicts == ["ack", "ack", "ack", "nak", "nak"]
+    assert await desk.token(author.token(execution="ab" * 32), partner=CARRIER) == "ack"
+    assert await desk.token(author.token()) == "ack"
+    assert desk.seen()[0] == 2
+
+
+def chunk(desk: Desk, content: bytes) -> m.ChunkMessage:
+    name = hashlib.sha256(content).hexdigest()
+    return m.ChunkMessage(execution=desk.parties.execution, sha256=name, data=b64.encode(content))
+
+
+async def test_chunks_that_nothing_names_are_bounded_by_partner(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(quota, "MAX_UNNAMED", 250)
+    contents = [bytes([number]) * 100 for number in range(4)]
+    assert [await desk.give(chunk(desk, one)) for one in contents] == ["ack", "ack", "nak", "nak"]
+    assert await desk.give(chunk(desk, contents[0])) == "ack"  # here already: costs nothing
+    assert await desk.give(chunk(desk, contents[3]), CARRIER) == "ack"  # the carrier has a quota of its own
+    desk.now += quota.KEPT_MS + 1
+    assert await desk.give(chunk(desk, contents[2])) == "ack"  # what nothing named for a day makes room
+    kept = [desk.context.chunks.has(chunk(desk, one).sha256) for one in contents]
+    assert kept == [False, False, True, True]
+
+
+async def test_a_named_chunk_costs_no_quota(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(quota, "MAX_UNNAMED", 150)
+    first, second = chunk(desk, b"a" * 100), chunk(desk, b"b" * 100)
+    assert await desk.give(first) == "ack"
+    with desk.database.write() as session:
+        quota.named(session, [first.sha256, "ff" * 32])
+    assert await desk.give(second) == "ack"
+    with desk.database.session() as session:
+        assert {row.needed for row in session.exec(select(PartnerChunkRow))} == {True, False}
+
+
+async def test_a_chunk_of_another_name_is_refused(desk: Desk) -> None:
+    await desk.give(m.ChunkMessage(execution=desk.parties.execution, sha256="ab" * 32, data=b64.encode(b"x")))
+    assert desk.rows("reject")[0].reason.startswith("wrong_chunk")
+    assert not desk.context.chunks.has("ab" * 32)
