@@ -32,7 +32,8 @@ class Member:
         self.process: asyncio.subprocess.Process | None = None
         self._log = folder / f"{org}.log"
         self._http: httpx2.AsyncClient | None = None
-        self._environment = {**os.environ, "TALLYSTICK_PASSPHRASE": "correct horse battery staple"}
+        self.passphrase = "correct horse battery staple"
+        self._environment = {**os.environ, "TALLYSTICK_PASSPHRASE": self.passphrase}
 
     @property
     def http(self) -> httpx2.AsyncClient:

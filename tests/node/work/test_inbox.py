@@ -13,6 +13,7 @@ from support.hostile import FORGERIES, WAITING, Author
 from support.parties import BUYER, CARRIER, NOON, SUPPLIER, Parties
 from tallystick.core import b64, statement
 from tallystick.core.head import read_refusal
+from tallystick.node.links.peer import Verdict
 from tallystick.node.record import coordinator, quota, store
 from tallystick.node.record import messages as m
 from tallystick.node.record.chunks import Chunks
@@ -37,12 +38,12 @@ class Desk:
         self.inbox = Inbox(database, self.context, Bell(), asyncio.Lock())
         self.sent = 0
 
-    async def give(self, message: m.Message, partner: str = SUPPLIER) -> str:
+    async def give(self, message: m.Message, partner: str = SUPPLIER) -> Verdict:
         """Deliver a message as the transport does; the verdict."""
         self.sent += 1
         return await self.inbox.receive(partner, f"{self.sent}", m.encode(message))
 
-    async def token(self, token: str, partner: str = SUPPLIER) -> str:
+    async def token(self, token: str, partner: str = SUPPLIER) -> Verdict:
         return await self.give(m.StatementMessage(token=token), partner)
 
     def begin(self) -> None:
