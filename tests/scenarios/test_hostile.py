@@ -1,4 +1,4 @@
-"""A participant turns against the others, with its real keys over its real link: nothing changes, and it is told why."""
+"""A participant turns against the others, with its real keys and its real link: nothing changes, and it is told."""
 
 import asyncio
 from typing import Any
@@ -126,7 +126,7 @@ async def test_entries_that_no_replay_gives_are_refused_by_every_participant(tri
             {
                 "v": 1,
                 "iss": BUYER,
-                "aud": bundle["agreement_hash"] if "agreement_hash" in bundle else before[1],
+                "aud": agreement,
                 "kind": "terminate",
                 "execution": collaboration,
                 "basis": None,
