@@ -5,6 +5,7 @@ from typing import Any, Literal
 import msgspec
 
 from tallystick.core import canonical
+from tallystick.core.definition.compiled import check_compiled
 from tallystick.core.errors import Invalid, UnknownVersion
 
 VERSION = 1
@@ -117,7 +118,7 @@ def execution_id(agreement: str, initiator: str, nonce: str) -> str:
 
 
 def read(document: Any) -> Agreement:
-    """Check an agreement's form, versions and references."""
+    """Check an agreement's form, versions and references, and that its definition is one that the engine can run."""
     if not isinstance(document, dict) or document.get("v") != VERSION or document.get("versions") != VERSIONS:
         raise UnknownVersion("agreement or one of its parts has a version that is not known here")
     try:
@@ -139,9 +140,5 @@ def _check_references(agreement: Agreement) -> None:
     kids = [key.kid for one in agreement.participants for key in one.signing_keys]
     if len(set(kids)) != len(kids):
         raise Invalid("agreement names a key twice", code="bad_agreement")
-    steps = agreement.definition.get("steps", {})
-    if not isinstance(steps, dict) or not all(isinstance(step, dict) for step in steps.values()):
-        raise Invalid("agreement's definition must hold steps by name", code="bad_agreement")
-    for step in steps.values():
-        if step.get("assigned_org") not in [None, *organisations]:
-            raise Invalid(f"step {step.get('id')} is assigned to no participant", code="bad_agreement")
+    if check_compiled(agreement.definition).participants != organisations:
+        raise Invalid("agreement and its definition name other participants", code="bad_agreement")

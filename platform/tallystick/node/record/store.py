@@ -1,5 +1,6 @@
 """Reading and writing an execution's rows inside the caller's transaction."""
 
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -53,7 +54,13 @@ def put_agreement(session: Session, document: dict[str, Any]) -> tuple[str, Agre
 def get_agreement(session: Session, name: str) -> Agreement | None:
     """The agreement of that hash, when it is here."""
     row = session.get(AgreementRow, name)
-    return agreements.read(canonical.parse(row.document)) if row else None
+    return _agreement(row.document) if row else None
+
+
+@lru_cache(maxsize=256)
+def _agreement(document: bytes) -> Agreement:
+    """Checked once: every transaction of an execution reads its agreement, which never changes."""
+    return agreements.read(canonical.parse(document))
 
 
 def create(session: Session, agreement_hash: str, agreement: Agreement, execution: str, now: int) -> Loaded:
