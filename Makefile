@@ -16,7 +16,7 @@ export PYTHONDONTWRITEBYTECODE ?=
 
 CODE := platform/tallystick tenants/tallystick ledger/tallystick edge_agent/tallystick
 CHECKED := $(CODE) tests deploy
-COVERED := --cov --cov-branch --cov-report=term --cov-fail-under=70
+COVERED := --cov --cov-branch --cov-report=term --cov-fail-under=95
 COMPILE = $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
 
@@ -57,7 +57,7 @@ soak: setup ## each fault many times over: make soak ROUNDS=100
 	TALLY_ROUNDS=$(ROUNDS) $(BIN)/python -m pytest tests/scenarios --timeout=0 $(PYTEST)
 
 artifacts: setup ## compile the contracts anew into tallystick.ledger
-	$(BIN)/python -m tallystick.ledger.contracts.compile
+	$(BIN)/python -m tallystick.ledger.compile
 
 lock: ## choose dependencies anew and pin them by hash (needs uv and npm)
 	$(COMPILE) requirements/build.in -o requirements/build.txt

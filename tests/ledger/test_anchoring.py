@@ -1,5 +1,6 @@
 """An organisation's log on the chain, from registration to the proof of each leaf."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 
 import msgspec
@@ -8,11 +9,11 @@ import pytest
 from ledger.parties import Party, settle
 from support.processes import Anvil
 from tallystick.ledger import contracts as calls
+from tallystick.ledger.audit import onchain
 from tallystick.ledger.chain import Chain
 from tallystick.ledger.contracts import EXECUTION_LEDGER
 from tallystick.ledger.errors import ChainUnavailable, LogContradicted, NotAnchored, WrongChain
 from tallystick.ledger.memory import InMemoryLeaves, InMemorySubmissions
-from tallystick.ledger.onchain import verify_on_chain
 from tallystick.ledger.proofs import verify_leaf
 from tallystick.ledger.service import LedgerSettings, OrgLedger
 from tallystick.ledger.trust import chain_trust
@@ -32,7 +33,11 @@ async def test_from_nothing_to_a_proven_leaf(party: Make) -> None:
         assert verified.leaf.encode() == (await one.leaves.leaves(index, index + 1))[0]
         assert "0x" + verified.code_hash.hex() == one.contracts.code_hashes()["execution_ledger"]
         assert "0x" + verified.block.hash.hex() == (await one.chain.block(verified.block.number))["hash"]
-        assert await verify_on_chain(one.url, proof)
+        (answer,) = await asyncio.to_thread(onchain.ask, one.url, [proof], one.contracts.execution_ledger)
+        assert answer.holds, answer.reason
+        other = msgspec.structs.replace(proof, index=index + 1)
+        (denial,) = await asyncio.to_thread(onchain.ask, one.url, [other], one.contracts.execution_ledger)
+        assert denial.holds is False
     await ledger.close()
 
 

@@ -9,11 +9,10 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from msgspec.structs import replace
 
 from ledger.audit.mutations import Place, mutations
 from ledger.audit.world import Bundle, World, bundle_of, checks, finding, judge, trust_of, unanchored
-from support.parties import BUYER, CARRIER, SUPPLIER, Parties, agreement_document
+from support.parties import BUYER, Parties
 from tallystick.core import canonical
 from tallystick.ledger.audit import verify as verifier
 from tallystick.ledger.audit.bundle import INFORMATIONAL, MAX_BYTES
@@ -139,17 +138,11 @@ def test_what_nobody_thought_of_is_not_a_pass(world: World, monkeypatch: pytest.
     assert (report.verdict, report.checks[0].code) == ("INDETERMINATE", "cannot_judge")
 
 
-def test_an_unsound_definition_is_not_judged() -> None:
-    definition = agreement_document(Parties().keys)["definition"]
-    parties = Parties(definition={**definition, "start": "nowhere"})
-    parties.say(BUYER, "propose", {"nonce": parties.nonce})
-    for org in (SUPPLIER, CARRIER):
-        parties.say(org, "consent", {"decision": "accepted"})
-    token = parties.token(BUYER, "start", {"input": {}})
-    said = parties.open(token)
-    parties.tokens[said.id] = token
-    parties.entries.append(replace(parties.entries[-1], seq=3, statement_id=said.id))
-    assert judge(6, parties) == ("INDETERMINATE", "cannot_judge")
+def test_an_unsound_definition_fails_with_its_agreement() -> None:
+    parties = Parties()
+    parties.run()
+    steps = {**parties.document["definition"], "start": "nowhere"}
+    assert judge(2, parties, agreement={**parties.document, "definition": steps}) == ("FAIL", "malformed")
 
 
 @given(st.binary(max_size=400))
