@@ -46,7 +46,7 @@ down: ## stop what `make up` started
 check: setup ## format, lint, types and layers
 	$(BIN)/ruff format --check $(CHECKED)
 	$(BIN)/ruff check $(CHECKED)
-	MYPYPATH=tests:deploy/setup $(BIN)/mypy $(CHECKED)
+	$(BIN)/mypy $(CHECKED)
 	$(BIN)/lint-imports
 
 # One part of the tests covers one part of the code, so the bar holds only for a whole run.

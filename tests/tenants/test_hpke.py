@@ -29,7 +29,7 @@ def expand(suite: bytes, secret: bytes, label: bytes, info: bytes, length: int) 
     return hmac.new(secret, labelled + b"\x01", hashlib.sha256).digest()[:length]
 
 
-def oracle_open(private: bytes, sealed: bytes, info: bytes, aad: bytes) -> bytes:
+def oracle_open(private: bytes, sealed: bytes, info: bytes) -> bytes:
     """DHKEM(X25519), base mode, first message (RFC 9180 §4.1, §5.1, §5.2)."""
     key = X25519PrivateKey.from_private_bytes(private)
     encapsulated, ciphertext = sealed[:32], sealed[32:]
@@ -39,34 +39,33 @@ def oracle_open(private: bytes, sealed: bytes, info: bytes, aad: bytes) -> bytes
     schedule = b"\x00" + extract(SUITE_ID, b"", b"psk_id_hash", b"") + extract(SUITE_ID, b"", b"info_hash", info)
     prk = extract(SUITE_ID, secret, b"secret", b"")
     cipher = ChaCha20Poly1305(expand(SUITE_ID, prk, b"key", schedule, 32))
-    return cipher.decrypt(expand(SUITE_ID, prk, b"base_nonce", schedule, 12), ciphertext, aad)
+    return cipher.decrypt(expand(SUITE_ID, prk, b"base_nonce", schedule, 12), ciphertext, b"")
 
 
 @settings(max_examples=30, deadline=None)
-@given(plaintext=st.binary(max_size=64), info=st.binary(max_size=64), aad=st.binary(max_size=64))
-def test_what_is_sealed_opens_by_the_rfc(plaintext: bytes, info: bytes, aad: bytes) -> None:
+@given(plaintext=st.binary(max_size=64), info=st.binary(max_size=64))
+def test_what_is_sealed_opens_by_the_rfc(plaintext: bytes, info: bytes) -> None:
     key = SealingKey.generate()
-    sealed = hpke.seal(key.suite, key.public_hex, plaintext, info=info, aad=aad)
-    assert oracle_open(key.private, sealed, info, aad) == plaintext
-    assert key.open(sealed, info=info, aad=aad) == plaintext
+    sealed = hpke.seal(key.suite, key.public_hex, plaintext, info=info)
+    assert oracle_open(key.private, sealed, info) == plaintext
+    assert key.open(sealed, info=info) == plaintext
 
 
 @pytest.mark.parametrize("suite", SUITES)
 def test_each_suite_opens_what_it_sealed_and_only_that(suite: str) -> None:
     key, other = SealingKey.generate(suite), SealingKey.generate(suite)
-    sealed = hpke.seal(suite, key.public_hex, b"content key", info=b"info", aad=b"aad")
-    assert key.open(sealed, info=b"info", aad=b"aad") == b"content key"
+    sealed = hpke.seal(suite, key.public_hex, b"content key", info=b"info")
+    assert key.open(sealed, info=b"info") == b"content key"
     flipped = bytes([sealed[0] ^ 1]) + sealed[1:]
-    for holder, what, info, aad in [
-        (other, sealed, b"info", b"aad"),
-        (key, flipped, b"info", b"aad"),
-        (key, sealed[:-1], b"info", b"aad"),
-        (key, b"", b"info", b"aad"),
-        (key, sealed, b"other", b"aad"),
-        (key, sealed, b"info", b"other"),
+    for holder, what, info in [
+        (other, sealed, b"info"),
+        (key, flipped, b"info"),
+        (key, sealed[:-1], b"info"),
+        (key, b"", b"info"),
+        (key, sealed, b"other"),
     ]:
         with pytest.raises(SealBroken):
-            holder.open(what, info=info, aad=aad)
+            holder.open(what, info=info)
 
 
 @pytest.mark.parametrize("suite", SUITES)
@@ -95,4 +94,4 @@ def test_public_keys_of_wrong_form_are_refused(suite: str) -> None:
 def test_small_order_points_are_refused() -> None:
     for point in ("00" * 32, "01" + "00" * 31):
         with pytest.raises(Invalid, match="not a safe public key"):
-            hpke.seal(hpke.X25519, point, b"x", info=b"", aad=b"")
+            hpke.seal(hpke.X25519, point, b"x", info=b"")

@@ -60,8 +60,8 @@ def test_the_wire_form_is_that_of_the_record() -> None:
     assert [set(wrap) for wrap in envelope["recipients"]] == [{"org_id", "kid", "sealed_key"}]
     ciphertext = b64.decode(envelope["ciphertext"])
     assert digest == hashlib.sha256(ciphertext).hexdigest() == sealing.ciphertext_hash(envelope)
-    info = canonical.encode(["tallystick/hpke/v1", "huaxia", "nordic", "result", "ab" * 32])
-    content_key = key.open(b64.decode(envelope["recipients"][0]["sealed_key"]), info=info, aad=digest.encode())
+    info = canonical.encode(["tallystick/hpke/v1", "huaxia", "nordic", "result", "ab" * 32, digest])
+    content_key = key.open(b64.decode(envelope["recipients"][0]["sealed_key"]), info=info)
     bound_to = canonical.tagged("tallystick/sealed/v1", "huaxia", "ab" * 32, "result").encode()
     assert ChaCha20Poly1305(content_key).decrypt(bytes(12), ciphertext, bound_to) == DATA
 
@@ -185,8 +185,8 @@ def test_what_is_no_envelope_is_of_no_known_version(envelope: Any) -> None:
 def test_a_content_key_of_another_length_is_refused() -> None:
     key = SealingKey.generate()
     envelope, digest = sealing.seal(DATA, **FOR, recipients=[recipient("nordic", key)])
-    info = sealing.Purpose(**FOR).info("nordic")
-    short = hpke.seal(key.suite, key.public_hex, bytes(16), info=info, aad=digest.encode())
+    info = sealing.Purpose(**FOR).info("nordic", digest)
+    short = hpke.seal(key.suite, key.public_hex, bytes(16), info=info)
     envelope["recipients"][0]["sealed_key"] = b64.encode(short)
     with pytest.raises(SealBroken, match="length"):
         opened(envelope, key, digest)
@@ -197,8 +197,8 @@ def test_a_ciphertext_made_for_another_kind_is_refused_though_its_wrap_fits() ->
     other = sealing.Purpose(**{**FOR, "kind": "start"})
     ciphertext = ChaCha20Poly1305(content_key).encrypt(bytes(12), DATA, other.associated())
     digest = hashlib.sha256(ciphertext).hexdigest()
-    info = sealing.Purpose(**FOR).info("nordic")
-    wrap = hpke.seal(key.suite, key.public_hex, content_key, info=info, aad=digest.encode())
+    info = sealing.Purpose(**FOR).info("nordic", digest)
+    wrap = hpke.seal(key.suite, key.public_hex, content_key, info=info)
     envelope = {
         "v": 1,
         "suite": key.suite,

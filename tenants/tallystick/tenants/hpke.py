@@ -7,7 +7,6 @@ are written as ML-KEM part, then X25519 part: 64-byte seed and 32 bytes when pri
 from typing import Final, Literal
 
 from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.bindings._rust import openssl
 from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PrivateKey, MLKEM768PublicKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from cryptography.hazmat.primitives.hpke import (
@@ -21,11 +20,6 @@ from cryptography.hazmat.primitives.hpke import (
 
 from tallystick.core.errors import Invalid
 from tallystick.core.keys import key_id
-
-# `cryptography` gives associated data only to these two private functions so far; a test compares them with a second
-# implementation of the RFC, so that an upgrade which changes them cannot pass unseen.
-_encrypt = openssl.hpke._encrypt_with_aad
-_decrypt = openssl.hpke._decrypt_with_aad
 
 Private = X25519PrivateKey | MLKEM768X25519PrivateKey
 Public = X25519PublicKey | MLKEM768X25519PublicKey
@@ -72,10 +66,10 @@ class SealingKey:
         """The public key, hex."""
         return self.public.hex()
 
-    def open(self, sealed: bytes, *, info: bytes, aad: bytes) -> bytes:
-        """What :func:`seal` sealed to this key under the same ``info`` and ``aad``."""
+    def open(self, sealed: bytes, *, info: bytes) -> bytes:
+        """What :func:`seal` sealed to this key under the same ``info``."""
         try:
-            return _decrypt(SUITES[self.suite], sealed, self._key, info, aad)
+            return SUITES[self.suite].decrypt(sealed, self._key, info)
         except (InvalidTag, ValueError) as error:
             raise SealBroken("was not sealed to this key for this purpose") from error
 
@@ -83,11 +77,11 @@ class SealingKey:
         return f"SealingKey({self.kid})"
 
 
-def seal(suite: str, public_hex: str, plaintext: bytes, *, info: bytes, aad: bytes) -> bytes:
+def seal(suite: str, public_hex: str, plaintext: bytes, *, info: bytes) -> bytes:
     """Encapsulation and ciphertext of ``plaintext`` for the holder of ``public_hex``."""
     key = read_public(suite, public_hex)
     try:
-        return _encrypt(SUITES[suite], plaintext, key, info, aad)
+        return SUITES[suite].encrypt(plaintext, key, info)
     except ValueError as error:  # a small-order point: anyone could open what is sealed to it
         raise Invalid("sealing key is not a safe public key", code="bad_sealing_key") from error
 

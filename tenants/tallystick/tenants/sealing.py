@@ -84,9 +84,9 @@ class Purpose(NamedTuple):
         """Associated data of the ciphertext."""
         return canonical.tagged("tallystick/sealed/v1", self.issuer, self.execution, self.kind).encode("ascii")
 
-    def info(self, audience: str) -> bytes:
-        """HPKE's ``info`` for one recipient."""
-        return canonical.encode(["tallystick/hpke/v1", self.issuer, audience, self.kind, self.execution])
+    def info(self, audience: str, digest: str) -> bytes:
+        """HPKE's ``info`` for one recipient of the ciphertext that has this hash."""
+        return canonical.encode(["tallystick/hpke/v1", self.issuer, audience, self.kind, self.execution, digest])
 
 
 def seal(
@@ -187,7 +187,7 @@ def _readers(recipients: Sequence[Recipient | tuple[str, str, str, str]]) -> lis
 
 
 def _wrap(reader: Recipient, key: bytes, purpose: Purpose, digest: str) -> Wrap:
-    sealed = hpke.seal(reader.suite, reader.key, key, info=purpose.info(reader.org_id), aad=digest.encode("ascii"))
+    sealed = hpke.seal(reader.suite, reader.key, key, info=purpose.info(reader.org_id, digest))
     return Wrap(org_id=reader.org_id, kid=reader.kid, sealed_key=b64.encode(sealed))
 
 
@@ -207,7 +207,7 @@ def _content_key(envelope: Envelope, keys: Sequence[SealingKey], me: str, purpos
         raise UnknownSealingKey(wrap.kid)
     if key.suite != envelope.suite:
         raise Invalid("the envelope names another suite than its key has", code="suite_mismatch")
-    content_key = key.open(b64.decode(wrap.sealed_key), info=purpose.info(me), aad=digest.encode("ascii"))
+    content_key = key.open(b64.decode(wrap.sealed_key), info=purpose.info(me, digest))
     if len(content_key) != _KEY_BYTES:
         raise SealBroken("the envelope's content key has the wrong length")
     return content_key
