@@ -6,9 +6,8 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from tallystick.core.errors import Invalid
-from tallystick.node.api.ports import Person, Unauthenticated
+from tallystick.node.api.ports import Person
 from tallystick.tenants.permissions import Permission, Role, permissions_of
-from tallystick.tenants.sessions import NotSignedIn
 from tallystick.tenants.users import User, Users
 
 
@@ -35,10 +34,7 @@ class UserAccounts:
 
     async def who(self, token: str) -> User:
         """The user of a bearer token."""
-        try:
-            return await asyncio.to_thread(self._users.user_of, token)
-        except NotSignedIn as error:
-            raise Unauthenticated(error.detail, code=error.code) from error
+        return await asyncio.to_thread(self._users.user_of, token)
 
     async def sign_out(self, token: str) -> None:
         """End a session."""
@@ -71,8 +67,5 @@ class UserAccounts:
         return await asyncio.to_thread(lambda: self._users.make_link(self._users.by_username(username)))
 
     def _session(self, sign_in: Callable[[], User]) -> SignedIn:
-        try:
-            token, expires_at = self._users.issue_token(sign_in())
-        except NotSignedIn as error:
-            raise Unauthenticated(error.detail, code=error.code) from error
+        token, expires_at = self._users.issue_token(sign_in())
         return SignedIn(token, expires_at)

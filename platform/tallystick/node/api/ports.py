@@ -37,7 +37,7 @@ class Session(Protocol):
 
 
 class Accounts(Protocol):
-    """Users and sessions of one organisation; every refusal to sign in is :class:`Unauthenticated`."""
+    """Users and sessions of one organisation; every refusal to sign in is a :class:`NotSignedIn`."""
 
     async def sign_in(self, username: str, password: str) -> Session: ...
     async def sign_in_with_link(self, link: str) -> Session: ...

@@ -125,8 +125,9 @@ def headers_for(error: Exception) -> dict[str, str]:
     if problem_of(error).status == 401:
         reason = "" if getattr(error, "code", "") == "unauthenticated" else ', error="invalid_token"'
         return {"www-authenticate": CHALLENGE + reason}
-    if isinstance(error, errors.Unavailable):
-        return {"retry-after": "5"}
+    retry_after_s = getattr(error, "retry_after_s", 5 if isinstance(error, errors.Unavailable) else None)
+    if retry_after_s is not None:
+        return {"retry-after": str(retry_after_s)}
     return {}
 
 

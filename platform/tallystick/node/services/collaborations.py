@@ -29,7 +29,10 @@ class Collaborations(Service):
     async def propose(
         self, who: User, definition: dict[str, Any], input: dict[str, Any] | None = None
     ) -> dict[str, Any]:
-        """Compile, check against the partners' cards, and propose to every participant."""
+        """Compile, check against the partners' cards, and propose to every participant.
+
+        ``input`` stays here until the start, which uses it unless it brings its own.
+        """
 
         def work(session: Session) -> dict[str, Any]:
             known = facts(self.parts)
@@ -40,6 +43,7 @@ class Collaborations(Service):
             nonce = b64.encode(os.urandom(16))
             execution = agreements.execution_id(name, self.parts.context.org_id, nonce)
             loaded = store.create(session, name, agreement, execution, self.parts.context.now())
+            loaded.row.proposed_input = canonical.encode(input or {})
             self._send_agreement(session, agreement, document, execution)
             saying = Saying(kind="propose", make=lambda _data, _sealed: Propose(nonce=nonce), answer_key="propose")
             say(session, self.parts.context, loaded, saying)
@@ -90,7 +94,7 @@ class Collaborations(Service):
                 kind="start",
                 make=lambda data, sealed: Start(input=data, sealed=sealed),
                 answer_key="start",
-                values=resolve(session, input or {}),
+                values=resolve(session, input or canonical.parse(loaded.row.proposed_input or b"{}")),
                 readers=audience.of_everyone(loaded.agreement),
             )
             say(session, self.parts.context, loaded, saying)

@@ -34,6 +34,7 @@ class ExecutionRow(SQLModel, table=True):
         default=None, sa_type=BigInteger, index=True
     )  # the earliest timer, where this node coordinates
     dispute: str | None = None
+    proposed_input: bytes | None = Field(default=None, sa_type=LargeBinary)  # of our own proposal, until it starts
 
 
 class StatementRow(SQLModel, table=True):
