@@ -33,6 +33,10 @@ class DefinitionErrors(Invalid):
         super().__init__(f"{first.detail}{more}", pointer=first.pointer)
         self.errors = errors
 
+    def below(self, pointer: str) -> "DefinitionErrors":
+        """The same, of a definition that stands at ``pointer`` of a larger document."""
+        return DefinitionErrors([msgspec.structs.replace(one, pointer=pointer + one.pointer) for one in self.errors])
+
 
 class Faults:
     """Collects faults while a definition is read."""

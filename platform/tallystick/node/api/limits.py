@@ -19,6 +19,14 @@ def limit_for(path: str) -> int:
     return MAX_JSON
 
 
+async def _discard(receive: Receive, message: Message, limit: int) -> None:
+    """Read on for as much again: a client that is cut off while it sends never sees the answer."""
+    left = limit
+    while left > 0 and message["type"] == "http.request" and message.get("more_body"):
+        message = await receive()
+        left -= len(message.get("body", b""))
+
+
 class BodyLimit:
     """ASGI middleware; the error is raised where the body is read, so the reader's error handlers answer it."""
 
@@ -36,11 +44,10 @@ class BodyLimit:
 
         async def bounded_receive() -> Message:
             nonlocal size
-            if announced > limit:
-                raise TooLarge(limit)
             message = await receive()
             size += len(message.get("body", b""))
-            if size > limit:
+            if announced > limit or size > limit:
+                await _discard(receive, message, limit)
                 raise TooLarge(limit)
             return message
 

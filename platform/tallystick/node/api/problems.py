@@ -16,6 +16,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from tallystick.core import errors
+from tallystick.core.definition.faults import DefinitionErrors
 from tallystick.node.api.language import preferred
 from tallystick.tenants.sessions import NotSignedIn
 
@@ -115,6 +116,8 @@ def document(error: Exception, language: str) -> dict[str, Any]:
         body |= {"detail": error.detail, "code": error.code}
         facts = {name: getattr(error, name, None) for name in ("pointer", "state", "limit")}
         body |= {name: fact for name, fact in facts.items() if fact is not None}
+        if isinstance(error, DefinitionErrors):
+            body["errors"] = msgspec.to_builtins(error.errors)
     return body
 
 

@@ -9,6 +9,7 @@ from tallystick.core import agreement as agreements
 from tallystick.core import b64, canonical
 from tallystick.core.agreement import Agreement
 from tallystick.core.definition.compile import compile_definition
+from tallystick.core.definition.faults import DefinitionErrors
 from tallystick.core.errors import Invalid, WrongState
 from tallystick.core.statement import Consent, Propose, Start, Terminate
 from tallystick.node.record import audience, onchain, outgoing, store
@@ -36,7 +37,10 @@ class Collaborations(Service):
 
         def work(session: Session) -> dict[str, Any]:
             known = facts(self.parts)
-            compiled = compile_definition(definition, known)
+            try:
+                compiled = compile_definition(definition, known)
+            except DefinitionErrors as error:
+                raise error.below("/definition") from None
             document = draft(self.parts, definition, compiled)
             name, agreement = store.put_agreement(session, document)
             onchain.note_workflow(session, agreement, self.parts.context.org_id, self.parts.context.now())
