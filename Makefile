@@ -53,8 +53,9 @@ check: setup ## format, lint, types and layers
 test: check ## check, then every test; ends in a table of what ran, what was skipped and why
 	$(BIN)/python -m pytest $(if $(PYTEST),$(PYTEST),$(COVERED))
 
-soak: setup ## each fault many times over: make soak ROUNDS=100
-	TALLY_ROUNDS=$(ROUNDS) $(BIN)/python -m pytest tests/scenarios --timeout=0 $(PYTEST)
+soak: setup ## random faults, round after round: make soak ROUNDS=100; the result is committed
+	TALLY_ROUNDS=$(ROUNDS) TALLY_SOAK_RESULT=tests/scenarios/results/soak.json \
+		$(BIN)/python -m pytest tests/scenarios/test_soak.py -s --timeout=0 $(PYTEST)
 
 artifacts: setup ## compile the contracts anew into tallystick.ledger
 	$(BIN)/python -m tallystick.ledger.compile

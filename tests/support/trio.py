@@ -32,7 +32,7 @@ class Member:
         self.process: asyncio.subprocess.Process | None = None
         self._log = folder / f"{org}.log"
         self._http: httpx2.AsyncClient | None = None
-        self.passphrase = "correct horse battery staple"
+        self.passphrase = f"correct horse battery staple of {org}"
         self._environment = {**os.environ, "TALLYSTICK_PASSPHRASE": self.passphrase}
 
     @property
@@ -74,6 +74,10 @@ class Member:
     def log(self) -> str:
         """The end of the node's log."""
         return self._log.read_text()[-4000:]
+
+    def log_bytes(self) -> bytes:
+        """The whole log."""
+        return self._log.read_bytes()
 
     async def kill(self) -> None:
         """End the node as ``kill -9`` does."""

@@ -1,0 +1,165 @@
+"""Promises about whole nodes: who can read what, what never leaves, and the same verdict in any surroundings."""
+
+import base64
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from support.parties import BUYER, CARRIER, DEFINITION, NAMES, SUPPLIER
+from support.trio import Trio
+from tallystick.core import canonical
+from tallystick.tenants.keystore import Keystore, KeystoreLocked
+
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(180)]
+NOBODY = 65534
+SECRET = f"geheim-{uuid.uuid4()}"
+
+
+@pytest.fixture(scope="module")
+def folder() -> Iterator[Path]:
+    """A folder that others may enter, so that what denies them is the nodes' own doing."""
+    made = Path(tempfile.mkdtemp(prefix="tally-"))
+    yield made
+    shutil.rmtree(made)
+
+
+def _open(folder: Path) -> None:
+    folder.chmod(0o755)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def stage(folder: Path) -> AsyncIterator[Trio]:
+    three = Trio(folder)
+    try:
+        await three.start()
+        _open(folder)
+        yield three
+    finally:
+        await three.stop()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def collaboration(stage: Trio) -> str:
+    """Played to its end; the order's data are for buyer and supplier only."""
+    made = await stage.begin(DEFINITION)
+    buyer = stage.members[BUYER]
+    task = (await buyer.get("/tasks"))["items"][0]["task_id"]
+    await buyer.post(f"/tasks/{task}/claim")
+    stored = await buyer.http.post(f"/documents?name={SECRET}.txt", content=f"<{SECRET}>".encode())
+    values = {"document": {"$file": {"document_id": stored.json()["document_id"]}}, "price": SECRET}
+    await buyer.post(f"/tasks/{task}/complete", {"data": values})
+    await stage.play(made)
+    return made
+
+
+def spellings(secret: str) -> list[bytes]:
+    """The text itself and its base64 at each of the three offsets."""
+    raw = secret.encode()
+    coded = [base64.urlsafe_b64encode(b"x" * shift + raw)[4 * (shift > 0) : -4] for shift in range(3)]
+    return [raw, *coded, raw.hex().encode()]
+
+
+def holds(data: Path, wanted: list[bytes]) -> list[Path]:
+    """The files below a folder in which one of these stands."""
+    found = []
+    for path in data.rglob("*"):
+        if path.is_file() and not path.is_symlink():
+            content = path.read_bytes()
+            found += [path] if any(one in content for one in wanted) else []
+    return found
+
+
+async def test_no_undisclosed_value_reaches_who_was_not_given_it(stage: Trio, collaboration: str) -> None:
+    wanted = spellings(SECRET)
+    assert holds(stage.members[BUYER].data, wanted), "the search itself must find it where it may be"
+    assert holds(stage.members[SUPPLIER].data, wanted)
+    assert holds(stage.members[CARRIER].data, wanted) == []
+    for one in stage.members.values():
+        assert not any(each in one.log_bytes() for each in wanted)
+    bundle = await stage.members[CARRIER].get(f"/executions/{collaboration}/evidence")
+    assert not any(each in canonical.encode(bundle) for each in wanted)
+    for item in (await stage.members[CARRIER].get(f"/executions/{collaboration}/timeline"))["items"]:
+        assert SECRET not in json.dumps(item)
+
+
+async def test_files_are_their_owners_alone(stage: Trio) -> None:
+    for one in stage.members.values():
+        private = [one.data, *(one.data / name for name in ("tenant.db", "keystore.json", "settings.json", "chunks"))]
+        assert [path.stat().st_mode & 0o077 for path in private] == [0] * len(private)
+
+
+def as_nobody(*words: str | Path) -> tuple[bool, bytes]:
+    """Whether a command run as another user succeeds, and what it prints."""
+    ended = subprocess.run(words, user=NOBODY, group=NOBODY, extra_groups=[], capture_output=True, check=False)
+    return ended.returncode == 0, ended.stdout
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user; enable: run as root")
+async def test_another_user_is_denied_every_file_and_database(stage: Trio, folder: Path) -> None:
+    """Each node is meant to run as a user of its own; here is what any other user gets."""
+    assert as_nobody("ls", folder)[0], "others may come this far, so what follows is the nodes' own doing"
+    for one in stage.members.values():
+        for name in ("tenant.db", "keystore.json", "settings.json"):
+            assert as_nobody("cat", one.data / name) == (False, b"")
+        assert as_nobody("ls", one.data) == (False, b"")
+
+
+async def test_a_keystore_opens_for_its_own_organisation_only(stage: Trio) -> None:
+    for org, one in stage.members.items():
+        path = one.data / "keystore.json"
+        assert Keystore.open(path, one.passphrase)
+        for other, stranger in stage.members.items():
+            if other != org:
+                with pytest.raises(KeystoreLocked):
+                    Keystore.open(path, stranger.passphrase)
+
+
+async def test_keys_and_databases_are_shared_by_no_two(stage: Trio) -> None:
+    keystores = [Keystore.open(one.data / "keystore.json", one.passphrase) for one in stage.members.values()]
+    keys = [key for one in keystores for key in (one.root.public_hex, one.signing_key.public_hex, one.chain_address)]
+    assert len(set(keys)) == 3 * len(NAMES)
+    assert len({(one.data / "tenant.db").stat().st_ino for one in stage.members.values()}) == len(NAMES)
+
+
+def report_in(environment: dict[str, str], here: Path, bundle: Path, trust: Path) -> bytes:
+    """What `tally verify` reports in these surroundings."""
+    words = [str(Path(sys.executable).with_name("tally")), "verify", str(bundle), "--trust", str(trust), "--json"]
+    ended = subprocess.run(words, env={**os.environ, **environment}, cwd=here, capture_output=True, check=False)
+    assert ended.returncode == 3, ended.stderr  # there is no chain here, so not all checks can pass
+    return ended.stdout
+
+
+async def test_the_same_verdict_in_any_surroundings(stage: Trio, collaboration: str, folder: Path) -> None:
+    """Invariants 1 and 10: locale, time zone, hash seed and working folder change no byte of the report."""
+    bundle = folder / "bundle.json"
+    bundle.write_bytes(canonical.encode(await stage.members[SUPPLIER].get(f"/executions/{collaboration}/evidence")))
+    cards = [await one.get("/organisation/card") for one in stage.members.values()]
+    organisations = [
+        {"org_id": card["id"], "name": card["name"], "root_key": card["public_key"], "chain_org": card["chain_org"]}
+        for card in cards
+    ]
+    trust = folder / "trust.json"
+    trust.write_text(json.dumps({"v": 1, "organisations": organisations}))
+    surroundings: list[dict[str, str]] = [
+        {"LC_ALL": "C", "TZ": "Pacific/Kiritimati", "PYTHONHASHSEED": "1"},
+        {"LC_ALL": "tr_TR.UTF-8", "TZ": "America/St_Johns", "PYTHONHASHSEED": "2", "PYTHONOPTIMIZE": "2"},
+        {"LC_ALL": "zh_CN.UTF-8", "TZ": "UTC", "PYTHONUTF8": "0"},
+    ]
+    reports = []
+    for number, one in enumerate(surroundings):
+        here = folder / f"here-{number}"
+        here.mkdir()
+        reports.append(report_in(one, here, bundle, trust))
+    assert len(set(reports)) == 1
+    report: dict[str, Any] = json.loads(reports[0])
+    assert [one["status"] for one in report["checks"][:8]] == ["PASS"] * 8
