@@ -65,7 +65,9 @@ class Node:
         self._outbox = Outbox(database, context, bell, self.parts.links.send)
         self.services = Services(self.parts)
         self.accounts = UserAccounts(users)
-        self.app: Starlette = create_app(self.services, self.accounts)
+        self.app: Starlette = create_app(
+            self.services, self.accounts, https=settings.endpoint_url.startswith("https://")
+        )
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:

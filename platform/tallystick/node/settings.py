@@ -26,18 +26,27 @@ class Blockchain(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """See names.md for the words; ``port`` is fixed by ``tally init``, because partners know the node by it."""
+    """See names.md for the words; ``port`` is fixed by ``tally init``, because partners know the node by it.
+
+    ``url`` is where people and partners reach the node, when that is not the port itself but a proxy in front of it.
+    """
 
     org_id: str
     name: str
     domain: str
     host: str = "127.0.0.1"
     port: int = 0
+    url: str | None = None
     capabilities: tuple[str, ...] = ("data_exchange", "approval")
     blockchain: Blockchain | None = None
     sealing_suite: str = "x25519-hkdf-sha256-chacha20poly1305"
     language: str = "en"
     data_dir: Path = Path()
+
+    @property
+    def endpoint_url(self) -> str:
+        """Where the node is reached."""
+        return self.url or f"http://{self.host}:{self.port}"
 
     @property
     def database_path(self) -> Path:

@@ -154,6 +154,12 @@ def check_identity(org_id: str, name: str, domain: str) -> None:
         raise BadCard("domain", "must be a lower-case domain name")
 
 
+def check_url(url: str) -> None:
+    """Refuse an address that no card could carry: it must be http or https, and bring no credentials or query."""
+    if not _is_url(url, {"http", "https"}):
+        raise BadCard("endpoint_url", "must be an http or https address without user, query or fragment")
+
+
 def _is_name(text: str) -> bool:
     return 0 < len(text) <= 200 and text.isprintable() and text == text.strip()
 

@@ -35,6 +35,11 @@ def test_an_organisation_is_made(words: list[str], tmp_path: Path, capsys: pytes
     assert all(path.stat().st_mode & 0o077 == 0 for path in [tmp_path / "org", *(tmp_path / "org").iterdir()])
 
 
+def test_behind_a_proxy_with_tls(words: list[str], tmp_path: Path) -> None:
+    assert cli.main([*words, "--url", "https://node.huaxia.example"]) == 0
+    assert node_settings.load(tmp_path / "org").endpoint_url == "https://node.huaxia.example"
+
+
 def test_a_second_time_changes_nothing(words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     cli.main(words)
     before = {path: path.read_bytes() for path in (tmp_path / "org").iterdir()}
@@ -53,6 +58,8 @@ def test_a_second_time_changes_nothing(words: list[str], tmp_path: Path, capsys:
         (["--blockchain-url", "http://127.0.0.1:8545"], "needs --contracts"),
         (["--admin-password-file", "/nowhere/at/all"], "/nowhere/at/all: No such file"),
         (["--admin", ""], "user"),
+        (["--url", "ftp://x"], "endpoint_url must be"),
+        (["--url", "https://a:b@huaxia.example"], "endpoint_url must be"),
     ],
 )
 def test_what_is_wrong_is_named(

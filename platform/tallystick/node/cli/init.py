@@ -76,6 +76,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--domain", required=True, help="its internet domain")
     add("--host", default="127.0.0.1", help="address on which the node listens (default: %(default)s)")
     add("--port", type=int, default=0, help="its port; chosen and kept when left out")
+    add("--url", help="where people and partners reach it, when that is a proxy (https://…)")
     add("--admin", default="admin", help="the first administrator's user name (default: %(default)s)")
     add("--admin-password-file", type=Path, help="file that holds their password; asked for when left out")
     add("--language", choices=("en", "zh-CN"), default="en", help="their language (default: %(default)s)")
@@ -89,12 +90,15 @@ def _settings(options: argparse.Namespace) -> Settings:
     if not 0 <= options.port < 2**16:
         raise Invalid(f"there is no port {options.port}", code="bad_settings")
     card.check_identity(options.org_id, options.name, options.domain)
+    if options.url is not None:
+        card.check_url(options.url)
     return Settings(
         org_id=options.org_id,
         name=options.name,
         domain=options.domain,
         host=options.host,
         port=options.port or _free_port(options.host),
+        url=options.url,
         blockchain=_blockchain(options) if options.blockchain_url else None,
         language=options.language,
     )

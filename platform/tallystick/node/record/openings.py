@@ -56,6 +56,7 @@ def keep(session: Session, said: Statement, openings: list[Opening]) -> None:
                 attempt=attempt,
                 salt=one.salt,
                 value=canonical.encode(one.value),
+                file_sha256=outgoing.file_hash(one.value),
             )
         )
 

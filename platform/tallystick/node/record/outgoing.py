@@ -52,6 +52,11 @@ def is_file(value: Any) -> bool:
     return isinstance(value, dict) and set(value) == {"$file"}
 
 
+def file_hash(value: Any) -> str | None:
+    """The SHA-256 of a file value's bytes, as its manifest has it; None for any other value."""
+    return read_manifest(value).sha256 if is_file(value) else None
+
+
 def chunk_names(value: Any) -> list[str]:
     """The chunks of a file value; none for any other value."""
     return list(read_manifest(value).chunks) if is_file(value) else []

@@ -9,7 +9,6 @@ from sqlmodel import Session, col, select, tuple_
 
 from tallystick.core import canonical
 from tallystick.core.errors import Invalid, NotFound
-from tallystick.node.record.outgoing import is_file
 from tallystick.node.services.base import Service, bounded, cursor_values, page
 from tallystick.tenants.chunks import FileOpener, FileSealer, Manifest, read_manifest
 from tallystick.tenants.models.record import DocumentRow, OpeningRow
@@ -84,12 +83,11 @@ class Documents(Service):
         row = session.get(DocumentRow, document_id)
         if row is not None:
             return _view(row), read_manifest(canonical.parse(row.manifest))
-        for opening in session.exec(select(OpeningRow)):
-            value = canonical.parse(opening.value)
-            if is_file(value) and value["$file"].get("sha256") == document_id:
-                manifest = read_manifest(value)
-                return {"document_id": document_id, **_facts(manifest)}, manifest
-        raise NotFound("there is no such document here")
+        opening = session.exec(select(OpeningRow).where(OpeningRow.file_sha256 == document_id).limit(1)).first()
+        if opening is None:
+            raise NotFound("there is no such document here")
+        manifest = read_manifest(canonical.parse(opening.value))
+        return {"document_id": document_id, **_facts(manifest)}, manifest
 
 
 def _facts(manifest: Manifest) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from sqlmodel import Session, col, select, tuple_
 from tallystick.core import canonical
 from tallystick.core import entry as entries
 from tallystick.core import statement as statements
+from tallystick.core.agreement import Agreement
 from tallystick.core.head import read_attestation, read_head
 from tallystick.node.anchoring.stores import covering
 from tallystick.node.record import store
@@ -71,9 +72,9 @@ class Executions(Service):
         """Every value of the execution that this organisation can open."""
 
         def work(session: Session) -> dict[str, Any]:
-            store.load(session, execution_id)
+            organisations = views.names(store.load(session, execution_id).agreement)
             rows = session.exec(select(OpeningRow).where(OpeningRow.execution == execution_id))
-            return {"items": [_opening(row) for row in rows]}
+            return {"items": [_opening(row, organisations) for row in rows]}
 
         return await self.read(who, work)
 
@@ -97,18 +98,20 @@ class Executions(Service):
 
 def _view(session: Session, execution_id: str) -> dict[str, Any]:
     loaded = store.load(session, execution_id)
-    return views.execution(loaded, _attested(session, loaded.agreement.coordinator, execution_id))
+    return views.execution(loaded, _attested(session, loaded.agreement, execution_id))
 
 
-def _attested(session: Session, coordinator: str, execution_id: str) -> list[dict[str, Any]]:
+def _attested(session: Session, agreement: Agreement, execution_id: str) -> list[dict[str, Any]]:
     """The largest size that each organisation has signed for."""
-    newest: dict[str, HeadRow] = {}
-    for row in session.exec(select(HeadRow).where(HeadRow.execution == execution_id).order_by(col(HeadRow.size))):
-        newest[row.iss] = row
-    read = {
-        row.iss: (read_head if row.iss == coordinator else read_attestation)(row.token)[1] for row in newest.values()
-    }
-    return [{"org_id": org, "size": head.size, "root": head.root, "at": head.iat} for org, head in sorted(read.items())]
+    found = []
+    for one in sorted(agreement.participants, key=lambda each: each.org_id):
+        query = select(HeadRow).where(HeadRow.execution == execution_id, HeadRow.iss == one.org_id)
+        row = session.exec(query.order_by(col(HeadRow.size).desc()).limit(1)).first()
+        if row is not None:
+            head = (read_head if one.org_id == agreement.coordinator else read_attestation)(row.token)[1]
+            facts = {"size": head.size, "root": head.root, "at": head.iat}
+            found.append({"org_id": one.org_id, "name": one.name, **facts})
+    return found
 
 
 def _line(entry_row: EntryRow, said: StatementRow, organisations: dict[str, str]) -> dict[str, Any]:
@@ -129,12 +132,13 @@ def _line(entry_row: EntryRow, said: StatementRow, organisations: dict[str, str]
     }
 
 
-def _opening(row: OpeningRow) -> dict[str, Any]:
+def _opening(row: OpeningRow, organisations: dict[str, str]) -> dict[str, Any]:
     return {
         "statement_id": row.statement_id,
         "task": row.task,
         "attempt": row.attempt,
         "issuer": row.issuer,
+        "issuer_name": organisations.get(row.issuer, row.issuer),
         "property": row.property,
         "value": canonical.parse(row.value),
     }

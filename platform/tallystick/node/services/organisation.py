@@ -23,7 +23,7 @@ def own_card_token(parts: Parts) -> str:
         org_id=settings.org_id,
         name=settings.name,
         domain=settings.domain,
-        endpoint_url=f"http://{settings.host}:{settings.port}",
+        endpoint_url=settings.endpoint_url,
         capabilities=settings.capabilities,
         chain_org=parts.chain.org or "0x" + "0" * 64,
         leaf_url=parts.links.leaf_url,

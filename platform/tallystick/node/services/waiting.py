@@ -7,6 +7,7 @@ from sqlmodel import Session, col, select
 from tallystick.node.anchoring.stores import covering
 from tallystick.node.record import onchain, store
 from tallystick.node.record.store import Loaded
+from tallystick.node.services import views
 from tallystick.tenants.models.anchor import LeafRow
 from tallystick.tenants.models.record import InboxRow, OutboxRow, StatementRow, TaskRow
 
@@ -14,6 +15,12 @@ from tallystick.tenants.models.record import InboxRow, OutboxRow, StatementRow, 
 def waits(session: Session, org_id: str, execution_id: str) -> list[dict[str, Any]]:
     """All that the execution waits for, as far as this node knows."""
     loaded = store.load(session, execution_id)
+    organisations = views.names(loaded.agreement)
+    found = _waits(session, org_id, execution_id, loaded)
+    return [{**one, "for_whom_name": organisations.get(one["for_whom"], one["for_whom"])} for one in found]
+
+
+def _waits(session: Session, org_id: str, execution_id: str, loaded: Loaded) -> list[dict[str, Any]]:
     return [
         *_consents(session, loaded),
         *_tasks(loaded),

@@ -91,6 +91,7 @@ class OpeningRow(SQLModel, table=True):
     attempt: int
     salt: str
     value: bytes = Field(sa_type=LargeBinary)
+    file_sha256: str | None = Field(default=None, index=True)  # of a value that is a file: what documents are found by
 
 
 class EnvelopeRow(SQLModel, table=True):
