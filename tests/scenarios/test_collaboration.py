@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from support.parties import BUYER, CARRIER, DEFINITION, NAMES, SUPPLIER
-from support.trio import Trio, until, work
+from support.trio import Trio, each_effect_once, until, work
 
 
 def agree(seen: dict[str, dict[str, Any]]) -> None:
@@ -16,16 +16,6 @@ def agree(seen: dict[str, dict[str, Any]]) -> None:
     assert len({(one["size"], one["root"], one["status"], one["outcome"]) for one in seen.values()}) == 1
     for one in seen.values():
         assert {each["org_id"] for each in one["attested_by"] if each["size"] == one["size"]} == set(NAMES)
-
-
-async def each_task_completed_once(trio: Trio, collaboration: str) -> None:
-    """Every effect once: no task has two applied answers, no statement two entries."""
-    for one in trio.members.values():
-        items = (await one.get(f"/executions/{collaboration}/timeline"))["items"]
-        assert [item["seq"] for item in items] == list(range(len(items)))
-        assert len({item["statement_id"] for item in items}) == len(items)
-        answered = [event["task"] for item in items for event in item["events"] if event["type"] == "step_completed"]
-        assert len(set(answered)) == len(answered)
 
 
 @pytest.mark.parametrize(("approve", "outcome"), [(True, "completed"), (False, "rejected")])
@@ -71,7 +61,7 @@ async def test_a_node_killed_in_the_middle(trio: Trio, org: str) -> None:
     await asyncio.sleep(0.5)
     await trio.members[org].start()
     agree(await trio.play(collaboration))
-    await each_task_completed_once(trio, collaboration)
+    await each_effect_once(trio, collaboration)
 
 
 @pytest.mark.parametrize("org", [BUYER, SUPPLIER])
@@ -79,7 +69,7 @@ async def test_a_nats_server_killed_in_the_middle(trio: Trio, org: str) -> None:
     collaboration = await trio.begin(DEFINITION)
     trio.members[org].kill_nats()
     agree(await trio.play(collaboration))
-    await each_task_completed_once(trio, collaboration)
+    await each_effect_once(trio, collaboration)
 
 
 async def test_a_silent_partner_is_waited_for_by_name(trio: Trio) -> None:

@@ -22,7 +22,7 @@ import pytest
 
 from support.chain import LocalChain
 from support.parties import BUYER, CARRIER, DEFINITION, NAMES, SUPPLIER
-from support.trio import Trio, until, work
+from support.trio import Trio, each_effect_once, until, work
 
 ROUNDS = int(os.environ.get("TALLY_ROUNDS", "1"))
 SEED = int(os.environ.get("TALLY_SEED", "1"))
@@ -83,7 +83,7 @@ async def _round(trio: Trio, chain: LocalChain, fault: str, rng: random.Random) 
     seen = await trio.play(collaboration, approve=approve)
     assert len({(one["size"], one["root"], one["status"], one["outcome"]) for one in seen.values()}) == 1
     assert {one["dispute"] for one in seen.values()} == {None}
-    await _each_effect_once(trio, collaboration)
+    await each_effect_once(trio, collaboration)
 
 
 async def _strike(trio: Trio, chain: LocalChain, fault: str, after: float, down: float) -> None:
@@ -109,15 +109,6 @@ async def _work_where_possible(trio: Trio, approve: bool) -> None:
         except (AssertionError, OSError, RuntimeError, httpx2.TransportError):
             await asyncio.sleep(0.05)  # it is down, or came back with another state than the one just seen
     await asyncio.sleep(0.02)
-
-
-async def _each_effect_once(trio: Trio, collaboration: str) -> None:
-    for one in trio.members.values():
-        items = (await one.get(f"/executions/{collaboration}/timeline"))["items"]
-        assert [item["seq"] for item in items] == list(range(len(items)))
-        assert len({item["statement_id"] for item in items}) == len(items)
-        done = [event["task"] for item in items for event in item["events"] if event["type"] == "step_completed"]
-        assert len(set(done)) == len(done)
 
 
 async def _anchored(trio: Trio, leaves: int) -> int | None:

@@ -205,6 +205,18 @@ async def work(member: Member, *, approve: bool = True) -> None:
             await member.http.post(f"/notifications/{note['id']}/acknowledge")
 
 
+async def each_effect_once(trio: Trio, collaboration: str) -> None:
+    """A gapless record at all three, no statement in two entries, and no task completed twice."""
+    for one in trio.members.values():
+        items = (await one.get(f"/executions/{collaboration}/timeline"))["items"]
+        assert [item["seq"] for item in items] == list(range(len(items)))
+        assert len({item["statement_id"] for item in items}) == len(items)
+        events = [event for item in items for event in item["events"]]
+        done = [event["task"] for event in events if event["type"] == "answered" and event["status"] == "completed"]
+        assert done
+        assert len(set(done)) == len(done)
+
+
 async def answers(member: Member, form: list[dict[str, Any]]) -> dict[str, Any]:
     """Something right for every field of a form; a document where there is no form."""
     by_type = {"string": "x", "integer": 7, "boolean": True, "decimal": "12.50", "date": "2026-11-24", "object": {}}

@@ -6,9 +6,9 @@ from typing import Any
 from sqlmodel import Session, col, select
 
 from tallystick.core import b64, canonical
+from tallystick.core.manifest import is_file
 from tallystick.node.record import store
 from tallystick.node.record.context import Context
-from tallystick.node.record.outgoing import is_file
 from tallystick.tenants.chunks import FileOpener, read_manifest
 from tallystick.tenants.models.anchor import PartnerAnchorRow
 from tallystick.tenants.models.record import AgreementRow, HeadRow, OpeningRow, StatementRow

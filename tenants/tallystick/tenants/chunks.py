@@ -16,8 +16,8 @@ from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 
 from tallystick.core import b64
 from tallystick.core.errors import Invalid, UnknownVersion
+from tallystick.core.manifest import FILE, VERSION, Manifest, is_file
 
-VERSION = 1
 CHUNK = 256 * 1024  # bytes; as base64 well within one message
 MAX_FILE = 64 * 1024 * 1024
 MAX_NAME = 255  # bytes: what file systems take
@@ -49,22 +49,6 @@ class Chunk(NamedTuple):
 
     sha256: str
     ciphertext: bytes
-
-
-class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The value of a file; whoever holds it can read the chunks."""
-
-    v: int
-    name: str
-    media_type: str
-    size: int
-    sha256: str
-    chunk_size: int
-    key: str
-    chunks: list[str]
-
-    def __repr__(self) -> str:
-        return f"Manifest({self.name!r}, {self.size} bytes)"
 
 
 def encrypt_chunk(key: bytes, index: int, data: bytes) -> bytes:
@@ -158,7 +142,7 @@ class FileOpener:
 
 def read_manifest(value: Any) -> Manifest:
     """The manifest in ``{"$file": …}``, its form and bounds checked."""
-    document = value.get("$file") if isinstance(value, dict) and len(value) == 1 else None
+    document = value[FILE] if is_file(value) else None
     if not isinstance(document, dict) or document.get("v") != VERSION:
         raise UnknownVersion("the file's manifest has a version that is not known here")
     try:

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from tallystick.core import canonical
 from tallystick.core.errors import Invalid, TallystickError, Unavailable
 from tallystick.ledger.hashing import ADDRESS, WORD, keccak, to_hex, word
 from tallystick.ledger.proofs import LeafProof
@@ -72,8 +73,8 @@ def _call(url: str, method: str, parameters: list[object]) -> str:
     request = urllib.request.Request(url, body, headers)  # noqa: S310 - the scheme is checked above
     try:
         with urllib.request.urlopen(request, timeout=TIMEOUT_S) as response:  # noqa: S310 - likewise
-            answer = json.loads(response.read(MAX_ANSWER))
-    except (OSError, ValueError, RecursionError) as error:
+            answer = canonical.parse(response.read(MAX_ANSWER))
+    except (OSError, ValueError, Invalid) as error:
         raise Unavailable(f"the endpoint does not answer {method}") from error
     if not isinstance(answer, dict) or not isinstance(answer.get("result"), str):
         raise Unavailable(f"the endpoint refuses {method}")

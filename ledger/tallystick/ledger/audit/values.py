@@ -8,27 +8,12 @@ import msgspec
 from tallystick.core import b64
 from tallystick.core.commitment import SALT_BYTES, Opening, Place, commit
 from tallystick.core.entry import Entry
+from tallystick.core.manifest import FILE, VERSION, Manifest, is_file
 from tallystick.core.statement import Received, Result, Statement
 
 from .bundle import DisclosedOpening
 from .case import Case
 from .report import Finding, failed, passed, unknown
-
-FILE = "$file"
-FILE_VERSION = 1
-
-
-class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The value of a file (RECORD.md): the document's hash and size, and how its ciphertext is found."""
-
-    v: int
-    name: str
-    media_type: str
-    size: int
-    sha256: str
-    chunk_size: int
-    key: str
-    chunks: list[str]
 
 
 def opened(case: Case) -> Finding:
@@ -101,11 +86,6 @@ def delivered(case: Case) -> Finding:
     return passed("delivered", count=count)
 
 
-def is_file(value: Any) -> bool:
-    """Whether a value stands for a file."""
-    return isinstance(value, dict) and set(value) == {FILE}
-
-
 def _deliveries(case: Case) -> list[tuple[str, int, str, list[str]]]:
     """(task, attempt, recipient, ciphertexts) of every applied result of a data exchange."""
     found = []
@@ -149,4 +129,4 @@ def _manifest(value: dict[str, Any]) -> Manifest | None:
         manifest = msgspec.convert(value[FILE], Manifest)
     except msgspec.ValidationError:
         return None
-    return manifest if manifest.v == FILE_VERSION else None
+    return manifest if manifest.v == VERSION else None

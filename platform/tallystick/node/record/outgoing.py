@@ -6,6 +6,7 @@ from sqlmodel import Session, select
 
 from tallystick.core import canonical
 from tallystick.core.entry import Entry
+from tallystick.core.manifest import is_file
 from tallystick.node.record import messages
 from tallystick.node.record.context import Context
 from tallystick.node.record.messages import AnchorMessage, ChunkMessage, EntriesMessage, Message
@@ -45,11 +46,6 @@ def share_anchor(session: Session, context: Context, execution: str, proof: dict
     for one in load(session, execution).agreement.participants:
         if one.org_id != context.org_id:
             post(session, context, one.org_id, AnchorMessage(execution=execution, proof=proof), execution)
-
-
-def is_file(value: Any) -> bool:
-    """Whether a value is a file's manifest."""
-    return isinstance(value, dict) and set(value) == {"$file"}
 
 
 def file_hash(value: Any) -> str | None:

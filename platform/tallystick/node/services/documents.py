@@ -9,8 +9,9 @@ from sqlmodel import Session, col, select, tuple_
 
 from tallystick.core import canonical
 from tallystick.core.errors import Invalid, NotFound
+from tallystick.core.manifest import Manifest
 from tallystick.node.services.base import Service, bounded, cursor_values, page
-from tallystick.tenants.chunks import FileOpener, FileSealer, Manifest, read_manifest
+from tallystick.tenants.chunks import FileOpener, FileSealer, read_manifest
 from tallystick.tenants.models.record import DocumentRow, OpeningRow
 from tallystick.tenants.permissions import Permission, require
 from tallystick.tenants.users import User

@@ -11,13 +11,13 @@ from sqlmodel import Session, col, select
 from tallystick.core import canonical
 from tallystick.core.errors import Invalid, NotYet, TallystickError, WrongState
 from tallystick.core.expression.evaluate import evaluate, outcome_of
+from tallystick.core.manifest import is_file
 from tallystick.core.scope import Value, variables
 from tallystick.core.statement import Received, Result, Timer
 from tallystick.node.record import store
 from tallystick.node.record.authoring import Saying, say
 from tallystick.node.record.context import Context
 from tallystick.node.record.effects import AUTOMATIC
-from tallystick.node.record.outgoing import is_file
 from tallystick.node.record.store import Loaded
 from tallystick.node.work.bell import Bell
 from tallystick.node.work.inbox import Inbox
