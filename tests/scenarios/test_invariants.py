@@ -1,6 +1,8 @@
 """Promises about whole nodes: who can read what, what never leaves, and the same verdict in any surroundings."""
 
+import asyncio
 import base64
+import hashlib
 import json
 import os
 import shutil
@@ -16,7 +18,7 @@ import pytest
 import pytest_asyncio
 
 from support.parties import BUYER, CARRIER, DEFINITION, NAMES, SUPPLIER
-from support.trio import Trio
+from support.trio import Member, Trio, until
 from tallystick.core import canonical
 from tallystick.tenants.keystore import Keystore, KeystoreLocked
 
@@ -131,6 +133,15 @@ async def test_keys_and_databases_are_shared_by_no_two(stage: Trio) -> None:
     assert len({(one.data / "tenant.db").stat().st_ino for one in stage.members.values()}) == len(NAMES)
 
 
+def fetched(member: Member, execution: str, folder: Path) -> Path:
+    """The bundle, as `tally evidence` brings it."""
+    words = [str(Path(sys.executable).with_name("tally")), "evidence", execution, "-o", str(folder / "bundle.json")]
+    who = ["--node", member.url, "--user", "admin", "--password-file", str(member.data.with_suffix(".password"))]
+    ended = subprocess.run([*words, *who], capture_output=True, text=True, check=False)
+    assert (ended.returncode, "bytes" in ended.stdout) == (0, True), ended.stderr
+    return folder / "bundle.json"
+
+
 def report_in(environment: dict[str, str], here: Path, bundle: Path, trust: Path) -> bytes:
     """What `tally verify` reports in these surroundings."""
     words = [str(Path(sys.executable).with_name("tally")), "verify", str(bundle), "--trust", str(trust), "--json"]
@@ -141,8 +152,8 @@ def report_in(environment: dict[str, str], here: Path, bundle: Path, trust: Path
 
 async def test_the_same_verdict_in_any_surroundings(stage: Trio, collaboration: str, folder: Path) -> None:
     """Invariants 1 and 10: locale, time zone, hash seed and working folder change no byte of the report."""
-    bundle = folder / "bundle.json"
-    bundle.write_bytes(canonical.encode(await stage.members[SUPPLIER].get(f"/executions/{collaboration}/evidence")))
+    bundle = await asyncio.to_thread(fetched, stage.members[SUPPLIER], collaboration, folder)
+    assert canonical.parse_canonical(bundle.read_bytes())["execution"] == collaboration
     cards = [await one.get("/organisation/card") for one in stage.members.values()]
     organisations = [
         {"org_id": card["id"], "name": card["name"], "root_key": card["public_key"], "chain_org": card["chain_org"]}
@@ -163,3 +174,26 @@ async def test_the_same_verdict_in_any_surroundings(stage: Trio, collaboration: 
     assert len(set(reports)) == 1
     report: dict[str, Any] = json.loads(reports[0])
     assert [one["status"] for one in report["checks"][:8]] == ["PASS"] * 8
+
+
+async def test_the_largest_file_reaches_whom_it_is_for(stage: Trio) -> None:
+    """64 MiB through both nodes and their message servers, confirmed by the recipient, byte for byte."""
+    content = os.urandom(1 << 20) * 64
+    name = hashlib.sha256(content).hexdigest()
+    made = await stage.begin(DEFINITION)
+    buyer, supplier = stage.members[BUYER], stage.members[SUPPLIER]
+    task = next(one for one in (await buyer.get("/tasks"))["items"] if one["execution_id"] == made)["task_id"]
+    await buyer.post(f"/tasks/{task}/claim")
+    stored = await buyer.http.post("/documents?name=large.bin", content=content, timeout=120)
+    assert stored.status_code == 201, stored.text
+    value = {"$file": {"document_id": stored.json()["document_id"]}}
+    await buyer.post(f"/tasks/{task}/complete", {"data": {"document": value}})
+
+    async def received() -> bool | None:
+        seen = await buyer.get(f"/collaborations/{made}")
+        return any(one["task"] == "order.1" for one in seen["completed_activities"]) or None
+
+    await until(received)
+    there = await supplier.http.get(f"/documents/{name}/content", timeout=120)
+    assert there.content == content
+    assert (await stage.members[CARRIER].http.get(f"/documents/{name}/content")).status_code == 404

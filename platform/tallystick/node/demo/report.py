@@ -66,10 +66,12 @@ _TOLD: dict[str, Callable[[Item], str]] = {
 
 
 async def on_chain(
-    console: Console, chain: Chain, anchors: Mapping[str, Sequence[Item]], names: Mapping[str, str]
+    console: Console, chain: Chain, definition: Item, anchors: Mapping[str, Sequence[Item]], names: Mapping[str, str]
 ) -> None:
-    """What the chain holds of this execution, and what it cost."""
+    """What the chain holds of this execution, and what it cost; ``definition`` says where the workflow stands."""
     console.title("What the chain holds")
+    at = f"registered at {clock(definition['registration_time'])}" if definition["registration_time"] else "not yet"
+    console.line(f"  workflow {definition['workflow_hash']} in {definition['contract_address']}: {at}")
     mined = [
         (names[org_id], each)
         for org_id, items in anchors.items()

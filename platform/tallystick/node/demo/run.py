@@ -91,9 +91,10 @@ async def _business(stack: Stack, script: Script, documents: Documents, console:
         bundles = await _save(people, ending.execution_id, evidence)
         trust = await auditor.write_trust(stack, evidence / "trust.json")
         timeline = await people[0].client.get(f"/executions/{ending.execution_id}/timeline")
+        collaboration = await people[0].client.get(f"/collaborations/{ending.execution_id}")
     report.organisations(console, ORGANISATIONS, {org_id: node.url for org_id, node in stack.nodes.items()})
     report.steps(console, timeline["items"])
-    await report.on_chain(console, stack.chain, anchors, NAMES)
+    await report.on_chain(console, stack.chain, collaboration, anchors, NAMES)
     return Played(ending=ending, bundles=bundles, trust=trust)
 
 
