@@ -91,6 +91,11 @@ class Chain:
             raise ChainUnavailable(f"the chain's endpoint has no block {number}")
         return found
 
+    async def block_hash(self, number: int) -> str | None:
+        """The hash of a block; None when the chain has no block of that number (any more)."""
+        found = await self.ask("eth_getBlockByNumber", hex(number), False)
+        return str(found.get("hash")).lower() if isinstance(found, dict) else None
+
     async def state_proof(self, address: str, slot: bytes, number: int) -> StateProof:
         """The header of a block, and the proofs of an account and of one of its storage words as of that block."""
         block = await self.block(number)

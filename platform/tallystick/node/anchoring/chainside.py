@@ -21,11 +21,11 @@ from tallystick.ledger.hashing import to_hex, unhex
 from tallystick.ledger.service import Contracts as LedgerContracts
 from tallystick.ledger.service import LedgerSettings, OrgLedger
 from tallystick.ledger.trust import chain_trust
+from tallystick.node.anchoring.sharing import Sharing
 from tallystick.node.anchoring.stores import SqlLeaves, SqlSubmissions
 from tallystick.node.anchoring.workflows import Workflows
 from tallystick.node.record.context import Context
 from tallystick.node.record.onchain import OnChain
-from tallystick.node.record.outgoing import share_anchor
 from tallystick.node.settings import Blockchain, Settings
 from tallystick.node.work.bell import Bell
 from tallystick.tenants.database import Database
@@ -46,6 +46,7 @@ class ChainSide:
         self._database = database
         self._bell = bell
         self._workflows = Workflows(database)
+        self._sharing = Sharing(context, database, bell)
         self._trouble: str | None = None
         self._ledger = _ledger(settings.blockchain, context.keystore, database) if settings.blockchain else None
 
@@ -70,7 +71,7 @@ class ChainSide:
         try:
             await ledger.step()
             await self._workflows.step(ledger, self._context.now())
-            await self._share(ledger)
+            await self._sharing.step(ledger)
             self._trouble = None
         except TallystickError as error:
             if self._trouble != error.detail:
@@ -116,28 +117,6 @@ class ChainSide:
             return trust
         known = msgspec.to_builtins(trust)
         return msgspec.convert({**known, **found}, Trust)
-
-    async def _share(self, ledger: OrgLedger) -> None:
-        """Give the other participants the proof of each leaf of ours that is confirmed."""
-        for row in await asyncio.to_thread(self._unshared):
-            anchor = await ledger.anchor_of(row.index)
-            if anchor is None or anchor.state != "confirmed":
-                return
-            proof = msgspec.to_builtins(await ledger.proof(row.index))
-            await asyncio.to_thread(self._post, row, proof)
-            self._bell.ring({"topic": "anchor", "id": row.execution})
-
-    def _unshared(self) -> list[LeafRow]:
-        query = select(LeafRow).where(col(LeafRow.shared).is_(False)).order_by(col(LeafRow.index)).limit(100)
-        with self._database.session() as session:
-            return list(session.exec(query))
-
-    def _post(self, row: LeafRow, proof: dict[str, Any]) -> None:
-        with self._database.write() as session:
-            held = session.get_one(LeafRow, row.index)
-            held.shared = True
-            session.add(held)
-            share_anchor(session, self._context, row.execution, proof)
 
     def _leaves(self, execution: str) -> list[LeafRow]:
         query = select(LeafRow).where(LeafRow.execution == execution).order_by(col(LeafRow.index))

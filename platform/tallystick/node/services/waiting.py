@@ -88,7 +88,7 @@ def _chain(session: Session, loaded: Loaded) -> list[dict[str, Any]]:
     items = []
     if registration and registration.registered_at is None:
         items.append(_item("registration of the workflow", "chain", registration.since))
-    query = select(LeafRow).where(LeafRow.execution == loaded.row.id, col(LeafRow.shared).is_(False))
+    query = select(LeafRow).where(LeafRow.execution == loaded.row.id, col(LeafRow.block_number).is_(None))
     for leaf in session.exec(query):
         sent = covering(session, None, leaf.index)
         kind = "start" if leaf.kind == onchain.START else "completion"

@@ -5,7 +5,11 @@ from sqlmodel import Field, SQLModel
 
 
 class LeafRow(SQLModel, table=True):
-    """A leaf of the organisation's log, in order of ``index``."""
+    """A leaf of the organisation's log, in order of ``index``.
+
+    ``block_number`` and ``block_hash`` name the block that the proof rests on which the other participants were given;
+    None while they have none.
+    """
 
     __tablename__ = "leaf"
     __table_args__ = (UniqueConstraint("execution", "kind"),)
@@ -14,7 +18,8 @@ class LeafRow(SQLModel, table=True):
     kind: int
     data: bytes = Field(sa_type=LargeBinary)
     since: int = Field(sa_type=BigInteger)
-    shared: bool = Field(default=False, index=True)
+    block_number: int | None = Field(default=None, index=True, sa_type=BigInteger)
+    block_hash: str | None = None
 
 
 class WorkflowRow(SQLModel, table=True):

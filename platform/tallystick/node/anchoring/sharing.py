@@ -1,0 +1,69 @@
+"""The proofs of our leaves that the other participants hold, kept true when the chain is reorganised."""
+
+import asyncio
+from typing import Any
+
+import msgspec
+from sqlmodel import col, select
+
+from tallystick.ledger import header as headers
+from tallystick.ledger.chain import Chain
+from tallystick.ledger.hashing import to_hex, unhex
+from tallystick.ledger.service import OrgLedger
+from tallystick.node.record.context import Context
+from tallystick.node.record.outgoing import share_anchor
+from tallystick.node.work.bell import Bell
+from tallystick.tenants.database import Database
+from tallystick.tenants.models.anchor import LeafRow
+
+BATCH = 100  # leaves of one round
+WATCHED = 64  # shared proofs whose blocks are still compared with the chain
+
+
+class Sharing:
+    """Sends each proof once, and again when the block that it rests on has left the chain."""
+
+    def __init__(self, context: Context, database: Database, bell: Bell) -> None:
+        self._context = context
+        self._database = database
+        self._bell = bell
+
+    async def step(self, ledger: OrgLedger) -> None:
+        """One round: take back what no longer holds, then share what is confirmed."""
+        await self._reopen(ledger.chain)
+        for row in await asyncio.to_thread(self._unshared):
+            anchor = await ledger.anchor_of(row.index)
+            if anchor is None or anchor.state != "confirmed":
+                return
+            proof = msgspec.to_builtins(await ledger.proof(row.index))
+            await asyncio.to_thread(self._post, row.index, proof)
+            self._bell.ring({"topic": "anchor", "id": row.execution})
+
+    async def _reopen(self, chain: Chain) -> None:
+        """Blocks refer to their parents, so when the newest that a proof rests on still stands, the older ones do."""
+        for row in await asyncio.to_thread(self._newest_shared):
+            if row.block_number is None or await chain.block_hash(row.block_number) == row.block_hash:
+                return
+            await asyncio.to_thread(self._take_back, row.index)
+
+    def _unshared(self) -> list[LeafRow]:
+        query = select(LeafRow).where(col(LeafRow.block_number).is_(None)).order_by(col(LeafRow.index)).limit(BATCH)
+        with self._database.session() as session:
+            return list(session.exec(query))
+
+    def _newest_shared(self) -> list[LeafRow]:
+        shared = select(LeafRow).where(col(LeafRow.block_number).is_not(None))
+        with self._database.session() as session:
+            return list(session.exec(shared.order_by(col(LeafRow.block_number).desc()).limit(WATCHED)))
+
+    def _take_back(self, index: int) -> None:
+        with self._database.write() as session:
+            held = session.get_one(LeafRow, index)
+            held.block_number, held.block_hash = None, None
+
+    def _post(self, index: int, proof: dict[str, Any]) -> None:
+        header = headers.decode(unhex(proof["state"]["header"]))
+        with self._database.write() as session:
+            held = session.get_one(LeafRow, index)
+            held.block_number, held.block_hash = header.number, to_hex(header.hash)
+            share_anchor(session, self._context, held.execution, proof)
