@@ -141,6 +141,17 @@ async def test_work_goes_on_without_the_chain_and_catches_up(anchored: Trio, cha
     await proved_by_all(anchored, collaboration)
 
 
+async def test_what_a_reorganisation_took_is_anchored_and_proved_again(anchored: Trio, chain: LocalChain) -> None:
+    for one in anchored.members.values():
+        await until(lambda one=one: on_chain_for_good(one))  # type: ignore[misc]
+    before = await chain.ask("evm_snapshot")
+    collaboration = await anchored.begin(DEFINITION)
+    await anchored.play(collaboration)
+    await proved_by_all(anchored, collaboration)
+    assert await chain.ask("evm_revert", before)
+    await proved_by_all(anchored, collaboration)
+
+
 async def test_a_node_killed_with_its_anchor_under_way_anchors_once(anchored: Trio, chain: LocalChain) -> None:
     collaboration = await anchored.begin(DEFINITION)
     carrier = anchored.members[CARRIER]
