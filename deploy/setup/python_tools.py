@@ -10,9 +10,12 @@ from pathlib import Path
 from commands import PIP, SetupError, run, say
 from stamps import Stamp, digest
 
+# A lock is a whole resolution, so pip resolves nothing: for a requirement with extras it would weigh releases newer
+# than the lock, and refuse them for having no hash. What it would have found wrong, `pip check` finds.
 # Source-only packages build with the locked setuptools: an isolated build would fetch one that no hash covers.
-LOCKED = ("--require-hashes", "--no-build-isolation", "-r")
+LOCKED = ("--require-hashes", "--no-deps", "--no-build-isolation", "-r")
 WHEELS = ("--only-binary", ":all:")
+STALE = "is a lock in requirements/ older than pyproject.toml? make lock"
 ALONE = ("--no-deps", "--no-build-isolation", "--no-index")
 
 
@@ -31,6 +34,7 @@ def install(root: Path) -> None:
     if not project.current():
         editable: list[str | Path] = [python, *PIP, *ALONE, "--editable", root]
         run("installing tallystick itself", editable, cwd=root)
+        run("checking that they fit together", [python, "-m", "pip", "check"], cwd=root, hint=STALE)
         project.set()
     _fast(root, home, python, base)
 

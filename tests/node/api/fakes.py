@@ -4,6 +4,7 @@ Ids choose the answer: ``missing`` is not found, ``ended`` is in the wrong state
 """
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -49,7 +50,7 @@ class FakeSession:
     """A session whose token names its user."""
 
     token: str
-    expires_at: int = NOW + 3_600_000_000
+    expires_at: int = field(default_factory=lambda: int(time.time() * 1000) + 3_600_000)
 
 
 ROLES = {
