@@ -33,21 +33,21 @@ class _Form(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """No member but these."""
 
 
-class Route(_Form, frozen=True):
+class Route(_Form, frozen=True, kw_only=True):
     """Where a step leads; without an outcome it is taken when no other route fits."""
 
     step: Id
     outcome: str | None = None
 
 
-class Catch(_Form, frozen=True):
+class Catch(_Form, frozen=True, kw_only=True):
     """Where a failure leads that no retry mended; without a code any failure (``timed_out`` among them)."""
 
     step: Id
     code: Name | None = None
 
 
-class RetryPolicy(_Form, frozen=True):
+class RetryPolicy(_Form, frozen=True, kw_only=True):
     """When a failed attempt is made again; ``backoff_percent`` 200 doubles each wait."""
 
     max_attempts: Annotated[int, Meta(ge=1, le=MAX_ATTEMPTS)] = 1
@@ -57,7 +57,7 @@ class RetryPolicy(_Form, frozen=True):
     non_retryable_errors: Annotated[list[Name], Meta(max_length=MAX_CODES)] = []
 
 
-class Validation(_Form, frozen=True):
+class Validation(_Form, frozen=True, kw_only=True):
     """Bounds of a field's value; ``least`` and ``most`` are integers or decimal strings, as the field's type has it."""
 
     least: int | str | None = None
@@ -67,7 +67,7 @@ class Validation(_Form, frozen=True):
     options: list[str | int] = []
 
 
-class Field(_Form, frozen=True):
+class Field(_Form, frozen=True, kw_only=True):
     """A field of a form."""
 
     id: Id
@@ -78,14 +78,14 @@ class Field(_Form, frozen=True):
     validation: Validation | None = None
 
 
-class Row(_Form, frozen=True):
+class Row(_Form, frozen=True, kw_only=True):
     """One rule of a decision table: a value for each column (null: any), and a value for each output."""
 
     input_value: list[Any]
     output_values: list[Any]
 
 
-class Table(_Form, frozen=True):
+class Table(_Form, frozen=True, kw_only=True):
     """A decision table.
 
     ``columns`` are expressions; a cell matches when it equals the column's value. ``hit_policy`` ``unique`` fails when
@@ -101,7 +101,7 @@ class Table(_Form, frozen=True):
     hit_policy: Literal["unique", "first", "collect"] = "unique"
 
 
-class Branch(_Form, frozen=True):
+class Branch(_Form, frozen=True, kw_only=True):
     """A branch of a parallel step: it begins with ``start`` and ends where a step has no route."""
 
     id: Id
@@ -109,7 +109,7 @@ class Branch(_Form, frozen=True):
     name: Name = ""
 
 
-class Step(_Form, frozen=True):
+class Step(_Form, frozen=True, kw_only=True):
     """What every step has. ``block`` is "" at the top, ``<parallel>/<branch>`` or the id of a for-each inside one.
 
     ``catches`` are tried in order. ``hold_on_failure``: a failure that nothing catches suspends the execution until
@@ -125,17 +125,17 @@ class Step(_Form, frozen=True):
     priority: Literal["low", "normal", "high", "critical"] = "normal"
 
 
-class Begin(Step, frozen=True, tag_field="step_type", tag="begin"):
+class Begin(Step, frozen=True, kw_only=True, tag_field="step_type", tag="begin"):
     """``initialize_collaboration``."""
 
 
-class End(Step, frozen=True, tag_field="step_type", tag="end"):
+class End(Step, frozen=True, kw_only=True, tag_field="step_type", tag="end"):
     """Closes the execution as completed, with ``result`` as its outcome."""
 
     result: Literal["completed", "rejected"] = "completed"
 
 
-class Task(Step, frozen=True):
+class Task(Step, frozen=True, kw_only=True):
     """A step that an organisation does. Times in seconds from the assignment.
 
     ``visible_to`` is the audience of its data, ``field_audiences`` that of single properties. ``compensate_with``
@@ -158,7 +158,7 @@ class Task(Step, frozen=True):
     compensates: bool = False
 
 
-class Activity(Task, frozen=True, tag_field="step_type", tag="activity"):
+class Activity(Task, frozen=True, kw_only=True, tag_field="step_type", tag="activity"):
     """Work by a registered function, by an external worker of ``task_queue``, or by people where neither is known."""
 
     activity_type: Name
@@ -166,14 +166,14 @@ class Activity(Task, frozen=True, tag_field="step_type", tag="activity"):
     heartbeat_seconds: Seconds | None = None
 
 
-class UserTask(Task, frozen=True, tag_field="step_type", tag="user_task"):
+class UserTask(Task, frozen=True, kw_only=True, tag_field="step_type", tag="user_task"):
     """Work by people. ``due_date``: an expression for seconds, or an RFC 3339 instant, that its organisation states."""
 
     candidate_groups: Annotated[list[Name], Meta(max_length=MAX_CODES)] = []
     due_date: Expression | None = None
 
 
-class DataExchange(Task, frozen=True, tag_field="step_type", tag="data_exchange"):
+class DataExchange(Task, frozen=True, kw_only=True, tag_field="step_type", tag="data_exchange"):
     """Data to the targets, done when each has confirmed it."""
 
     targets: Orgs
@@ -181,7 +181,7 @@ class DataExchange(Task, frozen=True, tag_field="step_type", tag="data_exchange"
     encryption_required: bool = True
 
 
-class Notification(Task, frozen=True, tag_field="step_type", tag="notification"):
+class Notification(Task, frozen=True, kw_only=True, tag_field="step_type", tag="notification"):
     """A message to the targets; its text stands here."""
 
     targets: Orgs
@@ -190,14 +190,14 @@ class Notification(Task, frozen=True, tag_field="step_type", tag="notification")
     requires_acknowledgment: bool = False
 
 
-class Decision(Task, frozen=True, tag_field="step_type", tag="decision"):
+class Decision(Task, frozen=True, kw_only=True, tag_field="step_type", tag="decision"):
     """An outcome by an expression or a table, stated by the organisation and recomputed by whoever sees the values."""
 
     expression: Expression | None = None
     table: Table | None = None
 
 
-class ForEach(Task, frozen=True, tag_field="step_type", tag="for_each"):
+class ForEach(Task, frozen=True, kw_only=True, tag_field="step_type", tag="for_each"):
     """The body once for each element of a list, which ``assigned_org`` reads and whose length it states.
 
     The body begins with ``body``; its expressions read ``item`` and ``index`` (from 0). ``max_concurrency`` bodies run
@@ -209,13 +209,13 @@ class ForEach(Task, frozen=True, tag_field="step_type", tag="for_each"):
     max_concurrency: Annotated[int, Meta(ge=1, le=1000)] = 10
 
 
-class SubWorkflow(Task, frozen=True, tag_field="step_type", tag="sub_workflow"):
-    """A child execution of ``definition`` (of :attr:`CompiledDefinition.definitions`), coordinated by its organisation."""
+class SubWorkflow(Task, frozen=True, kw_only=True, tag_field="step_type", tag="sub_workflow"):
+    """A child execution of ``definition`` (of :attr:`CompiledDefinition.definitions`); its organisation coordinates."""
 
     definition: Id
 
 
-class Timer(Step, frozen=True, tag_field="step_type", tag="timer"):
+class Timer(Step, frozen=True, kw_only=True, tag_field="step_type", tag="timer"):
     """Exactly one of: a duration; an instant (milliseconds since 1970, UTC); a cron line and its IANA time zone.
 
     What is due by cron the coordinator computes and states (``schedule``).
@@ -227,7 +227,7 @@ class Timer(Step, frozen=True, tag_field="step_type", tag="timer"):
     time_zone: Name | None = None
 
 
-class Wait(Step, frozen=True, tag_field="step_type", tag="wait"):
+class Wait(Step, frozen=True, kw_only=True, tag_field="step_type", tag="wait"):
     """Until a signal of that name has come from one of ``senders`` (all, when empty); at most ``timeout_seconds``."""
 
     event_name: Id
@@ -235,7 +235,7 @@ class Wait(Step, frozen=True, tag_field="step_type", tag="wait"):
     timeout_seconds: Seconds | None = None
 
 
-class Parallel(Step, frozen=True, tag_field="step_type", tag="parallel"):
+class Parallel(Step, frozen=True, kw_only=True, tag_field="step_type", tag="parallel"):
     """Branches at once; complete when ``threshold`` of them are, and then the others are withdrawn.
 
     ``all_branches`` is a threshold of all, ``any_branch`` of one. It fails when the threshold can no longer be reached.
@@ -261,7 +261,7 @@ AnyStep = (
 )
 
 
-class Trigger(_Form, frozen=True):
+class Trigger(_Form, frozen=True, kw_only=True):
     """What starts an execution at the initiator's node: nothing here affects legality."""
 
     trigger_type: Literal["event", "schedule", "api"]
@@ -272,7 +272,7 @@ class Trigger(_Form, frozen=True):
     input_mapping: Mapping = {}
 
 
-class CompiledDefinition(_Form, frozen=True):
+class CompiledDefinition(_Form, frozen=True, kw_only=True):
     """The whole definition; ``steps`` by their id, ``definitions`` those of its sub-workflows by theirs."""
 
     v: Literal[1]
