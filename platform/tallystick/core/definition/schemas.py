@@ -1,8 +1,6 @@
 """JSON Schemas in definitions: bounded documents of dialect 2020-12, checked for form here, applied by nodes.
 
-``pattern`` and ``format`` never affect legality. What a pattern may hold is bounded, because nodes apply the patterns
-of their partners with a backtracking engine: no quantified groups, look-around or references back, and at most two
-quantifiers of no fixed count.
+Which values fit a schema never affects legality; its form does, as that of everything in a definition.
 """
 
 import re
@@ -10,16 +8,14 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from tallystick.core.definition.faults import at, suggestion
+from tallystick.core.definition.patterns import is_pattern
 from tallystick.core.definition.reading import Members, is_integer
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 MAX_SCHEMA_DEPTH = 10  # schemas within schemas
 MAX_SCHEMAS = 500  # in one document
-MAX_PATTERN = 200
 _TYPES = {"null", "boolean", "integer", "number", "string", "array", "object"}
 _LOCAL = re.compile(r"#/\$defs/[A-Za-z][A-Za-z0-9_-]{0,63}\Z")
-_CLASS = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]")  # what stands for one character
-_QUANTIFIER = re.compile(r"[*+?]|\{[0-9]*(,[0-9]*)?\}")
 Wrong = tuple[tuple[object, ...], str]  # place below the schema, what is wrong
 
 
@@ -105,21 +101,6 @@ def _hint(parts: tuple[object, ...], detail: str) -> str:
     return suggestion(parts[-1], _KEYWORDS) if parts and "is not part" in detail else ""
 
 
-def _is_pattern(value: Any) -> bool:
-    if not isinstance(value, str) or len(value) > MAX_PATTERN:
-        return False
-    try:
-        re.compile(value)
-    except (re.error, OverflowError, RecursionError):
-        return False
-    if re.search(r"\\[1-9gk]", value) or "(?" in value:
-        return False
-    rest = _CLASS.sub("c", value)
-    quantifiers = list(_QUANTIFIER.finditer(rest))
-    open_ended = [one for one in quantifiers if not re.fullmatch(r"\{[0-9]+\}", one.group())]
-    return len(open_ended) <= 2 and not any(rest[one.start() - 1 : one.start()] == ")" for one in quantifiers)
-
-
 def _is_type(value: Any) -> bool:
     names = value if isinstance(value, list) else [value]
     return (
@@ -180,7 +161,7 @@ _KEYWORDS: dict[str, Callable[[Any], bool]] = {
     "required": _is_names,
     "dependentRequired": lambda value: isinstance(value, dict) and all(map(_is_names, value.values())),
     "multipleOf": _is_positive,
-    "pattern": _is_pattern,
+    "pattern": is_pattern,
     "examples": _is_list,
     **dict.fromkeys(("const", "default"), _is_any),
     **dict.fromkeys(("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"), is_integer),

@@ -5,6 +5,7 @@ core schema), keys are text and stand once, and there are no aliases, tags or se
 no larger than what was written and ``no``, ``12:30`` and dates stay text.
 """
 
+import json
 import re
 from collections.abc import Hashable
 from typing import Any, NamedTuple
@@ -47,7 +48,6 @@ def load(data: bytes) -> Loaded:
 
 def _json(text: str) -> Any:
     """JSON may hold floats here: the one place for them is a retry policy, and the compiler knows where."""
-    import json
 
     def members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         found = dict(pairs)
@@ -89,7 +89,7 @@ def _yaml(text: str, first: Invalid | None = None) -> Any:
 class _Loader(yaml.SafeLoader):
     """PyYAML's safe loader with the core schema's few types, bounds, and neither aliases nor tags."""
 
-    yaml_implicit_resolvers: dict[str, Any] = {}
+    yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012  # PyYAML keeps it on the class
 
     def __init__(self, text: str) -> None:
         super().__init__(text)
@@ -98,7 +98,7 @@ class _Loader(yaml.SafeLoader):
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         """A node, within bounds."""
-        event = self.peek_event()  # type: ignore[no-untyped-call]  # PyYAML's own methods have no types
+        event = self.peek_event()  # type: ignore[no-untyped-call]
         if isinstance(event, yaml.AliasEvent):
             self._refuse("there are no aliases in a definition", event)
         if getattr(event, "anchor", None) is not None:
@@ -108,9 +108,9 @@ class _Loader(yaml.SafeLoader):
         self._depth, self._nodes = self._depth + 1, self._nodes + 1
         if self._depth > MAX_SOURCE_DEPTH or self._nodes > 2 * MAX_VALUES:
             self._refuse(f"a definition holds at most {MAX_VALUES} values in {MAX_SOURCE_DEPTH} levels", event)
-        node = super().compose_node(parent, index)  # type: ignore[no-untyped-call]
+        node = super().compose_node(parent, index)
         self._depth -= 1
-        return node  # type: ignore[no-any-return]
+        return node
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         """A mapping whose keys are text, each once."""
