@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
+
 from tallystick.core.definition.context import Context
 from tallystick.core.definition.faults import at
 from tallystick.core.definition.kinds import KINDS, Job, work
@@ -17,6 +19,7 @@ from tallystick.core.definition.model import (
     Parallel,
     Route,
     Timer,
+    UserTask,
 )
 from tallystick.core.definition.reading import Members, is_identifier
 from tallystick.core.definition.routes import catches, lead
@@ -51,13 +54,14 @@ def read_handlers(members: Members, context: Context) -> None:
         one = Members(item, at("/compensations", index), members.faults)
         kind = one.choice("step_type", UNDOING)
         facts = {**head(one), "next_steps": [], "catches": []}
-        step = _step(kind, Job(facts, one, one.inner(kind) if kind else one, context))
+        step: AnyStep = UserTask(**facts, assigned_org="")  # what it would be where nobody knows
+        if kind:
+            step = _step(kind, Job(facts, one, one.inner(kind), context))
+            one.close()
         for name in ("compensate_with", "hold_on_failure"):
             if one.raw(name):
                 one.fault(name, "not_for_handlers", f"a step that undoes another has no {name}")
-        context.draft.put(step, one.pointer)
-        if kind:
-            context.draft.change(step.id, compensates=True)
+        context.draft.put(msgspec.structs.replace(step, compensates=True), one.pointer)
 
 
 def parallel(job: Job) -> AnyStep:
@@ -100,7 +104,11 @@ _KINDS: dict[str, Callable[[Job], AnyStep]] = {**KINDS, "parallel": parallel, "f
 def _read(members: Members, block: str, context: Context, following: list[Route], level: int) -> None:
     facts = {**head(members), "block": block, "next_steps": []}
     kind = members.choice("step_type", tuple(_KINDS))
-    details = members.inner(kind) if kind else Members({}, members.pointer, members.faults)
+    if not kind:  # what the rest of it would mean nobody knows; its place is kept
+        context.draft.put(Timer(**facts, duration_seconds=1), members.pointer)
+        context.draft.is_whole = False
+        return
+    details = members.inner(kind)
     facts["catches"] = [] if kind == "timer" else catches(members, context.draft, facts["id"], details)
     # Its place in the order of the source is before the steps inside it.
     place = len(context.draft.steps)
@@ -112,8 +120,6 @@ def _read(members: Members, block: str, context: Context, following: list[Route]
 
 
 def _step(kind: str, job: Job) -> AnyStep:
-    if not kind:
-        return Timer(**job.facts, duration_seconds=1)  # what it would be nobody knows; its place is kept
     step = _KINDS[kind](job)
     job.details.close()
     return step

@@ -1,9 +1,9 @@
 """Regular expressions in schemas: a subset that every engine reads alike and a backtracking one ends soon with.
 
 Literals, ``.``, ``^``, ``$``, classes, the escapes ``\\d \\D \\w \\W \\s \\S \\t \\n \\r`` and those of punctuation,
-groups, ``|``, and the quantifiers ``* + ? {n} {n,} {n,m}`` of single characters: at most two of no fixed count, for
-each more multiplies the time by the length of the text. No quantified groups, look-around or references back. The form is
-judged here rather than by an engine, whose opinion differs between versions.
+groups, ``|``, and the quantifiers ``* + ? {n} {n,} {n,m}`` of single characters. At most two have no fixed count, for
+each more multiplies the time by the length of the text. No quantified groups, look-around or references back. The form
+is judged here rather than by an engine, whose opinion differs between versions.
 """
 
 import re

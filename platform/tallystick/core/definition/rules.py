@@ -73,9 +73,9 @@ def _values(parts: tuple[object, ...], values: list[Any], found: Table, *, is_ou
 def _overlaps(found: Table) -> Iterator[Wrong]:
     """Rows that another one keeps from ever being taken, or from being the only one."""
     cells = [[_key(cell) for cell in row.input_value] for row in found.rows]
-    told: set[int] = set()
+    told = {index for index, row in enumerate(cells) if len(row) != len(found.columns)}
     for one, other in combinations(range(len(cells)), 2):
-        if other in told or found.hit_policy == COLLECT:
+        if told & {one, other} or found.hit_policy == COLLECT:
             continue
         pairs = list(zip(cells[one], cells[other], strict=False))
         if found.hit_policy == "first" and all(mine is None or mine == theirs for mine, theirs in pairs):
