@@ -210,7 +210,7 @@ class ForEach(Task, frozen=True, kw_only=True, tag_field="step_type", tag="for_e
 
 
 class SubWorkflow(Task, frozen=True, kw_only=True, tag_field="step_type", tag="sub_workflow"):
-    """A child execution of ``definition`` (of :attr:`CompiledDefinition.definitions`), coordinated by its organisation."""
+    """A child execution of ``definition`` (of :attr:`CompiledDefinition.definitions`); its organisation coordinates."""
 
     definition: Id
 
