@@ -4,10 +4,12 @@ What it acknowledged is there afterwards, once, and every tree adds up.
 """
 
 import asyncio
+import contextlib
 import os
 import random
+import subprocess
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -110,7 +112,62 @@ async def _settled(node: Member, started: set[str]) -> dict[str, Recorded] | Non
     pending = await node.get("/executions?status=running&limit=1")
     if pending["items"]:
         return None
-    found = {one.id: one for one in await asyncio.to_thread(lambda: list(replay_all(node.data / "tenant.db")))}
+    found = {one.id: one for one in await asyncio.to_thread(lambda: list(replay_all(_database(node))))}
     assert started <= set(found), f"{len(started - set(found))} acknowledged executions are lost"
     assert {found[one].status for one in started} == {"completed"}
     return found
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 64 MiB of its own."""
+    if os.geteuid() != 0:
+        pytest.skip("mounting a file system needs root; enable: run as root")
+    folder = tmp_path / "disk"
+    folder.mkdir(mode=0o700)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64m,mode=700", "tmpfs", folder], check=True)
+    yield folder
+    subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+async def test_disk_full(small_disk: Path) -> None:
+    """Refused cleanly while nothing can be written; what was there stays; afterwards it goes on without repair."""
+    node = Member(BUYER, small_disk)
+    try:
+        await node.init()
+        await node.start()
+        before = await _run_one(node)
+        filler = small_disk / "filler"
+        await asyncio.to_thread(_fill, filler)
+        refused = await node.http.post("/collaborations", json={"definition": FIVE_STEPS})
+        assert (refused.status_code, refused.json()["code"]) == (503, "database_unavailable"), refused.text
+        assert "disk full" in refused.json()["detail"]
+        assert (await node.get(f"/executions/{before}"))["status"] == "completed"
+        await asyncio.to_thread(filler.unlink)
+        after = await _run_one(node)
+        found = {one.id: one.status for one in await asyncio.to_thread(lambda: list(replay_all(_database(node))))}
+        assert found == {before: "completed", after: "completed"}
+    finally:
+        await node.stop()
+
+
+def _fill(filler: Path) -> None:
+    """Write until nothing more fits; unbuffered, so that nothing is left to be written when the file is closed."""
+    with filler.open("wb", buffering=0) as file, contextlib.suppress(OSError):
+        while True:
+            file.write(bytes(4096))
+
+
+async def _run_one(node: Member) -> str:
+    made = await node.post("/collaborations", {"definition": FIVE_STEPS, "input": {"amount": 2}})
+    await node.post(f"/collaborations/{made['execution_id']}/start", {"input": {"amount": 2}})
+    await until(lambda: _completed(node, made["execution_id"]))
+    return str(made["execution_id"])
+
+
+async def _completed(node: Member, execution: str) -> bool | None:
+    return (await node.get(f"/executions/{execution}"))["status"] == "completed" or None
+
+
+def _database(node: Member) -> Path:
+    return node.data / "tenant.db"
