@@ -16,6 +16,8 @@ from tallystick.core.head import Head
 from tallystick.core.merkle import Frontier
 from tallystick.core.replay import Replay
 from tallystick.core.statement import Statement
+from tallystick.node.record.terms import terms
+from tallystick.tenants.models.listing import ExecutionTermRow
 from tallystick.tenants.models.record import AgreementRow, EntryRow, ExecutionRow, HeadRow, StatementRow
 
 _STATE = msgspec.msgpack.Decoder(State)
@@ -79,6 +81,9 @@ def create(session: Session, agreement_hash: str, agreement: Agreement, executio
         updated_at=now,
     )
     session.add(row)
+    session.add_all(
+        ExecutionTermRow(term=one, created_at=now, execution=execution) for one in terms(agreement, execution)
+    )
     session.flush()
     return Loaded(row, replay)
 
