@@ -1,5 +1,7 @@
 """What real nodes answer to bad requests: each status, each rule from the wrong side, always a problem document."""
 
+import asyncio
+import contextlib
 import json
 import os
 import time
@@ -203,6 +205,47 @@ async def test_413_bodies_and_documents(stage: Trio) -> None:
     assert problem(await buyer.post("/collaborations", content=text), 413, "too_large")["limit"] > 0
     body = problem(await buyer.post("/documents?name=big", content=bytes(MAX_DOCUMENT + 1)), 413, "too_large")
     assert body["limit"] == MAX_DOCUMENT
+
+
+async def test_a_refusal_keeps_the_connection_for_the_next_request(stage: Trio) -> None:
+    """The refusal is out before the body has come; the body is read all the same, and the connection lives on."""
+    host, _, port = stage.members[BUYER].url.removeprefix("http://").rpartition(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    head = (
+        f"POST {API}/collaborations HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n"
+    )
+    for _ in range(3):
+        writer.write(head.encode())
+        answer = await asyncio.wait_for(reader.readuntil(b"}"), 10)
+        assert answer.startswith(b"HTTP/1.1 401")
+        writer.write(b"{}")
+    writer.close()
+    await writer.wait_closed()
+
+
+async def test_a_repeated_proposal_happens_once_though_the_node_is_killed(stage: Trio) -> None:
+    """However the node dies between the request and its answer, the same request brings the one collaboration."""
+    buyer = stage.members[BUYER]
+    body = {"definition": {**DEFINITION, "name": "once 一次"}}
+    keys = [f"key {n} a!b@c$d()e*_,/:;=?@ff[]22" for n in range(4)]
+    first: dict[str, Any] = {}
+    for n, key in enumerate(keys):
+        asking = asyncio.create_task(buyer.http.post("/collaborations", json=body, headers={"idempotency-key": key}))
+        await asyncio.sleep(0.02 * n) if n < len(keys) - 1 else await asyncio.wait([asking])
+        await buyer.kill()
+        with contextlib.suppress(httpx2.HTTPError):
+            first[key] = (await asking).content
+        await buyer.start()
+    for key in keys:
+        again = [await buyer.http.post("/collaborations", json=body, headers={"idempotency-key": key}) for _ in "12"]
+        assert {one.status_code for one in again} == {201}
+        assert {one.content for one in again} == {first.get(key, again[0].content)}
+    assert keys[-1] in first
+    named = [one["name"] for one in (await buyer.get("/collaborations"))["items"]]
+    assert named.count("once 一次") == len(keys)
+    other = {"definition": DEFINITION}
+    answer = await buyer.http.post("/collaborations", json=other, headers={"idempotency-key": keys[0]})
+    problem(answer, 422, "idempotency_key_reused")
 
 
 async def test_415_another_media_type(stage: Trio) -> None:

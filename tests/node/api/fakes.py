@@ -130,6 +130,7 @@ class FakeServicesForApiTests:
 
     calls: list[tuple[str, tuple[Any, ...]]] = field(default_factory=list)
     stored: bytes = b""
+    asked: list[Any] = field(default_factory=list)
 
     def _called(self, name: str, *arguments: Any) -> None:
         self.calls.append((name, arguments))
@@ -156,8 +157,11 @@ class FakeServicesForApiTests:
         self._called("put_partner", card)
         return card
 
-    async def propose(self, who: Any, definition: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
-        """A definition's id may refuse it."""
+    async def propose(
+        self, who: Any, definition: dict[str, Any], values: dict[str, Any], *, asked: Any = None
+    ) -> dict[str, Any]:
+        """A definition's id may refuse it; what is asked again is recorded and not told apart."""
+        self.asked.append(asked)
         self._called("propose", definition.get("id"), definition, values)
         return self._collaboration("c1")
 

@@ -79,7 +79,7 @@ async def put_partner(call: Call) -> Any:
 
 async def propose(call: Call) -> Response:
     """Propose a collaboration."""
-    view = await call.services.propose(call.who, call.body.definition, call.body.input)
+    view = await call.services.propose(call.who, call.body.definition, call.body.input, asked=call.asked)
     where = f"/api/v1/collaborations/{view['collaboration_id']}"
     return Response(msgspec.json.encode(view), 201, {"location": where}, "application/json")
 
