@@ -293,7 +293,7 @@ class FakeServicesForApiTests:
     async def evidence(self, who: Any, key: str) -> dict[str, Any]:
         """Small."""
         self._called("evidence", key)
-        return {"v": 1}
+        return {"v": 1, "agreement": "订单"}
 
     def _task(self, key: str) -> dict[str, Any]:
         kinds = {"approval": "approval", "free": "activity"}
@@ -406,8 +406,8 @@ class FakeServicesForApiTests:
         """Down."""
         return {"blockchain_url": "http://127.0.0.1:1", "chain_id": 31337,
                 "contracts": {"OrgRegistry": "0x" + "1" * 40},
-                "block_number": None, "reachable": False, "balance": None, "org_id": "0x" + "2" * 64, "log_size": 4,
-                "pending": 2}  # fmt: skip
+                "block_number": None, "reachable": False, "balance": None, "trouble": "no answer <b>",
+                "org_id": "0x" + "2" * 64, "log_size": 4, "pending": 2}  # fmt: skip
 
     async def subscribe(self) -> AsyncIterator[dict[str, Any]]:
         """Three changes and the end."""

@@ -7,6 +7,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from node.api.fakes import FakeAccountsForApiTests, FakeServicesForApiTests
+from tallystick.core import canonical
 from tallystick.node.api import openapi
 from tallystick.node.api.app import create_app
 from tallystick.node.api.events import Streams
@@ -125,6 +126,11 @@ def test_a_key_that_is_none_is_refused(client: TestClient, services: FakeService
         answer = client.post(f"{API}/collaborations", json={"definition": {}}, headers={"idempotency-key": key})
         assert (answer.status_code, answer.json()["code"]) == (422, "invalid")
     assert services.calls == []
+
+
+def test_evidence_comes_in_the_bytes_that_the_verifier_takes(client: TestClient) -> None:
+    answer = client.get(f"{API}/executions/e1/evidence")
+    assert canonical.parse_canonical(answer.content) == answer.json()
 
 
 def test_document_streams_in_and_out(client: TestClient, services: FakeServicesForApiTests) -> None:
