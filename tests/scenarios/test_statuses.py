@@ -128,22 +128,21 @@ async def test_405_another_method(stage: Trio) -> None:
 
 
 MALFORMED = {
-    "not JSON": b"{",
-    "a member twice": b'{"definition":{},"definition":{}}',
-    "not a number": b'{"definition":{"a":NaN}}',
-    "10,000 levels": b'{"definition":' + b"[" * 10_000 + b"]" * 10_000 + b"}",
-    "no UTF-8": b'{"definition":"\xff"}',
+    "not JSON": (b"{", 400, "malformed_json"),
+    "not a number": (b'{"definition":{"a":NaN}}', 400, "malformed_json"),
+    "no UTF-8": (b'{"definition":"\xff"}', 400, "malformed_json"),
+    "a member twice": (b'{"definition":{},"definition":{}}', 422, "duplicate_member"),
+    "10,000 levels": (b'{"definition":' + b"[" * 10_000 + b"]" * 10_000 + b"}", 422, "too_deep"),
+    "a float": (b'{"definition":{"a":1.5}}', 422, "float_refused"),
 }
 
 
 @pytest.mark.parametrize("name", MALFORMED)
-async def test_400_what_is_not_json(stage: Trio, name: str) -> None:
-    answer = await stage.members[BUYER].http.post(
-        "/collaborations", content=MALFORMED[name], headers={"content-type": "application/json"}
-    )
-    assert answer.status_code in {400, 422}
-    assert answer.headers["content-type"] == "application/problem+json"
-    assert answer.json()["code"] in {"malformed_json", "duplicate_member", "too_deep", "float_refused"}
+async def test_400_what_is_not_json_and_422_what_is_not_ours(stage: Trio, name: str) -> None:
+    content, status, code = MALFORMED[name]
+    headers = {"content-type": "application/json"}
+    answer = await stage.members[BUYER].http.post("/collaborations", content=content, headers=headers)
+    problem(answer, status, code)
 
 
 UNFIT: dict[str, tuple[str, Any, str]] = {
@@ -252,8 +251,7 @@ async def test_415_another_media_type(stage: Trio) -> None:
     answer = await stage.members[BUYER].http.post(
         "/collaborations", content=b"a=1", headers={"content-type": "text/plain"}
     )
-    assert answer.status_code in {400, 415}
-    assert answer.headers["content-type"] == "application/problem+json"
+    problem(answer, 415, "unsupported_media_type")
 
 
 async def test_the_largest_document_goes_in_and_comes_out(stage: Trio) -> None:
