@@ -68,7 +68,6 @@ lock: ## choose dependencies anew and pin them by hash (needs uv and npm)
 	$(COMPILE) -c requirements/dev.txt requirements/fast.in -o requirements/fast.txt
 	$(COMPILE) requirements/node.in -o requirements/node.txt
 	npm install --package-lock-only --ignore-scripts
-	$(PYTHON) deploy/setup/complete_lock.py
 
 clean: ## remove what set-up and the tests made; running organisations are stopped first
 	@if [ -x $(BIN)/tally ]; then $(BIN)/tally down || true; fi

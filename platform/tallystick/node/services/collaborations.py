@@ -21,8 +21,10 @@ from tallystick.node.services.agreeing import draft, facts
 from tallystick.node.services.base import Service, bounded
 from tallystick.node.services.searching import Wanted, cursor_key
 from tallystick.node.services.values import resolve
+from tallystick.tenants import repeats
 from tallystick.tenants.models.record import AgreementRow
 from tallystick.tenants.permissions import Permission
+from tallystick.tenants.repeats import Asked
 from tallystick.tenants.users import User
 
 
@@ -30,11 +32,17 @@ class Collaborations(Service):
     """Collaborations as names.md has them; each is one execution under one agreement."""
 
     async def propose(
-        self, who: User, definition: dict[str, Any], input: dict[str, Any] | None = None
+        self,
+        who: User,
+        definition: dict[str, Any],
+        input: dict[str, Any] | None = None,
+        *,
+        asked: Asked | None = None,
     ) -> dict[str, Any]:
         """Compile, check against the partners' cards, and propose to every participant.
 
-        ``input`` stays here until the start, which uses it unless it brings its own.
+        ``input`` stays here until the start, which uses it unless it brings its own. What is ``asked`` again is not
+        proposed again.
         """
 
         def work(unit: Unit) -> dict[str, Any]:
@@ -55,7 +63,12 @@ class Collaborations(Service):
             say(unit, self.parts.context, loaded, saying)
             return views.collaboration(loaded)
 
-        return await self.write(who, Permission.CREATE_COLLABORATION, work)
+        def once(session: Session) -> dict[str, Any]:
+            if asked is None:
+                return work(session)
+            return repeats.once(session, asked, self.parts.context.now(), lambda: work(session))
+
+        return await self.write(who, Permission.CREATE_COLLABORATION, once)
 
     async def consent(
         self, who: User, collaboration_id: str, decision: str, reason: str | None = None

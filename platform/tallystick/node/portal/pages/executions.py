@@ -1,8 +1,8 @@
 """Executions: who signed what and when, what the chain holds, what is waited for."""
 
-import msgspec
 from starlette.responses import RedirectResponse, Response
 
+from tallystick.core import canonical
 from tallystick.node.api.files import attachment
 from tallystick.node.portal.rendering import MAX_SEARCH, Visit
 
@@ -38,10 +38,10 @@ async def one(visit: Visit) -> Response:
 
 
 async def evidence(visit: Visit) -> Response:
-    """The evidence bundle as a file."""
+    """The evidence bundle as a file, in the canonical bytes that the verifier asks for."""
     bundle = await visit.services.evidence(visit.who, _key(visit))
     headers = {"content-disposition": attachment(f"evidence-{_key(visit)[:16]}.json")}
-    return Response(msgspec.json.encode(bundle), headers=headers, media_type="application/json")
+    return Response(canonical.encode(bundle), headers=headers, media_type="application/json")
 
 
 async def verify(visit: Visit) -> Response:
