@@ -34,7 +34,7 @@ def effect(session: Session, done: list[int]) -> Callable[[], dict[str, Any]]:
 def ask(database: Database, done: list[int], asked: Asked = ASKED, now: int = NOW) -> dict[str, Any]:
     """One request, in a transaction of its own."""
     with database.write() as session:
-        return once(session, asked, now, effect(session, done))
+        return once(session.connection(), asked, now, effect(session, done))
 
 
 def effects(database: Database) -> int:
@@ -83,7 +83,7 @@ def test_a_refused_request_may_be_corrected_under_its_key(database: Database) ->
         raise WrongState("not now", state="created")
 
     with pytest.raises(WrongState), database.write() as session:
-        once(session, ASKED, NOW, refuse)
+        once(session.connection(), ASKED, NOW, refuse)
     done: list[int] = []
     assert ask(database, done, Asked.of(ASKED.user_id, ASKED.key, b"corrected"))["n"] == 1
 
@@ -93,7 +93,7 @@ def test_a_crash_before_the_commit_leaves_neither_answer_nor_effect(database: Da
 
     def crash() -> None:
         with database.write() as session:
-            once(session, ASKED, NOW, effect(session, done))
+            once(session.connection(), ASKED, NOW, effect(session, done))
             session.flush()
             raise KeyboardInterrupt
 

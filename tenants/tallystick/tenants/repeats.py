@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 import msgspec
-from sqlalchemy import delete
-from sqlmodel import Session, col, select
+from sqlalchemy import Connection, delete, insert
+from sqlmodel import col, select
 
 from tallystick.core.errors import Invalid
 from tallystick.tenants.models.repeat import RepeatRow
@@ -38,24 +38,18 @@ class Asked:
         return cls(user_id, key, hashlib.sha256(request).digest())
 
 
-def once(session: Session, asked: Asked, now: int, work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+def once(connection: Connection, asked: Asked, now: int, work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     """Do ``work`` and keep its answer, or return the answer kept; within the caller's one write transaction.
 
     Raises Invalid (``idempotency_key_reused``) for another request under the same key.
     """
-    _forget(session, asked.user_id, now)
-    kept = session.get(RepeatRow, (asked.user_id, asked.key))
+    _forget(connection, asked.user_id, now)
+    mine = (col(RepeatRow.user_id) == asked.user_id, col(RepeatRow.key) == asked.key)
+    kept = connection.execute(select(RepeatRow.fingerprint, RepeatRow.answer).where(*mine)).first()
     if kept is None:
         answer = work()
-        session.add(
-            RepeatRow(
-                user_id=asked.user_id,
-                key=asked.key,
-                fingerprint=asked.fingerprint,
-                answer=msgspec.json.encode(answer),
-                at=now,
-            )
-        )
+        row = {"user_id": asked.user_id, "key": asked.key, "fingerprint": asked.fingerprint}
+        connection.execute(insert(RepeatRow).values(**row, answer=msgspec.json.encode(answer), at=now))
         return answer
     if kept.fingerprint != asked.fingerprint:
         raise Invalid("this Idempotency-Key was used for another request", code="idempotency_key_reused")
@@ -63,10 +57,10 @@ def once(session: Session, asked: Asked, now: int, work: Callable[[], dict[str, 
     return found
 
 
-def _forget(session: Session, user_id: str, now: int) -> None:
+def _forget(connection: Connection, user_id: str, now: int) -> None:
     """Drop what is too old, and the user's oldest answers beyond the number that is kept with the one to come."""
-    session.execute(delete(RepeatRow).where(col(RepeatRow.at) <= now - KEPT_MS))
+    connection.execute(delete(RepeatRow).where(col(RepeatRow.at) <= now - KEPT_MS))
     mine = select(RepeatRow.at).where(RepeatRow.user_id == user_id).order_by(col(RepeatRow.at).desc())
-    oldest = session.exec(mine.offset(KEPT_OF_A_USER).limit(1)).first()
+    oldest = connection.execute(mine.offset(KEPT_OF_A_USER).limit(1)).scalar()
     if oldest is not None:
-        session.execute(delete(RepeatRow).where(col(RepeatRow.user_id) == user_id, col(RepeatRow.at) <= oldest))
+        connection.execute(delete(RepeatRow).where(col(RepeatRow.user_id) == user_id, col(RepeatRow.at) <= oldest))

@@ -63,10 +63,10 @@ class Collaborations(Service):
             say(unit, self.parts.context, loaded, saying)
             return views.collaboration(loaded)
 
-        def once(session: Session) -> dict[str, Any]:
+        def once(unit: Unit) -> dict[str, Any]:
             if asked is None:
-                return work(session)
-            return repeats.once(session, asked, self.parts.context.now(), lambda: work(session))
+                return work(unit)
+            return repeats.once(unit.connection, asked, self.parts.context.now(), lambda: work(unit))
 
         return await self.write(who, Permission.CREATE_COLLABORATION, once)
 
