@@ -16,14 +16,13 @@ from tallystick.node.record import audience, onchain, outgoing, store
 from tallystick.node.record.authoring import Saying, say
 from tallystick.node.record.messages import AgreementMessage
 from tallystick.node.record.unit import Unit
-from tallystick.node.services import views
+from tallystick.node.services import repeats, views
 from tallystick.node.services.agreeing import draft, facts
 from tallystick.node.services.base import Service, bounded, cursor_values, page
+from tallystick.node.services.repeats import Asked
 from tallystick.node.services.values import resolve
-from tallystick.tenants import repeats
 from tallystick.tenants.models.record import AgreementRow, ExecutionRow
 from tallystick.tenants.permissions import Permission
-from tallystick.tenants.repeats import Asked
 from tallystick.tenants.users import User
 
 
@@ -62,10 +61,8 @@ class Collaborations(Service):
             say(unit, self.parts.context, loaded, saying)
             return views.collaboration(loaded)
 
-        def once(session: Session) -> dict[str, Any]:
-            if asked is None:
-                return work(session)
-            return repeats.once(session, asked, self.parts.context.now(), lambda: work(session))
+        def once(unit: Unit) -> dict[str, Any]:
+            return repeats.once(unit, asked, self.parts.context.now(), work)
 
         return await self.write(who, Permission.CREATE_COLLABORATION, once)
 
