@@ -12,7 +12,7 @@ from starlette.routing import Route
 from tallystick.core.errors import Forbidden
 from tallystick.node.api import reading
 from tallystick.node.api.ports import Accounts, Person, Services, Unauthenticated
-from tallystick.tenants.repeats import Asked
+from tallystick.node.services.repeats import Asked
 
 
 @dataclass(frozen=True)

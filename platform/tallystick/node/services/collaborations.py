@@ -16,15 +16,14 @@ from tallystick.node.record import audience, onchain, outgoing, store
 from tallystick.node.record.authoring import Saying, say
 from tallystick.node.record.messages import AgreementMessage
 from tallystick.node.record.unit import Unit
-from tallystick.node.services import searching, views
+from tallystick.node.services import repeats, searching, views
 from tallystick.node.services.agreeing import draft, facts
 from tallystick.node.services.base import Service, bounded
+from tallystick.node.services.repeats import Asked
 from tallystick.node.services.searching import Wanted, cursor_key
 from tallystick.node.services.values import resolve
-from tallystick.tenants import repeats
 from tallystick.tenants.models.record import AgreementRow
 from tallystick.tenants.permissions import Permission
-from tallystick.tenants.repeats import Asked
 from tallystick.tenants.users import User
 
 
@@ -64,9 +63,7 @@ class Collaborations(Service):
             return views.collaboration(loaded)
 
         def once(unit: Unit) -> dict[str, Any]:
-            if asked is None:
-                return work(unit)
-            return repeats.once(unit.connection, asked, self.parts.context.now(), lambda: work(unit))
+            return repeats.once(unit, asked, self.parts.context.now(), work)
 
         return await self.write(who, Permission.CREATE_COLLABORATION, once)
 

@@ -11,15 +11,23 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 import msgspec
-from sqlalchemy import Connection, delete, insert
-from sqlmodel import col, select
+from sqlalchemy import bindparam, delete, literal_column, select
+from sqlmodel import col
 
 from tallystick.core.errors import Invalid
+from tallystick.node.record.unit import Unit
 from tallystick.tenants.models.repeat import RepeatRow
 
 MAX_KEY = 255  # characters: seven UUIDs
 KEPT_MS = 24 * 60 * 60 * 1000  # longer than any client waits before it asks a person
 KEPT_OF_A_USER = 1000  # the newest; at a few kilobytes an answer, what one user can make the database hold
+
+_user, _at = col(RepeatRow.user_id), col(RepeatRow.at)
+_OLD = delete(RepeatRow).where(_at <= bindparam("b_before"))
+_newest = select(_at).where(_user == bindparam("b_user")).order_by(_at.desc()).limit(literal_column("1"))
+_MANY = delete(RepeatRow).where(
+    _user == bindparam("b_user"), _at <= _newest.offset(bindparam("b_kept")).scalar_subquery()
+)
 
 
 @dataclass(frozen=True)
@@ -38,18 +46,17 @@ class Asked:
         return cls(user_id, key, hashlib.sha256(request).digest())
 
 
-def once(connection: Connection, asked: Asked, now: int, work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    """Do ``work`` and keep its answer, or return the answer kept; within the caller's one write transaction.
+def once(unit: Unit, asked: Asked | None, now: int, work: Callable[[Unit], dict[str, Any]]) -> dict[str, Any]:
+    """Do ``work`` and keep its answer, or return the answer kept; without a key, just do it.
 
     Raises Invalid (``idempotency_key_reused``) for another request under the same key.
     """
-    _forget(connection, asked.user_id, now)
-    mine = (col(RepeatRow.user_id) == asked.user_id, col(RepeatRow.key) == asked.key)
-    kept = connection.execute(select(RepeatRow.fingerprint, RepeatRow.answer).where(*mine)).first()
-    if kept is None:
-        answer = work()
-        row = {"user_id": asked.user_id, "key": asked.key, "fingerprint": asked.fingerprint}
-        connection.execute(insert(RepeatRow).values(**row, answer=msgspec.json.encode(answer), at=now))
+    if asked is None:
+        return work(unit)
+    kept = unit.get(RepeatRow, (asked.user_id, asked.key))
+    if kept is None or kept.at <= now - KEPT_MS:
+        answer = work(unit)
+        _keep(unit, asked, now, answer)
         return answer
     if kept.fingerprint != asked.fingerprint:
         raise Invalid("this Idempotency-Key was used for another request", code="idempotency_key_reused")
@@ -57,10 +64,9 @@ def once(connection: Connection, asked: Asked, now: int, work: Callable[[], dict
     return found
 
 
-def _forget(connection: Connection, user_id: str, now: int) -> None:
-    """Drop what is too old, and the user's oldest answers beyond the number that is kept with the one to come."""
-    connection.execute(delete(RepeatRow).where(col(RepeatRow.at) <= now - KEPT_MS))
-    mine = select(RepeatRow.at).where(RepeatRow.user_id == user_id).order_by(col(RepeatRow.at).desc())
-    oldest = connection.execute(mine.offset(KEPT_OF_A_USER).limit(1)).scalar()
-    if oldest is not None:
-        connection.execute(delete(RepeatRow).where(col(RepeatRow.user_id) == user_id, col(RepeatRow.at) <= oldest))
+def _keep(unit: Unit, asked: Asked, now: int, answer: dict[str, Any]) -> None:
+    """Write the answer, and drop those that are too old or more of one user's than are kept."""
+    facts = {"user_id": asked.user_id, "key": asked.key, "fingerprint": asked.fingerprint}
+    unit.put(RepeatRow, **facts, answer=msgspec.json.encode(answer), at=now)
+    unit.later(RepeatRow, _OLD, {"b_before": now - KEPT_MS})
+    unit.later(RepeatRow, _MANY, {"b_user": asked.user_id, "b_kept": KEPT_OF_A_USER})
