@@ -66,9 +66,15 @@ async def test_bodies_are_json_text_or_bytes(tmp_path: Path, body: bytes, conten
 
 @pytest.mark.parametrize(
     ("status", "code", "retryable"),
-    [("404 Not Found", "unexpected_status", False), ("503 Later", "server_error", True), ("429 Slow", "server_error", True),
-     ("408 Late", "server_error", True), ("301 Moved", "unexpected_status", False), ("422 No", "unexpected_status", False)],
-)  # fmt: skip
+    [
+        ("404 Not Found", "unexpected_status", False),
+        ("422 No", "unexpected_status", False),
+        ("301 Moved", "unexpected_status", False),
+        ("408 Late", "server_error", True),
+        ("429 Slow", "server_error", True),
+        ("503 Later", "server_error", True),
+    ],
+)
 async def test_statuses_become_codes(tmp_path: Path, status: str, code: str, retryable: bool) -> None:
     async with serving(http(b"no", status=status, headers="location: http://127.0.0.1:1/\r\n")) as server:
         error = await failure(activity(server, tmp_path), url=server.url)
@@ -159,7 +165,6 @@ async def test_bad_input_names_the_field(tmp_path: Path, given: dict[str, Any], 
 
 
 async def test_a_credential_goes_to_its_origin_only(tmp_path: Path) -> None:
-    tmp_path.chmod(0o700)
     write_private(tmp_path / "erp.secret", f"{SECRET}\n".encode())
     async with serving(http()) as server:
         good = Credential(origin=server.url, file="erp.secret")
@@ -178,7 +183,6 @@ async def test_a_credential_goes_to_its_origin_only(tmp_path: Path) -> None:
 
 
 async def test_tls_checks_the_name_and_trusts_the_settings_authority(tmp_path: Path) -> None:
-    tmp_path.chmod(0o700)
     files = tls.ensure(tmp_path / "tls", ca_key=_ca_key(), org_id="erp", hosts=["127.0.0.1"])
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(files.server_certificate, files.server_key)

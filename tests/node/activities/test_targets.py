@@ -10,7 +10,7 @@ from tallystick.node.activities.targets import read_target
     ("url", "origin", "name", "target"),
     [
         ("https://ERP.example", "https://erp.example", "erp.example:443", b"/"),
-        ("http://erp.example:8080/a%20b?c=d&e=%E5%8D%95#f", "http://erp.example:8080", "erp.example:8080", b"/a%20b?c=d&e=%E5%8D%95"),
+        ("http://a.example:8080/a%20b?c=%E5%8D%95#f", "http://a.example:8080", "a.example:8080", b"/a%20b?c=%E5%8D%95"),
         ("https://erp.example:443/x", "https://erp.example", "erp.example:443", b"/x"),
         ("http://[2606:4700::1]/", "http://[2606:4700::1]", "[2606:4700::1]:80", b"/"),
     ],

@@ -1,13 +1,17 @@
 """``send_mqtt_message``: one message to this organisation's broker."""
 
 import asyncio
+import contextlib
+import logging
 import ssl
+from collections.abc import Coroutine
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import aiomqtt
 import msgspec
-from aiomqtt import ProtocolVersion
+from gmqtt import Client, MQTTConnectError
+from gmqtt.mqtt.constants import MQTTv311
+from gmqtt.storage import PersistentStorage
 from msgspec import Meta
 
 from tallystick.core.errors import TallystickError
@@ -17,6 +21,11 @@ from tallystick.node.activities.settings import MqttSettings
 from tallystick.tenants.files import read_private
 
 _REFUSALS = (1, 2, 4, 5)  # CONNACK codes of MQTT 3.1.1 that asking again does not mend; 3 is "unavailable"
+
+_GRACE_S = 2  # for saying goodbye to a broker that no longer reads
+_SILENT = logging.getLogger("tallystick.mqtt")
+_SILENT.addHandler(logging.NullHandler())
+_SILENT.propagate = False  # the client's log holds topics and payloads
 
 
 class MqttMessage(Input, frozen=True):
@@ -53,25 +62,34 @@ class MqttActivity:
         return {"topic": asked.topic, "qos": asked.qos, "size": len(payload)}
 
     async def _publish(self, settings: MqttSettings, asked: MqttMessage, payload: bytes, seconds: int) -> None:
-        client = aiomqtt.Client(
-            settings.host,
-            settings.port,
-            username=settings.username,
-            password=await asyncio.to_thread(self._password, settings),
-            tls_context=await asyncio.to_thread(self._context, settings) if settings.tls else None,
-            protocol=ProtocolVersion.V311,
-            timeout=seconds,
-        )
+        line = _Line()
+        client = Client("", persistent_storage=line, logger=_SILENT)
+        # Another attempt is the retry policy's to decide. Zero would still allow the client one, after our time is up.
+        client.set_config({"reconnect_retries": -2})
+        client.on_disconnect = line.lost
+        if settings.username is not None:
+            client.set_auth_credentials(settings.username, await asyncio.to_thread(self._password, settings))
+        tls = await asyncio.to_thread(self._context, settings) if settings.tls else False
         try:
-            async with asyncio.timeout(seconds), client:
-                await client.publish(asked.topic, payload, qos=asked.qos, retain=asked.retain)
-        except aiomqtt.MqttCodeError as error:
-            if error.rc in _REFUSALS:
+            async with asyncio.timeout(seconds):
+                connecting = client.connect(
+                    settings.host, settings.port, ssl=tls, keepalive=seconds + 5, version=MQTTv311
+                )
+                await line.unless_lost(connecting)
+                client.publish(asked.topic, payload, qos=asked.qos, retain=asked.retain)
+                if asked.qos:
+                    await line.acknowledged()
+        except MQTTConnectError as error:
+            if error.args[0] in _REFUSALS:
                 raise ActivityFailed("the broker does not accept this organisation", code="broker_refused") from error
             raise ActivityFailed("the broker does not take the message", code="broker_unavailable") from error
-        except (aiomqtt.MqttError, TimeoutError, OSError) as error:
+        except (TimeoutError, OSError) as error:
             detail = f"the broker did not acknowledge within {seconds} s"
             raise ActivityFailed(detail, code="broker_unavailable") from error
+        finally:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_GRACE_S):
+                    await client.disconnect()
 
     def _password(self, settings: MqttSettings) -> str | None:
         if settings.password_file is None:
@@ -86,6 +104,44 @@ class MqttActivity:
             return ssl.create_default_context(cafile=self._data_dir / settings.ca_file if settings.ca_file else None)
         except OSError as error:
             raise ActivityFailed("the broker's certificate file cannot be read", code="not_configured") from error
+
+
+class _Line(PersistentStorage):  # type: ignore[misc]
+    """What becomes of our one message and of the connection that carries it.
+
+    The client keeps a message here until the broker has acknowledged it; waiting for that is what it has no call for.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._acknowledged = asyncio.Event()
+        self._lost = asyncio.Event()
+
+    def remove_message_by_mid(self, mid: int) -> None:
+        """Acknowledged (PUBACK, PUBCOMP)."""
+        super().remove_message_by_mid(mid)
+        self._acknowledged.set()
+
+    def lost(self, _client: Client, _packet: bytes, _error: Exception | None = None) -> None:
+        """The connection ended."""
+        self._lost.set()
+
+    async def acknowledged(self) -> None:
+        """Return when the message is acknowledged."""
+        await self.unless_lost(self._acknowledged.wait())
+
+    async def unless_lost(self, doing: Coroutine[Any, Any, Any]) -> None:
+        """Do it; :class:`ConnectionResetError` when the connection ends before it is done."""
+        task, lost = asyncio.create_task(doing), asyncio.create_task(self._lost.wait())
+        try:
+            await asyncio.wait({task, lost}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({task}, timeout=_GRACE_S / 10)  # a refusal comes just before the end
+            if not task.done():
+                raise ConnectionResetError("the broker ended the connection")
+            task.result()
+        finally:
+            task.cancel()
+            lost.cancel()
 
 
 def matches(pattern: str, topic: str) -> bool:
