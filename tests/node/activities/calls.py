@@ -12,7 +12,7 @@ class FakeCall(msgspec.Struct, kw_only=True):
     """One attempt."""
 
     input: dict[str, Any]
-    key: str = "t_0123456789abcdef"
+    token: str = "t_0123456789abcdef"
     execution: str = "ab" * 32
     task: str = "step.1"
     attempt: int = 1

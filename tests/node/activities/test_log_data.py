@@ -28,7 +28,7 @@ async def test_a_line_says_what_and_where_without_secrets(tmp_path: Path, caplog
     made = await LogActivity(LogSettings(), tmp_path)(FakeCall(input=given))
     [line] = lines(tmp_path / "activity.log")
     assert (line["message"], line["level"], line["at"]) == (given["message"], "warning", made["logged_at"])
-    assert (line["execution"], line["task"], line["key"]) == ("ab" * 32, "step.1", "t_0123456789abcdef")
+    assert (line["execution"], line["task"], line["token"]) == ("ab" * 32, "step.1", "t_0123456789abcdef")
     assert line["data"] == {
         "amount": "12.50",
         "user": {"Password": "…", "api_key": "…", "名": "李"},

@@ -13,10 +13,10 @@ _NAMED = re.compile(r"(?:missing required|unknown) field `([^`]*)`")
 
 
 class Call(Protocol):
-    """One attempt at one task. ``key`` is the idempotency token: the same however often the attempt is delivered."""
+    """One attempt at one task. ``token`` is for idempotency: the same however often the attempt is delivered."""
 
     @property
-    def key(self) -> str: ...
+    def token(self) -> str: ...
     @property
     def execution(self) -> str: ...
     @property

@@ -71,7 +71,7 @@ class HttpActivity:
         asked = read_input(call.input, HttpRequest)
         target = read_target(asked.url)
         content = _content(asked)
-        headers = {**_headers(asked), "idempotency-key": call.key, **await self._credential(asked, target)}
+        headers = {**_headers(asked), "idempotency-key": call.token, **await self._credential(asked, target)}
         seconds = min(asked.timeout_seconds or self._settings.max_seconds, self._settings.max_seconds)
         try:
             async with asyncio.timeout(seconds):

@@ -44,7 +44,7 @@ class LogActivity:
         """Append the line; members whose name says that they are secret are left out."""
         asked = read_input(call.input, LogData)
         at = time.time_ns() // 1_000_000
-        facts = {"at": at, "level": asked.level, "execution": call.execution, "task": call.task, "key": call.key}
+        facts = {"at": at, "level": asked.level, "execution": call.execution, "task": call.task, "token": call.token}
         line = msgspec.json.encode({**facts, "message": asked.message, "data": without_secrets(asked.data)})
         if len(line) > MAX_LINE:
             line = msgspec.json.encode({**facts, "message": asked.message[:1000], "cut": len(line)})
