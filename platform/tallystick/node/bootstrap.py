@@ -23,6 +23,7 @@ from tallystick.node.work.inbox import Inbox
 from tallystick.node.work.outbox import Outbox
 from tallystick.node.work.runner import Runner
 from tallystick.tenants import tls
+from tallystick.tenants.access_tokens import AccessTokens
 from tallystick.tenants.database import Database
 from tallystick.tenants.keystore import Keystore
 from tallystick.tenants.partners import Partners
@@ -64,7 +65,7 @@ class Node:
         self._runner = Runner(database, context, bell, lock, self._inbox)
         self._outbox = Outbox(database, context, bell, self.parts.links.send)
         self.services = Services(self.parts)
-        self.accounts = UserAccounts(users)
+        self.accounts = UserAccounts(users, AccessTokens(database))
         self.app: Starlette = create_app(
             self.services, self.accounts, https=settings.endpoint_url.startswith("https://")
         )
