@@ -17,7 +17,7 @@ from tallystick.core import b64
 from tallystick.core.errors import Forbidden, Invalid, NotFound, WrongState
 from tallystick.tenants.database import Database
 from tallystick.tenants.models.access_token import AccessToken
-from tallystick.tenants.permissions import Permission, Role, permissions_of
+from tallystick.tenants.permissions import Holder, Permission, Role, permissions_of
 from tallystick.tenants.sessions import BadToken
 
 PREFIX = "tally_"  # tells it from a session, and lets scanners find one that lies about
@@ -125,6 +125,17 @@ class AccessTokens:
 def is_access_token(token: str) -> bool:
     """Whether a bearer token is one of these rather than a session."""
     return token.startswith(PREFIX)
+
+
+def check_queue(who: Holder, queue: str) -> None:
+    """Raise :class:`WrongQueue` when ``who`` is a token for other queues."""
+    if not may_use(who, queue):
+        raise WrongQueue(queue)
+
+
+def may_use(who: Holder, queue: str) -> bool:
+    """Whether a queue is one that ``who`` may take from, given the permission to take from any."""
+    return not isinstance(who, Worker) or who.queues is None or queue in who.queues
 
 
 def _digest(secret: bytes) -> str:

@@ -78,9 +78,9 @@ def test_limits_of_a_type_and_of_all(connection: Connection) -> None:
     first = take(connection, limits=limits)
     assert (keys(first), first.limited) == (["press0", "paint0", "paint1"], True)
     assert keys(take(connection, limits=limits)) == []
-    queues.answer(connection, "paint0")
+    queues.answer(connection, "paint0", "completed")
     assert keys(take(connection, limits=limits)) == ["paint2"]  # press is still at its limit
-    queues.answer(connection, "press0")
+    queues.answer(connection, "press0", "completed")
     assert keys(take(connection, limits=limits)) == ["press1"]
     assert not take(connection, 1, limits=FREE).limited
 
@@ -119,7 +119,7 @@ def test_only_the_newest_claim_holds(connection: Connection) -> None:
         with pytest.raises(StaleClaim) as caught:
             queues.renew(connection, "k", token, NOW)
         assert (caught.value.state, caught.value.code) == (state, "stale_claim")
-    queues.answer(connection, "k")
+    queues.answer(connection, "k", "completed")
     with pytest.raises(StaleClaim) as caught:
         queues.held(connection, "k", second.token)
     assert caught.value.state == "answered"

@@ -71,12 +71,22 @@ class LogSettings(_Section, frozen=True):
     files: Annotated[int, Meta(ge=1, le=100)] = 5
 
 
+class TaskQueueSettings(_Section, frozen=True):
+    """``max_in_flight`` bounds the tasks that external workers hold at one time."""
+
+    max_in_flight: Annotated[int, Meta(ge=1, le=100_000)] = 1_000
+
+
 class ActivitySettings(_Section, frozen=True):
-    """``max_in_flight`` bounds the organisation's activities at one time, ``limits`` those of single types."""
+    """``max_in_flight`` bounds the organisation's activities at one time, ``limits`` those of single types.
+
+    ``limits`` holds for the node's own calls and for the tasks of external workers, each by itself.
+    """
 
     http: HttpSettings = HttpSettings()
     mqtt: MqttSettings | None = None
     storage: StorageSettings = StorageSettings()
     log: LogSettings = LogSettings()
+    task_queues: TaskQueueSettings = TaskQueueSettings()
     max_in_flight: Count = 64
     limits: dict[str, Count] = {}

@@ -1,8 +1,10 @@
 """What each operation does: one call of the services facade."""
 
+import asyncio
 from typing import Any
 
 import msgspec
+from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from tallystick.core.errors import Invalid
@@ -162,8 +164,22 @@ async def task_queues(call: Call) -> Any:
 
 
 async def claim_tasks(call: Call) -> Any:
-    """Take tasks from a queue, waiting for some when there are none."""
-    return await call.services.claim_tasks(call.who, call.path["queue"], **msgspec.structs.asdict(call.body))
+    """Take tasks from a queue, waiting for some when there are none; nothing is taken for a worker that has gone."""
+    queue, body = call.path["queue"], msgspec.structs.asdict(call.body)
+    asking = asyncio.ensure_future(call.services.claim_tasks(call.who, queue, **body))
+    leaving = asyncio.ensure_future(_gone(call.request))
+    try:
+        await asyncio.wait({asking, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        return asking.result() if asking.done() else None
+    finally:
+        asking.cancel()
+        leaving.cancel()
+
+
+async def _gone(request: Request) -> None:
+    """Return when the client has hung up."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
 
 
 async def heartbeat(call: Call) -> Any:

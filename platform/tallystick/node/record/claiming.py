@@ -24,6 +24,7 @@ class Claimed(msgspec.Struct, frozen=True, kw_only=True):
     key: str
     token: str
     deliveries: int
+    lease_ms: int
     lease_until: int
 
 
@@ -127,4 +128,4 @@ def _take(connection: Connection, asked: Claim, key: str, heartbeat_ms: int | No
     if cast("CursorResult[Any]", taken).rowcount != 1:
         return None
     count = connection.execute(select(TABLE.c.deliveries).where(TABLE.c.key == key)).scalar_one()
-    return Claimed(key=key, token=token, deliveries=count, lease_until=until)
+    return Claimed(key=key, token=token, deliveries=count, lease_ms=lease_ms, lease_until=until)

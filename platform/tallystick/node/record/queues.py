@@ -55,6 +55,18 @@ class Expired(msgspec.Struct, frozen=True, kw_only=True):
     missed: list[str]
 
 
+def queue_of(step: Mapping[str, Any]) -> tuple[str, int | None] | None:
+    """The queue that a step's tasks wait in, and its heartbeat in milliseconds; None when no worker does them."""
+    if step.get("step_type") != "activity":
+        return None
+    # Definitions of the short form have no place for it but the input.
+    given = step if step.get("task_queue") else step.get("input") or {}
+    queue, seconds = given.get("task_queue"), given.get("heartbeat_seconds")
+    if not isinstance(queue, str) or not queue:
+        return None
+    return queue, seconds * 1000 if isinstance(seconds, int) and seconds > 0 else None
+
+
 def rank_of(since: int, priority: str) -> int:
     """Where a task stands in its queue."""
     return since - AHEAD_MS.get(priority, 0)
@@ -93,9 +105,12 @@ def is_holder(row: Mapping[str, Any], token: str) -> bool:
     return hmac.compare_digest(row["claim_hash"] or "", digest(token))
 
 
-def answer(connection: Connection, key: str) -> None:
+def answer(connection: Connection, key: str, status: str) -> None:
     """The worker has answered; what becomes of it stands in the record."""
-    connection.execute(update(TABLE).where(TABLE.c.key == key).values(state="answered", **_ENDED))
+    here = TABLE.c.key == key
+    connection.execute(update(TABLE).where(here).values(answered_with=status))
+    # Where this node coordinates, the record has closed the task already.
+    connection.execute(update(TABLE).where(here, TABLE.c.state == "claimed").values(state="answered", **_ENDED))
 
 
 def expire(connection: Connection, now: int, *, at_most: int = 500) -> Expired:

@@ -34,6 +34,7 @@ class QueueTaskRow(SQLModel, table=True):
     rank: int | None = Field(default=None, sa_type=BigInteger)
     deliveries: int = 0
     claim_hash: str | None = Field(default=None, repr=False)
+    answered_with: str | None = None  # what the last claim answered: saying it again is harmless
     claimed_by: str | None = None  # who is answerable: the user or token
     worker_id: str | None = None  # what the worker calls itself
     lease_ms: int | None = Field(default=None, sa_type=BigInteger)
