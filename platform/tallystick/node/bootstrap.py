@@ -18,10 +18,9 @@ from tallystick.node.record.context import Context
 from tallystick.node.services.facade import Services
 from tallystick.node.services.organisation import link_partners
 from tallystick.node.settings import Settings
-from tallystick.node.work.bell import Bell
-from tallystick.node.work.inbox import Inbox
+from tallystick.node.work.activities import Activities
+from tallystick.node.work.engine import Engine
 from tallystick.node.work.outbox import Outbox
-from tallystick.node.work.runner import Runner
 from tallystick.tenants import tls
 from tallystick.tenants.access_tokens import AccessTokens
 from tallystick.tenants.database import Database
@@ -35,7 +34,8 @@ logger = logging.getLogger(__name__)
 class Node:
     """A tenant's node: build it, ``start`` it, serve ``app``, ``stop`` it."""
 
-    def __init__(self, settings: Settings, keystore: Keystore) -> None:
+    def __init__(self, settings: Settings, keystore: Keystore, activities: Activities | None = None) -> None:
+        activities = activities or Activities()
         database = Database(settings.database_path)
         database.create_schema()
         files = tls.ensure(
@@ -46,8 +46,10 @@ class Node:
             keystore=keystore,
             chunks=Chunks(settings.data_dir / "chunks"),
             onchain=identity(settings.blockchain, keystore) if settings.blockchain else None,
+            activities=activities,
         )
-        bell, lock = Bell(), asyncio.Lock()
+        engine = Engine(database, context, activities)
+        bell, committer = engine.bell, engine.committer
         users = Users(database, org_id=settings.org_id, session_secret=keystore.session_secret)
         self.parts = Parts(
             settings=settings,
@@ -58,12 +60,11 @@ class Node:
             links=Links(_link_settings(settings, keystore, files), partners=[]),
             tls_ca=Path(files.ca).read_text(),
             bell=bell,
-            chain=ChainSide(settings, context, database, bell),
-            lock=lock,
+            chain=ChainSide(settings, context, database, bell, committer),
+            committer=committer,
         )
-        self._inbox = Inbox(database, context, bell, lock)
-        self._runner = Runner(database, context, bell, lock, self._inbox)
-        self._outbox = Outbox(database, context, bell, self.parts.links.send)
+        self._engine = engine
+        self._outbox = Outbox(database, context, bell, committer, self.parts.links.send)
         self.services = Services(self.parts)
         self.accounts = UserAccounts(users, AccessTokens(database))
         self.app: Starlette = create_app(
@@ -75,8 +76,8 @@ class Node:
         """Bring up the links and the loops; the chain may be down."""
         await self.parts.links.set_partners(link_partners(self.parts))
         await self.parts.links.start()
-        await self.parts.links.receive(self._inbox.receive)
-        for loop in (self._outbox.run, self._runner.run, self.parts.chain.run):
+        await self.parts.links.receive(self._engine.inbox.receive)
+        for loop in (self._outbox.run, self._engine.runner.run, self.parts.chain.run):
             self._tasks.append(asyncio.create_task(loop()))
 
     async def stop(self) -> None:
@@ -87,6 +88,7 @@ class Node:
             with contextlib.suppress(asyncio.CancelledError):
                 await task
         await self.parts.links.stop()
+        await self.parts.committer.idle()
         self.parts.database.close()
 
 

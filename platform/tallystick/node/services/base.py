@@ -11,6 +11,7 @@ from sqlmodel import Session
 from tallystick.core import canonical
 from tallystick.core.errors import Invalid
 from tallystick.node.parts import Parts
+from tallystick.node.record.unit import Unit
 from tallystick.tenants.permissions import Permission, require
 from tallystick.tenants.users import User
 
@@ -34,18 +35,10 @@ class Service:
 
         return await asyncio.to_thread(run)
 
-    async def write(self, who: User, permission: Permission, work: Callable[[Session], T]) -> T:
-        """Run ``work`` in a durable transaction, one at a time, then wake the loops."""
+    async def write(self, who: User, permission: Permission, work: Callable[[Unit], T]) -> T:
+        """Run ``work`` in a unit of its own, durable when this returns."""
         require(who, permission)
-
-        def run() -> T:
-            with self.parts.database.write() as session:
-                return work(session)
-
-        async with self.parts.lock:
-            result = await asyncio.to_thread(run)
-        self.parts.bell.ring()
-        return result
+        return await self.parts.committer.run(work)
 
 
 def page(rows: list[T], limit: int, cursor_of: Callable[[T], list[Any]], view: Callable[[T], Any]) -> dict[str, Any]:

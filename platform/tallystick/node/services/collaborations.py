@@ -15,6 +15,7 @@ from tallystick.core.statement import Consent, Propose, Start, Terminate
 from tallystick.node.record import audience, onchain, outgoing, store
 from tallystick.node.record.authoring import Saying, say
 from tallystick.node.record.messages import AgreementMessage
+from tallystick.node.record.unit import Unit
 from tallystick.node.services import views
 from tallystick.node.services.agreeing import draft, facts
 from tallystick.node.services.base import Service, bounded, cursor_values, page
@@ -35,22 +36,22 @@ class Collaborations(Service):
         ``input`` stays here until the start, which uses it unless it brings its own.
         """
 
-        def work(session: Session) -> dict[str, Any]:
+        def work(unit: Unit) -> dict[str, Any]:
             known = facts(self.parts)
             try:
                 compiled = compile_definition(definition, known)
             except DefinitionErrors as error:
                 raise error.below("/definition") from None
             document = draft(self.parts, definition, compiled)
-            name, agreement = store.put_agreement(session, document)
-            onchain.note_workflow(session, agreement, self.parts.context.org_id, self.parts.context.now())
+            name, agreement = store.put_agreement(unit, document)
+            onchain.note_workflow(unit, agreement, self.parts.context.org_id, self.parts.context.now())
             nonce = b64.encode(os.urandom(16))
             execution = agreements.execution_id(name, self.parts.context.org_id, nonce)
-            loaded = store.create(session, name, agreement, execution, self.parts.context.now())
+            loaded = store.create(unit, name, agreement, execution, self.parts.context.now())
             loaded.row.proposed_input = canonical.encode(input or {})
-            self._send_agreement(session, agreement, document, execution)
+            self._send_agreement(unit, agreement, document, execution)
             saying = Saying(kind="propose", make=lambda _data, _sealed: Propose(nonce=nonce), answer_key="propose")
-            say(session, self.parts.context, loaded, saying)
+            say(unit, self.parts.context, loaded, saying)
             return views.collaboration(loaded)
 
         return await self.write(who, Permission.CREATE_COLLABORATION, work)
@@ -62,8 +63,8 @@ class Collaborations(Service):
         if decision not in {"accepted", "rejected"}:
             raise Invalid("decision must be accepted or rejected", code="bad_decision", pointer="/decision")
 
-        def work(session: Session) -> dict[str, Any]:
-            loaded = store.load(session, collaboration_id)
+        def work(unit: Unit) -> dict[str, Any]:
+            loaded = store.load(unit, collaboration_id)
             consent = loaded.state.consents.get(self.parts.context.org_id)
             if loaded.state.status != "created" or consent != "pending":
                 raise WrongState("this proposal does not wait for our consent", state=consent or loaded.state.status)
@@ -78,7 +79,7 @@ class Collaborations(Service):
                 values={"$reason": reason} if reason else {},
                 readers=audience.of_everyone(loaded.agreement),
             )
-            say(session, self.parts.context, loaded, saying)
+            say(unit, self.parts.context, loaded, saying)
             return views.collaboration(loaded)
 
         return await self.write(who, Permission.GIVE_CONSENT, work)
@@ -86,8 +87,8 @@ class Collaborations(Service):
     async def start(self, who: User, collaboration_id: str, input: dict[str, Any] | None = None) -> dict[str, Any]:
         """Start a ready collaboration; starting one that runs answers with it as it is."""
 
-        def work(session: Session) -> dict[str, Any]:
-            loaded = store.load(session, collaboration_id)
+        def work(unit: Unit) -> dict[str, Any]:
+            loaded = store.load(unit, collaboration_id)
             if loaded.agreement.initiator != self.parts.context.org_id:
                 raise WrongState("only the initiating organisation starts it", state=loaded.state.status)
             if loaded.state.status == "created":
@@ -98,10 +99,10 @@ class Collaborations(Service):
                 kind="start",
                 make=lambda data, sealed: Start(input=data, sealed=sealed),
                 answer_key="start",
-                values=resolve(session, input or canonical.parse(loaded.row.proposed_input or b"{}")),
+                values=resolve(unit, input or canonical.parse(loaded.row.proposed_input or b"{}")),
                 readers=audience.of_everyone(loaded.agreement),
             )
-            say(session, self.parts.context, loaded, saying)
+            say(unit, self.parts.context, loaded, saying)
             return views.collaboration(loaded)
 
         return await self.write(who, Permission.CREATE_COLLABORATION, work)
@@ -111,8 +112,8 @@ class Collaborations(Service):
         if not reason.strip():
             raise Invalid("a reason is required", code="reason_required", pointer="/reason")
 
-        def work(session: Session) -> dict[str, Any]:
-            loaded = store.load(session, collaboration_id)
+        def work(unit: Unit) -> dict[str, Any]:
+            loaded = store.load(unit, collaboration_id)
             me = loaded.agreement.participant(self.parts.context.org_id)
             if me is None or not me.can_terminate:
                 raise WrongState(
@@ -127,7 +128,7 @@ class Collaborations(Service):
                 values={"$reason": reason},
                 readers=audience.of_everyone(loaded.agreement),
             )
-            say(session, self.parts.context, loaded, saying)
+            say(unit, self.parts.context, loaded, saying)
             return views.collaboration(loaded)
 
         return await self.write(who, Permission.CREATE_COLLABORATION, work)
@@ -175,10 +176,10 @@ class Collaborations(Service):
 
         return await self.read(who, work)
 
-    def _send_agreement(self, session: Session, agreement: Agreement, document: dict[str, Any], execution: str) -> None:
+    def _send_agreement(self, unit: Unit, agreement: Agreement, document: dict[str, Any], execution: str) -> None:
         for one in agreement.participants:
             if one.org_id != self.parts.context.org_id:
-                outgoing.post(session, self.parts.context, one.org_id, AgreementMessage(agreement=document), execution)
+                outgoing.post(unit, self.parts.context, one.org_id, AgreementMessage(agreement=document), execution)
 
 
 _STATUSES = ("created", "ready", "running", "completed", "failed", "cancelled", "suspended", "terminated")

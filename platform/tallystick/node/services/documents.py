@@ -10,6 +10,7 @@ from sqlmodel import Session, col, select, tuple_
 from tallystick.core import canonical
 from tallystick.core.errors import Invalid, NotFound
 from tallystick.core.manifest import Manifest
+from tallystick.node.record.unit import Unit
 from tallystick.node.services.base import Service, bounded, cursor_values, page
 from tallystick.tenants.chunks import FileOpener, FileSealer, read_manifest
 from tallystick.tenants.models.record import DocumentRow, OpeningRow
@@ -36,7 +37,7 @@ class Documents(Service):
             await asyncio.to_thread(self.parts.context.chunks.put, chunk.ciphertext)
         manifest = read_manifest(value)
 
-        def work(session: Session) -> dict[str, Any]:
+        def work(unit: Unit) -> dict[str, Any]:
             row = DocumentRow(
                 id="d_" + secrets.token_hex(12),
                 name=name,
@@ -47,7 +48,7 @@ class Documents(Service):
                 uploaded_by=who.username,
                 at=self.parts.context.now(),
             )
-            session.add(row)
+            unit.insert(DocumentRow, **row.model_dump())
             return _view(row)
 
         return await self.write(who, Permission.WORK_ON_TASKS, work)

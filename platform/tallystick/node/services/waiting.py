@@ -6,7 +6,7 @@ from sqlmodel import Session, col, select
 
 from tallystick.node.anchoring.stores import covering
 from tallystick.node.record import onchain, store
-from tallystick.node.record.store import Loaded
+from tallystick.node.record.loaded import Loaded
 from tallystick.node.services import views
 from tallystick.tenants.models.anchor import LeafRow
 from tallystick.tenants.models.record import InboxRow, OutboxRow, StatementRow, TaskRow
