@@ -8,12 +8,14 @@ from pathlib import Path
 from starlette.applications import Starlette
 
 from tallystick.node.accounts import UserAccounts
+from tallystick.node.activities.builtin import built_in
 from tallystick.node.anchoring.chainside import ChainSide, identity
 from tallystick.node.api.app import create_app
 from tallystick.node.links.link import Links
 from tallystick.node.links.settings import LinkSettings
 from tallystick.node.parts import Parts
 from tallystick.node.record.chunks import Chunks
+from tallystick.node.record.claiming import Limits
 from tallystick.node.record.context import Context
 from tallystick.node.services.facade import Services
 from tallystick.node.services.organisation import link_partners
@@ -35,7 +37,7 @@ class Node:
     """A tenant's node: build it, ``start`` it, serve ``app``, ``stop`` it."""
 
     def __init__(self, settings: Settings, keystore: Keystore, activities: Activities | None = None) -> None:
-        activities = activities or Activities()
+        activities = activities or registry(settings)
         database = Database(settings.database_path)
         database.create_schema()
         files = tls.ensure(
@@ -48,7 +50,9 @@ class Node:
             onchain=identity(settings.blockchain, keystore) if settings.blockchain else None,
             activities=activities,
         )
-        engine = Engine(database, context, activities)
+        bounds = settings.activities
+        limits = Limits(in_all=bounds.task_queues.max_in_flight, types=bounds.limits)
+        engine = Engine(database, context, activities, limits)
         bell, committer = engine.bell, engine.committer
         users = Users(database, org_id=settings.org_id, session_secret=keystore.session_secret)
         self.parts = Parts(
@@ -62,6 +66,7 @@ class Node:
             bell=bell,
             chain=ChainSide(settings, context, database, bell, committer),
             committer=committer,
+            queues=engine.queues,
         )
         self._engine = engine
         self._outbox = Outbox(database, context, bell, committer, self.parts.links.send)
@@ -77,7 +82,7 @@ class Node:
         await self.parts.links.set_partners(link_partners(self.parts))
         await self.parts.links.start()
         await self.parts.links.receive(self._engine.inbox.receive)
-        for loop in (self._outbox.run, self._engine.runner.run, self.parts.chain.run):
+        for loop in (self._outbox.run, self._engine.runner.run, self._engine.queues.run, self.parts.chain.run):
             self._tasks.append(asyncio.create_task(loop()))
 
     async def stop(self) -> None:
@@ -90,6 +95,15 @@ class Node:
         await self.parts.links.stop()
         await self.parts.committer.idle()
         self.parts.database.close()
+
+
+def registry(settings: Settings) -> Activities:
+    """The built-in activities as the organisation's settings bound them; programs may register more."""
+    bounds = settings.activities
+    activities = Activities(in_all=bounds.max_in_flight)
+    for activity_type, run in built_in(bounds, settings.data_dir).items():
+        activities.register(activity_type, run, at_once=bounds.limits.get(activity_type, bounds.max_in_flight))
+    return activities
 
 
 def _link_settings(settings: Settings, keystore: Keystore, files: tls.TlsFiles) -> LinkSettings:

@@ -4,7 +4,7 @@ A code that waiting may mend is left to the step's ``retry_policy``; the others 
 (:data:`NOT_RETRYABLE`), because the same call would fail the same way again.
 """
 
-from tallystick.core.errors import TallystickError
+from tallystick.node.work import activities
 
 CODES: dict[str, bool] = {  # code: whether another attempt may succeed
     "invalid_input": False,  # the step's input is not what the activity takes
@@ -24,8 +24,8 @@ CODES: dict[str, bool] = {  # code: whether another attempt may succeed
 NOT_RETRYABLE = tuple(code for code, retryable in CODES.items() if not retryable)
 
 
-class ActivityFailed(TallystickError):
-    """An attempt ended without a result; ``retryable`` tells whether another one may succeed."""
+class ActivityFailed(activities.ActivityFailed):
+    """A built-in activity ended without a result; ``retryable`` tells whether another attempt may succeed."""
 
     def __init__(self, detail: str, *, code: str, pointer: str | None = None) -> None:
         super().__init__(detail, code=code, pointer=pointer)

@@ -10,32 +10,33 @@ task is passed only by more urgent ones that came within that time after it.
 
 import hashlib
 import hmac
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, bindparam, func, select, update
+from sqlalchemy import Connection, bindparam, func, null, select, update
 from sqlmodel import col
 
 from tallystick.core.errors import WrongState
+from tallystick.node.record.tables import word
+from tallystick.node.record.unit import Unit
 from tallystick.tenants.models.queue import QueueTaskRow
+from tallystick.tenants.models.record import TaskRow
 
 AHEAD_MS = {"low": -60_000, "normal": 0, "high": 60_000, "critical": 300_000}
 TABLE = QueueTaskRow.__table__  # type: ignore[attr-defined]
+_OPEN = ("waiting", "claimed", "answered")
 _ENDED: dict[str, Any] = {"rank": None, "lease_until": None}
 
 CLOSE = (
     update(QueueTaskRow)
-    .where(col(QueueTaskRow.key) == bindparam("b_key"), col(QueueTaskRow.state).in_(("waiting", "claimed", "answered")))
-    .values(state=bindparam("b_state"), **_ENDED)
+    .where(col(QueueTaskRow.key) == bindparam("b_key"), col(QueueTaskRow.state).in_(map(word, _OPEN)))
+    .values(state=bindparam("b_state"), rank=null(), lease_until=null())
 )
 CANCEL = (
     update(QueueTaskRow)
-    .where(
-        col(QueueTaskRow.execution) == bindparam("b_execution"),
-        col(QueueTaskRow.state).in_(("waiting", "claimed", "answered")),
-    )
-    .values(state="cancelled", **_ENDED)
+    .where(col(QueueTaskRow.execution) == bindparam("b_execution"), col(QueueTaskRow.state).in_(map(word, _OPEN)))
+    .values(state=word("cancelled"), rank=null(), lease_until=null())
 )
 
 
@@ -65,6 +66,39 @@ def queue_of(step: Mapping[str, Any]) -> tuple[str, int | None] | None:
     if not isinstance(queue, str) or not queue:
         return None
     return queue, seconds * 1000 if isinstance(seconds, int) and seconds > 0 else None
+
+
+def enqueue(unit: Unit, row: TaskRow, step: Mapping[str, Any]) -> None:
+    """Let a task of ours wait for a worker; those who wait for one hear of it after the commit."""
+    place = queue_of(step)
+    if place is None:
+        return
+    queue, heartbeat_ms = place
+    unit.put(
+        QueueTaskRow,
+        key=row.key,
+        execution=row.execution,
+        queue=queue,
+        activity_type=step["activity_type"],
+        since=row.since,
+        due_at=row.due_at,
+        priority=row.priority,
+        heartbeat_ms=heartbeat_ms,
+        rank=rank_of(row.since, row.priority),
+    )
+    unit.note("queued", queue)
+
+
+def close(unit: Unit, key: str, status: str) -> None:
+    """An attempt has ended, by whomever: its claim ends with it."""
+    unit.later(QueueTaskRow, CLOSE, {"b_key": key, "b_state": status})
+
+
+def cancel(unit: Unit, execution: str, steps: Iterable[Mapping[str, Any]]) -> None:
+    """An execution is over, and what waits for workers with it."""
+    if any(queue_of(step) for step in steps):
+        unit.later(QueueTaskRow, CANCEL, {"b_execution": execution})
+        unit.note("freed", None)
 
 
 def rank_of(since: int, priority: str) -> int:

@@ -70,15 +70,15 @@ class TaskQueues(Service):
         self, who: Somebody, task_key: str, claim_token: str, data: dict[str, Any]
     ) -> dict[str, Any]:
         """Answer with data, checked against the step's form where it has one."""
-        return await self._answer(who, task_key, claim_token, status="completed", data=data)
+        return await self._answer_claimed(who, task_key, claim_token, status="completed", data=data)
 
     async def fail_claimed(
         self, who: Somebody, task_key: str, claim_token: str, code: str, message: str
     ) -> dict[str, Any]:
         """Say that it could not be done; the step's retry policy decides what follows."""
-        return await self._answer(who, task_key, claim_token, status="failed", code=code, message=message)
+        return await self._answer_claimed(who, task_key, claim_token, status="failed", code=code, message=message)
 
-    async def _answer(
+    async def _answer_claimed(
         self,
         who: Somebody,
         task_key: str,
