@@ -113,6 +113,8 @@ async def test_a_worker_that_waits_gets_the_task_and_its_answer_ends_the_step(
         [queue] = (await maker.get("/task-queues"))["items"]
         assert queue == {"queue": QUEUE, "depth": 0, "oldest_since": None, "in_flight": 1}
         assert (await maker.get("/tasks"))["items"] == []  # nothing for staff to do
+        waits = (await maker.get(path.replace("collaborations", "executions") + "/waiting"))["items"]
+        assert (f"worker of {QUEUE}", "claimed; given out 1 times") in [(one["what"], one["tried"]) for one in waits]
         await worker.heartbeat(task)
         await worker.complete(task, {"in_order": True, "备注": "看过"})
         await worker.complete(task, {"in_order": True})  # the answer to the first had been lost: harmless

@@ -8,6 +8,8 @@ import asyncio
 import ipaddress
 import socket
 from collections.abc import Awaitable, Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import httpcore2
 
@@ -16,6 +18,8 @@ from tallystick.node.activities.failing import ActivityFailed
 Resolver = Callable[[str, int], Awaitable[list[str]]]
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 MAX_ADDRESSES = 4  # tried one after the other
+# Threads of their own: a name server that does not answer holds up nothing but the activities that ask it.
+_RESOLVERS = ThreadPoolExecutor(max_workers=32, thread_name_prefix="resolver")
 
 # Beyond what `is_global` refuses: forms that carry an IPv4 address to where its own check would not look, and ranges
 # that older Pythons count as global.
@@ -51,7 +55,8 @@ def is_public(text: str) -> bool:
 async def resolve(host: str, port: int) -> list[str]:
     """The host's addresses as the system knows them; a literal address is its own."""
     try:
-        found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        loop = asyncio.get_running_loop()
+        found = await loop.run_in_executor(_RESOLVERS, partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM))
     except (OSError, UnicodeError) as error:
         raise ActivityFailed(f"{host} has no address", code="unreachable") from error
     return list(dict.fromkeys(str(address[0]) for *_, address in found))

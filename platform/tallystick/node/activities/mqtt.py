@@ -15,6 +15,7 @@ from gmqtt.storage import PersistentStorage
 from msgspec import Meta
 
 from tallystick.core.errors import TallystickError
+from tallystick.node.activities.addresses import resolve
 from tallystick.node.activities.call import Call, Input, invalid, read_input
 from tallystick.node.activities.failing import ActivityFailed
 from tallystick.node.activities.settings import MqttSettings
@@ -72,6 +73,8 @@ class MqttActivity:
         tls = await asyncio.to_thread(self._context, settings) if settings.tls else False
         try:
             async with asyncio.timeout(seconds):
+                # The client would ask on threads that the whole node shares.
+                await resolve(settings.host, settings.port)
                 connecting = client.connect(
                     settings.host, settings.port, ssl=tls, keepalive=seconds + 5, version=MQTTv311
                 )

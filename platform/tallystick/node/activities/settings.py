@@ -34,7 +34,7 @@ class HttpSettings(_Section, frozen=True):
     allowed_hosts: tuple[str, ...] = ()
     credentials: dict[str, Credential] = {}
     ca_file: str | None = None
-    max_seconds: Annotated[int, Meta(ge=1, le=3600)] = 60
+    max_seconds: Annotated[int, Meta(ge=1, le=3600)] = 25
     max_bytes: Annotated[int, Meta(ge=1, le=500_000)] = 200_000  # a value travels in one message of the record
 
 
@@ -52,7 +52,7 @@ class MqttSettings(_Section, frozen=True):
     password_file: str | None = None
     topics: tuple[str, ...] = ("#",)
     max_bytes: Annotated[int, Meta(ge=1, le=500_000)] = 200_000
-    max_seconds: Annotated[int, Meta(ge=1, le=3600)] = 30
+    max_seconds: Annotated[int, Meta(ge=1, le=3600)] = 25
 
 
 class StorageSettings(_Section, frozen=True):
