@@ -6,6 +6,7 @@ wants heartbeats. When the clock is set, the leases move with it.
 """
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections import deque
@@ -93,12 +94,10 @@ class Queues:
                 logger.exception("leases are looked at later")
                 wait_s = TRY_AGAIN_S
             self._next = asyncio.get_running_loop().time() + wait_s
-            try:
-                await asyncio.wait_for(self._wake.wait(), wait_s)
-            except TimeoutError:
-                continue
-            finally:
-                self._wake.clear()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(wait_s):  # `wait_for` may swallow the cancellation that ends this loop
+                    await self._wake.wait()
+            self._wake.clear()
 
     async def _look(self, asked: Claim, view: View) -> tuple[list[dict[str, Any]], bool]:
         await self.steady()

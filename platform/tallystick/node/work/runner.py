@@ -102,7 +102,8 @@ class Runner:
         """Until something is heard, or the earliest time known has come."""
         wait_ms = min(max(self._due_at - self._context.now(), 0), LOOK_AGAIN_MS)
         try:
-            await asyncio.wait_for(self._wake.wait(), max(wait_ms, 1) / 1000)
+            async with asyncio.timeout(max(wait_ms, 1) / 1000):  # `wait_for` may swallow a cancellation
+                await self._wake.wait()
         except TimeoutError:
             if wait_ms == LOOK_AGAIN_MS:
                 self._due_at = 0
