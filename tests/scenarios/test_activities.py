@@ -85,6 +85,7 @@ async def test_every_kind_in_one_execution(maker: Member, server: HttpServer) ->
         ("process_data", {"input": {"price": "12.50"}, "output": {"total": 'decimal(input.price) * decimal("4")'}}),
         ("log_data", {"message": "priced 报价", "data": {"token": "secret", "total": "50.00"}}),
         ("save_to_storage", {"name": "orders/17.json", "json": {"total": "50.00"}}),
+        ("save_to_storage", {"name": "报价 17.txt", "text": "五十", "to": "documents"}),
     )
     assert await ends(maker, execution) == "completed", maker.log()
     found = await values(maker, execution)
@@ -92,6 +93,8 @@ async def test_every_kind_in_one_execution(maker: Member, server: HttpServer) ->
     assert found["step1.1.total"].startswith("50")
     assert found["step3.1.name"] == "orders/17.json"
     assert json.loads((maker.data / "storage/orders/17.json").read_text()) == {"total": "50.00"}
+    document = await maker.http.get(f"/documents/{found['step4.1.document_id']}/content")
+    assert document.text == "五十"
     [line] = [json.loads(line) for line in (maker.data / "activity.log").read_text().splitlines()]
     assert (line["message"], line["execution"], line["data"]["token"]) == ("priced 报价", execution, "…")
     assert "报价" not in maker.log()

@@ -14,6 +14,7 @@ from tallystick.node.api.app import create_app
 from tallystick.node.links.link import Links
 from tallystick.node.links.settings import LinkSettings
 from tallystick.node.parts import Parts
+from tallystick.node.record import documents
 from tallystick.node.record.chunks import Chunks
 from tallystick.node.record.claiming import Limits
 from tallystick.node.record.context import Context
@@ -21,6 +22,7 @@ from tallystick.node.services.facade import Services
 from tallystick.node.services.organisation import link_partners
 from tallystick.node.settings import Settings
 from tallystick.node.work.activities import Activities
+from tallystick.node.work.committer import Committer
 from tallystick.node.work.engine import Engine
 from tallystick.node.work.outbox import Outbox
 from tallystick.tenants import tls
@@ -37,7 +39,7 @@ class Node:
     """A tenant's node: build it, ``start`` it, serve ``app``, ``stop`` it."""
 
     def __init__(self, settings: Settings, keystore: Keystore, activities: Activities | None = None) -> None:
-        activities = activities or registry(settings)
+        activities = activities or Activities(in_all=settings.activities.max_in_flight)
         database = Database(settings.database_path)
         database.create_schema()
         files = tls.ensure(
@@ -54,6 +56,7 @@ class Node:
         limits = Limits(in_all=bounds.task_queues.max_in_flight, types=bounds.limits)
         engine = Engine(database, context, activities, limits)
         bell, committer = engine.bell, engine.committer
+        _register(activities, settings, context, committer)
         users = Users(database, org_id=settings.org_id, session_secret=keystore.session_secret)
         self.parts = Parts(
             settings=settings,
@@ -97,13 +100,22 @@ class Node:
         self.parts.database.close()
 
 
-def registry(settings: Settings) -> Activities:
-    """The built-in activities as the organisation's settings bound them; programs may register more."""
+def _register(activities: Activities, settings: Settings, context: Context, committer: Committer) -> None:
+    """Add the built-in activities as the organisation's settings bound them; a program's own of that type stay."""
+
+    async def keep(token: str, name: str, media_type: str, data: bytes) -> str:
+        found = documents.document_of(token)
+        if await committer.run(lambda unit: documents.has(unit, found)):
+            return found
+        value = await documents.seal(context, name, media_type, data)
+        await committer.run(lambda unit: documents.add(unit, context, found, name, value, "save_to_storage"))
+        return found
+
     bounds = settings.activities
-    activities = Activities(in_all=bounds.max_in_flight)
-    for activity_type, run in built_in(bounds, settings.data_dir).items():
-        activities.register(activity_type, run, at_once=bounds.limits.get(activity_type, bounds.max_in_flight))
-    return activities
+    for activity_type, run in built_in(bounds, settings.data_dir, keep).items():
+        if activity_type not in activities:
+            at_once = bounds.limits.get(activity_type, bounds.max_in_flight)
+            activities.register(activity_type, run, at_once=at_once)
 
 
 def _link_settings(settings: Settings, keystore: Keystore, files: tls.TlsFiles) -> LinkSettings:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from node.activities.calls import FakeCall
+from tallystick.core.errors import Unavailable
 from tallystick.node.activities.failing import ActivityFailed
 from tallystick.node.activities.settings import StorageSettings
 from tallystick.node.activities.storage import StorageActivity
@@ -97,3 +98,26 @@ async def test_bad_input(folder: Path, content: dict[str, Any]) -> None:
     with pytest.raises(ActivityFailed) as failed:
         await save(StorageActivity(StorageSettings(), folder), "a", **content)
     assert failed.value.code == "invalid_input"
+
+
+async def test_documents_are_kept_once_for_a_token(folder: Path) -> None:
+    kept: list[tuple[str, str, str, bytes]] = []
+
+    async def keep(token: str, name: str, media_type: str, data: bytes) -> str:
+        kept.append((token, name, media_type, data))
+        if name == "full":
+            raise Unavailable("the disk is full")
+        return "d_1"
+
+    storage = StorageActivity(StorageSettings(), folder, keep)
+    made = await save(storage, "a.txt", text="好", to="documents")
+    assert (made["document_id"], made["size"]) == ("d_1", 3)
+    assert kept == [("t_0123456789abcdef", "a.txt", "text/plain", "好".encode())]
+    for name, code in (("a/b", "invalid_input"), ("full", "storage_unavailable")):
+        with pytest.raises(ActivityFailed) as failed:
+            await save(storage, name, text="x", to="documents")
+        assert failed.value.code == code
+    with pytest.raises(ActivityFailed) as failed:
+        await save(StorageActivity(StorageSettings(), folder), "a", text="x", to="documents")
+    assert failed.value.code == "not_configured"
+    assert files(folder) == {}

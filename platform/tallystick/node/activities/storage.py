@@ -1,16 +1,16 @@
-"""``save_to_storage``: a file in this organisation's storage folder, whole or not at all."""
+"""``save_to_storage``: a file in this organisation's storage folder, or among its documents; whole or not at all."""
 
 import asyncio
 import hashlib
 import os
 import re
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, Protocol
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from tallystick.core.errors import TallystickError
+from tallystick.core.errors import TallystickError, Unavailable
 from tallystick.node.activities.call import Call, Input, invalid, read_input
 from tallystick.node.activities.failing import ActivityFailed
 from tallystick.node.activities.settings import StorageSettings
@@ -21,18 +21,29 @@ _SEGMENT = re.compile(r"[^\W_][\w .,()+@=-]{0,99}\Z")  # letters of any script; 
 
 
 class SaveToStorage(Input, frozen=True):
-    """Its input: ``name`` may have folders (``orders/2026/17.json``); exactly one of ``text`` and ``json``."""
+    """Its input: exactly one of ``text`` and ``json``, under a ``name``.
+
+    In the folder the name may have folders itself (``orders/2026/17.json``); ``documents`` are kept encrypted.
+    """
 
     name: Annotated[str, Meta(min_length=1, max_length=200)]
+    to: Literal["folder", "documents"] = "folder"
     text: str | UnsetType = UNSET
     json: Any | UnsetType = UNSET
+
+
+class KeepDocument(Protocol):
+    """Keep a document, once for one ``token``; its id."""
+
+    async def __call__(self, token: str, name: str, media_type: str, data: bytes) -> str: ...
 
 
 class StorageActivity:
     """The activity of one organisation. A redelivered call writes the same file again, which changes nothing."""
 
-    def __init__(self, settings: StorageSettings, data_dir: Path) -> None:
+    def __init__(self, settings: StorageSettings, data_dir: Path, keep: KeepDocument | None = None) -> None:
         self._settings = settings
+        self._keep = keep
         self._folder = data_dir / settings.folder
         self._lock = asyncio.Lock()
         self._used: int | None = None  # counted once, then kept up to date: this process is the only writer
@@ -44,9 +55,23 @@ class StorageActivity:
         data = _data(asked)
         if len(data) > self._settings.max_file_bytes:
             raise ActivityFailed(f"it has more than {self._settings.max_file_bytes} bytes", code="too_large")
+        kept = {"name": asked.name, "size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+        if asked.to == "documents":
+            return {**kept, "document_id": await self._document(call, asked, segments, data)}
         async with self._lock:
             await asyncio.to_thread(self._write, segments, data)
-        return {"name": asked.name, "size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+        return kept
+
+    async def _document(self, call: Call, asked: SaveToStorage, segments: list[str], data: bytes) -> str:
+        if len(segments) > 1:
+            raise invalid("documents have no folders", "/name")
+        if self._keep is None:
+            raise ActivityFailed("this node keeps no documents", code="not_configured")
+        media_type = "application/json" if asked.text is UNSET else "text/plain"
+        try:
+            return await self._keep(call.token, asked.name, media_type, data)
+        except (Unavailable, OSError) as error:
+            raise ActivityFailed("the document cannot be kept now", code="storage_unavailable") from error
 
     def _write(self, segments: list[str], data: bytes) -> None:
         path = self._folder.joinpath(*segments)
