@@ -1,11 +1,13 @@
 """The agreement: everything that legality depends on, fixed before anything starts."""
 
+from functools import cached_property
 from typing import Any, Literal
 
 import msgspec
 
 from tallystick.core import canonical
 from tallystick.core.definition.compiled import check_compiled
+from tallystick.core.definition.model import CompiledDefinition, Wait
 from tallystick.core.errors import Invalid, UnknownVersion
 
 VERSION = 1
@@ -71,8 +73,8 @@ class Anchoring(_Wire, frozen=True):
     start_anchor: Literal["best_effort"] = "best_effort"
 
 
-class Agreement(_Wire, frozen=True):
-    """See RECORD.md; ``definition`` is the compiled form."""
+class Agreement(_Wire, frozen=True, dict=True):
+    """See RECORD.md; ``definition`` is the compiled form as it is signed, ``compiled`` what the engine reads."""
 
     v: int
     kind: Literal["agreement"]
@@ -90,12 +92,30 @@ class Agreement(_Wire, frozen=True):
     anchoring: Anchoring | None
     sealing_suite: Suite
 
+    @cached_property
+    def compiled(self) -> CompiledDefinition:
+        """The definition's typed form; :func:`read` makes it once."""
+        return msgspec.convert(self.definition, CompiledDefinition)
+
+    @cached_property
+    def waits(self) -> dict[str, tuple[Wait, ...]]:
+        """The steps that wait for a signal, by its name."""
+        found: dict[str, tuple[Wait, ...]] = {}
+        for step in self.compiled.steps.values():
+            if isinstance(step, Wait):
+                found[step.event_name] = (*found.get(step.event_name, ()), step)
+        return found
+
+    @cached_property
+    def _members(self) -> dict[str, Participant]:
+        return {one.org_id: one for one in self.participants}
+
     def participant(self, org_id: str) -> Participant | None:
         """The participant of that id."""
-        return next((one for one in self.participants if one.org_id == org_id), None)
+        return self._members.get(org_id)
 
     def key(self, org_id: str, kid: str) -> str | None:
-        """The public signing key ``kid`` of the participant, hex."""
+        """The public key that speaks for ``org_id`` under ``kid``."""
         one = self.participant(org_id)
         return next((key.key for key in one.signing_keys if key.kid == kid), None) if one else None
 
