@@ -101,9 +101,7 @@ class Flow:
     def answer(self, task: str, status: str = "completed", attempt: int = 1, **facts: Any) -> Entry:
         """The answer of whoever has the task."""
         held = self.state.tasks.get(task)
-        return self.say(
-            held.org if held else SUPPLIER, "result", task=task, attempt=attempt, status=status, **facts
-        )
+        return self.say(held.org if held else SUPPLIER, "result", task=task, attempt=attempt, status=status, **facts)
 
     def failure(self, task: str, code: str = "broken", attempt: int = 1) -> Entry:
         """A failed attempt."""

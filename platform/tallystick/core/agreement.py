@@ -115,7 +115,7 @@ class Agreement(_Wire, frozen=True, dict=True):
         return self._members.get(org_id)
 
     def key(self, org_id: str, kid: str) -> str | None:
-        """The public key that speaks for ``org_id`` under ``kid``."""
+        """The public signing key ``kid`` of the participant, hex."""
         one = self.participant(org_id)
         return next((key.key for key in one.signing_keys if key.kid == kid), None) if one else None
 
@@ -160,5 +160,7 @@ def _check_references(agreement: Agreement) -> None:
     kids = [key.kid for one in agreement.participants for key in one.signing_keys]
     if len(set(kids)) != len(kids):
         raise Invalid("agreement names a key twice", code="bad_agreement")
-    if check_compiled(agreement.definition).participants != organisations:
+    compiled = check_compiled(agreement.definition)
+    vars(agreement)["compiled"] = compiled  # parsed once
+    if compiled.participants != organisations:
         raise Invalid("agreement and its definition name other participants", code="bad_agreement")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import pytest
@@ -20,7 +21,7 @@ def trip(**facts: Any) -> Flow:
     names = ["flight", "hotel", "car", "pay"]
     steps = [
         activity(name, next_steps=to(following), compensate_with=f"un{name}")
-        for name, following in zip(names, names[1:], strict=False)
+        for name, following in itertools.pairwise(names)
     ]
     handlers = [activity(f"un{name}", compensates=True) for name in names[:3]]
     run = Flow(*steps, activity("pay", **facts), *handlers)

@@ -64,4 +64,3 @@ ACTIONS: dict[str, tuple[Callable[..., None], Callable[[Work, list[Any]], bool]]
     "iterate": (flow.iterate, _block),
     "compensate": (flow.undo, _always),
 }
-

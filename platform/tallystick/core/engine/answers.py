@@ -79,7 +79,7 @@ def _gone(work: Work, name: str) -> str:
 
 def _has_begun(block: Block, branch: str) -> bool:
     """Whether an iteration has; that of a parallel's branch need not be told apart."""
-    return not branch.isdecimal() or len(branch) <= 5 and int(branch) < block.begun
+    return not branch.isdecimal() or (len(branch) <= 5 and int(branch) < block.begun)
 
 
 def _check(step: Step, body: Result) -> str | None:

@@ -95,4 +95,3 @@ _KINDS: dict[type[Step], Callable[[Work, Any, str, str], None]] = {
     Wait: _wait,
     Parallel: _parallel,
 }
-

@@ -24,7 +24,9 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     step: str
     attempt: int
     org: str
-    status: str  # open, delivering, retrying, held, timing, waiting; completed or failed until what follows has followed
+    status: (
+        str  # open, delivering, retrying, held, timing, waiting; completed or failed until what follows has followed
+    )
     assigned_at: int
     seq: int = 0
     due_at: int | None = None

@@ -8,16 +8,12 @@ MS = 1000
 
 def set_timer(work: Work, task: str, label: str, due_at: int, purpose: str) -> None:
     """The coordinator is to state it at ``due_at``."""
-    work.emit(
-        {"type": "timer_set", "timer": f"{task}/{label}", "due_at": due_at, "purpose": purpose, "task": task}
-    )
+    work.emit({"type": "timer_set", "timer": f"{task}/{label}", "due_at": due_at, "purpose": purpose, "task": task})
 
 
 def want_timer(work: Work, task: str, label: str, by: str, purpose: str, **facts: str | None) -> None:
     """``by`` is to state when it is due (``schedule``)."""
-    work.emit(
-        {"type": "timer_wanted", "timer": f"{task}/{label}", "by": by, "purpose": purpose, "task": task, **facts}
-    )
+    work.emit({"type": "timer_wanted", "timer": f"{task}/{label}", "by": by, "purpose": purpose, "task": task, **facts})
 
 
 def backoff_ms(policy: RetryPolicy, attempt: int) -> int:

@@ -1,0 +1,41 @@
+"""What an automatic step has to answer, given what it can read: the node states it, the verifier takes it again."""
+
+from typing import Any, NamedTuple
+
+from tallystick.core import canonical
+from tallystick.core.definition.model import MAX_ITEMS, Decision, ForEach
+from tallystick.core.definition.table import evaluate_table
+from tallystick.core.errors import Invalid
+from tallystick.core.expression.evaluate import evaluate, outcome_of
+from tallystick.core.expression.lexer import ExpressionError
+from tallystick.core.scope import ITEMS
+
+
+class Answer(NamedTuple):
+    """The outcome, which stands in clear, and the data beside it."""
+
+    outcome: str
+    data: dict[str, Any]
+
+
+def answer(step: Decision | ForEach, scope: dict[str, Any]) -> Answer:
+    """The answer of ``step`` over ``scope`` (:func:`tallystick.core.scope.variables`); a fault is an ExpressionError."""
+    if isinstance(step, ForEach):
+        return _items(step, scope)
+    if step.table is not None:
+        verdict = evaluate_table(step.table, scope)
+        return Answer(verdict.outcome, verdict.outputs)
+    return Answer(outcome_of(evaluate(step.expression or "", scope)), {})
+
+
+def _items(step: ForEach, scope: dict[str, Any]) -> Answer:
+    items = evaluate(step.items, scope)
+    if not isinstance(items, list):
+        raise ExpressionError("a for-each goes over a list", code="wrong_type")
+    if len(items) > MAX_ITEMS:
+        raise ExpressionError(f"a for-each goes over at most {MAX_ITEMS} items", code="too_many_items")
+    try:
+        canonical.encode(items)
+    except Invalid as error:
+        raise ExpressionError(f"the items {error.detail}", code="wrong_type") from error
+    return Answer(str(len(items)), {ITEMS: items})
