@@ -13,7 +13,8 @@ from tallystick.node.cli.definition import main
 from tallystick.node.definitions.difference import differences
 from tallystick.node.definitions.grammar import grammar
 
-CONDITION = '(signals.ship_arrived.damaged) ? "%s" : "unload"'
+SIGNAL = "signals.ship_arrived"
+CONDITION = f'(has({SIGNAL}) && has({SIGNAL}.damaged) && {SIGNAL}.damaged) ? "%s" : "unload"'
 WAIT = str(FOLDER / "wait.yaml")
 
 

@@ -13,6 +13,7 @@ import msgspec
 
 from tallystick.core.definition.compile import compile_typed
 from tallystick.core.definition.faults import DefinitionErrors, Fault
+from tallystick.core.definition.instants import milliseconds
 from tallystick.core.definition.model import CompiledDefinition
 from tallystick.core.errors import Invalid, NotFound
 from tallystick.node.definitions import examples
@@ -21,6 +22,8 @@ from tallystick.node.definitions.grammar import grammar
 from tallystick.node.definitions.layout import laid_out
 from tallystick.node.definitions.places import lines
 from tallystick.node.definitions.reading import load
+from tallystick.node.definitions.script import Script
+from tallystick.node.definitions.simulate import Line, simulate
 
 OK, BAD, USAGE = 0, 1, 2
 EPILOG = """\
@@ -84,6 +87,23 @@ def diff(options: argparse.Namespace) -> int:
     return BAD if found else OK
 
 
+def run_through(options: argparse.Namespace) -> int:
+    """Run a definition through the engine, with answers that are given or thought of, and print its steps."""
+    definition, answers = _compiled(options.file), None
+    if options.answers is not None:
+        with _about(options.answers):
+            answers = load(_read(options.answers)).document
+    ended = simulate(definition, Script(answers, definition), begin=options.begin)
+    if options.json:
+        _print_json(msgspec.to_builtins(ended))
+    else:
+        for line in ended.lines:
+            print(_line(line))
+        result = f" ({ended.outcome})" if ended.outcome not in {None, ended.status} else ""
+        print(f"stuck: {ended.stuck}" if ended.stuck else f"{ended.status}{result}")
+    return OK if ended.status == "completed" else BAD
+
+
 def example(options: argparse.Namespace) -> int:
     """One example as it is written, or what examples there are."""
     if options.name is None:
@@ -132,6 +152,24 @@ def _print_report(report: dict[str, Any]) -> None:
         print(f"{where}: {fault['pointer'] or '/'}: {fault['detail']}{hint} [{fault['code']}]")
     count = len(report["faults"])
     print(f"{report['file']}: {count} fault{'s' if count > 1 else ''}")
+
+
+def _line(line: Line) -> str:
+    """Time since the start, the task, who did it, and what came of it."""
+    days, seconds = divmod(line.at // 1000, 86_400)
+    clock = f"{f'{days} d' if days else '':>7} {seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}"
+    by = f" by {line.org}" if line.org else ""
+    outcome = f" → {line.outcome}" if line.outcome is not None else ""
+    data = "  " + json.dumps(line.data, ensure_ascii=False) if line.data else ""
+    return f"{clock}  {'  ' * line.level}{line.task}  {line.step_type}{by}: {line.event}{outcome}{data}"
+
+
+def _instant(text: str) -> int:
+    """An RFC 3339 instant of the command line."""
+    found = milliseconds(text)
+    if found is None:
+        raise argparse.ArgumentTypeError("an RFC 3339 instant is expected, such as 2026-11-25T08:00:00Z")
+    return found
 
 
 def _compiled(name: str) -> CompiledDefinition:
@@ -183,6 +221,11 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("before", metavar="BEFORE")
     one.add_argument("after", metavar="AFTER")
     one.add_argument("--json", action="store_true", help="the differences as JSON")
+    one = command("simulate", run_through)
+    one.add_argument("file", metavar="FILE")
+    one.add_argument("--answers", metavar="FILE", help="the input and each step's answers; see platform/DEFINITIONS.md")
+    one.add_argument("--begin", type=_instant, default=0, metavar="INSTANT", help="when it starts (default: 1970)")
+    one.add_argument("--json", action="store_true", help="what happened as JSON")
     one = command("example", example)
     one.add_argument("name", nargs="?", help="which one; without it, a list")
     command("schema", schema)
