@@ -46,6 +46,15 @@ def load(data: bytes) -> Loaded:
     return Loaded(_yaml(text), "yaml")
 
 
+def compose(data: bytes) -> yaml.Node | None:
+    """The nodes of a file with their marks; None when it is not YAML, which most JSON is."""
+    try:
+        loader = _Loader(data.decode("utf-8-sig"))
+        return loader.get_single_node()
+    except (yaml.YAMLError, ValueError, RecursionError):
+        return None
+
+
 def _json(text: str) -> Any:
     """JSON may hold floats here: the one place for them is a retry policy, and the compiler knows where."""
 
@@ -56,7 +65,7 @@ def _json(text: str) -> Any:
         return found
 
     def constant(name: str) -> Any:
-        raise Invalid(f"holds {name}, which is no number", code="malformed_json")
+        raise Invalid(f"holds {name}, which is no number", code="not_json")
 
     try:
         canonical.bound_depth(text.encode("utf-8", "surrogatepass"), MAX_SOURCE_DEPTH)
@@ -69,9 +78,8 @@ def _json(text: str) -> Any:
 
 
 def _yaml(text: str, first: Invalid | None = None) -> Any:
-    loader = _Loader(text)
     try:
-        found = loader.get_single_data()
+        return _Loader(text).get_single_data()
     except yaml.MarkedYAMLError as error:
         if first is not None:  # it looks like JSON, and is neither
             raise first from error
@@ -81,9 +89,6 @@ def _yaml(text: str, first: Invalid | None = None) -> Any:
         raise Invalid(f"is not YAML: {where}{error.problem}{hint}", code="malformed_yaml") from error
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise Invalid(f"is not YAML: {error}", code="malformed_yaml") from error
-    finally:
-        loader.dispose()
-    return found
 
 
 class _Loader(yaml.SafeLoader):
