@@ -77,7 +77,7 @@ def parse(data: bytes, *, max_bytes: int = MAX_BYTES, max_depth: int = MAX_DEPTH
     if len(data) > max_bytes:
         raise Invalid(f"has {len(data)} bytes, {max_bytes} are allowed", code="too_large")
     if data.count(b"[") + data.count(b"{") > _FEW_BRACKETS:
-        _bound_depth(data, max_depth)  # msgspec recurses in C without a bound of its own
+        bound_depth(data, max_depth)  # msgspec recurses in C without a bound of its own
     try:
         value = _read(data)
         if _is_plain(value, max_depth - 1) and _write(value) == data:

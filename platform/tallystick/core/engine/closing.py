@@ -23,6 +23,6 @@ def end(work: Work, status: str, outcome: str) -> None:
 
 def withdraw(work: Work, prefix: str) -> None:
     """Nobody need answer any more what stands open under ``prefix``."""
-    tasks = [name for name in work.state.tasks if name.startswith(prefix)]
-    if tasks:
-        work.emit({"type": "withdrawn", "tasks": tasks})
+    found = {name: task.attempt for name, task in work.state.tasks.items() if name.startswith(prefix)}
+    if found:
+        work.emit({"type": "withdrawn", "tasks": list(found), "attempts": list(found.values())})
