@@ -11,7 +11,7 @@ from sqlalchemy import bindparam, delete, func, literal_column, update
 from sqlmodel import col, select
 
 from tallystick.core.errors import Invalid, NotYet, TallystickError
-from tallystick.node.links.peer import Verdict
+from tallystick.node.links.handling import Verdict
 from tallystick.node.record import incoming, messages, refusing
 from tallystick.node.record.context import Context
 from tallystick.node.record.messages import AgreementMessage, ChunkMessage, Message
