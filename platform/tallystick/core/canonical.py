@@ -95,7 +95,7 @@ def _parse(data: bytes, max_depth: int) -> Any:
     bound_depth(data, max_depth)
     try:
         value = json.loads(
-            text, object_pairs_hook=_members, parse_float=_no_float, parse_int=_integer, parse_constant=_no_float
+            text, object_pairs_hook=_members, parse_float=_no_float, parse_int=_integer, parse_constant=_no_constant
         )
     except (ValueError, RecursionError) as error:
         raise Invalid("is not JSON", code="malformed_json") from error
@@ -130,6 +130,11 @@ def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(members) != len(pairs):
         raise Invalid("names one member twice", code="duplicate_member")
     return members
+
+
+def _no_constant(text: str) -> NoReturn:
+    """Python's reader takes NaN and Infinity; JSON has neither (RFC 8259, section 6)."""
+    raise ValueError(text)
 
 
 def _no_float(text: str) -> NoReturn:

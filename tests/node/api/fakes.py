@@ -156,6 +156,7 @@ class FakeServicesForApiTests:
 
     calls: list[tuple[str, tuple[Any, ...]]] = field(default_factory=list)
     stored: bytes = b""
+    asked: list[Any] = field(default_factory=list)
 
     def _called(self, name: str, *arguments: Any) -> None:
         self.calls.append((name, arguments))
@@ -182,8 +183,11 @@ class FakeServicesForApiTests:
         self._called("put_partner", card)
         return card
 
-    async def propose(self, who: Any, definition: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
-        """A definition's id may refuse it."""
+    async def propose(
+        self, who: Any, definition: dict[str, Any], values: dict[str, Any], *, asked: Any = None
+    ) -> dict[str, Any]:
+        """A definition's id may refuse it; what is asked again is recorded and not told apart."""
+        self.asked.append(asked)
         self._called("propose", definition.get("id"), definition, values)
         return self._collaboration("c1")
 
@@ -315,7 +319,7 @@ class FakeServicesForApiTests:
     async def evidence(self, who: Any, key: str) -> dict[str, Any]:
         """Small."""
         self._called("evidence", key)
-        return {"v": 1}
+        return {"v": 1, "agreement": "订单"}
 
     def _task(self, key: str) -> dict[str, Any]:
         kinds = {"approval": "approval", "free": "activity"}
@@ -454,8 +458,8 @@ class FakeServicesForApiTests:
         """Down."""
         return {"blockchain_url": "http://127.0.0.1:1", "chain_id": 31337,
                 "contracts": {"OrgRegistry": "0x" + "1" * 40},
-                "block_number": None, "reachable": False, "balance": None, "org_id": "0x" + "2" * 64, "log_size": 4,
-                "pending": 2}  # fmt: skip
+                "block_number": None, "reachable": False, "balance": None, "trouble": "no answer <b>",
+                "org_id": "0x" + "2" * 64, "log_size": 4, "pending": 2}  # fmt: skip
 
     async def subscribe(self) -> AsyncIterator[dict[str, Any]]:
         """Three changes and the end."""

@@ -7,6 +7,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from node.api.fakes import FakeAccountsForApiTests, FakeServicesForApiTests
+from tallystick.core import canonical
 from tallystick.node.api import openapi
 from tallystick.node.api.app import create_app
 from tallystick.node.api.events import Streams
@@ -136,20 +137,30 @@ def test_proposal_says_where_it_is(client: TestClient) -> None:
     assert response.headers["location"] == f"{API}/collaborations/{response.json()['collaboration_id']}"
 
 
-def test_repeated_proposal_with_a_key_happens_once(client: TestClient, services: FakeServicesForApiTests) -> None:
-    headers, body = {"idempotency-key": "k1"}, {"definition": {"id": "order"}}
-    first = client.post(f"{API}/collaborations", json=body, headers=headers)
-    again = client.post(f"{API}/collaborations", json=body, headers=headers)
-    assert first.content == again.content
-    assert len(services.calls) == 1
-    other = client.post(f"{API}/collaborations", json={"definition": {"id": "other"}}, headers=headers)
-    assert other.json()["code"] == "idempotency_key_reused"
+def test_a_proposals_key_and_content_reach_the_facade(client: TestClient, services: FakeServicesForApiTests) -> None:
+    def asked(definition: str, **headers: str) -> Any:
+        body = {"definition": {"id": definition}}
+        assert client.post(f"{API}/collaborations", json=body, headers=headers).status_code == 201
+        return services.asked[-1]
+
+    first, again = (asked("order", **{"idempotency-key": "k1"}) for _ in range(2))
+    assert (first, first.user_id, first.key) == (again, "operator", "k1")
+    assert asked("other", **{"idempotency-key": "k1"}).fingerprint != first.fingerprint
+    admin = asked("order", **{"idempotency-key": "k1", "authorization": "Bearer token-admin"})
+    assert (admin.user_id, admin.fingerprint) == ("admin", first.fingerprint)
+    assert asked("order") is None
 
 
-def test_refused_proposal_may_be_corrected_under_its_key(client: TestClient) -> None:
-    headers = {"idempotency-key": "k2"}
-    assert client.post(f"{API}/collaborations", json={"definition": {"id": "odd"}}, headers=headers).status_code == 422
-    assert client.post(f"{API}/collaborations", json={"definition": {"id": "even"}}, headers=headers).status_code == 201
+def test_a_key_that_is_none_is_refused(client: TestClient, services: FakeServicesForApiTests) -> None:
+    for key in ("", "x" * 256):
+        answer = client.post(f"{API}/collaborations", json={"definition": {}}, headers={"idempotency-key": key})
+        assert (answer.status_code, answer.json()["code"]) == (422, "invalid")
+    assert services.calls == []
+
+
+def test_evidence_comes_in_the_bytes_that_the_verifier_takes(client: TestClient) -> None:
+    answer = client.get(f"{API}/executions/e1/evidence")
+    assert canonical.parse_canonical(answer.content) == answer.json()
 
 
 def test_document_streams_in_and_out(client: TestClient, services: FakeServicesForApiTests) -> None:

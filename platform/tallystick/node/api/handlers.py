@@ -7,6 +7,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
+from tallystick.core import canonical
 from tallystick.core.errors import Invalid
 from tallystick.node.api import files, reading
 from tallystick.node.api.operation import Call
@@ -102,7 +103,7 @@ async def put_partner(call: Call) -> Any:
 
 async def propose(call: Call) -> Response:
     """Propose a collaboration."""
-    view = await call.services.propose(call.who, call.body.definition, call.body.input)
+    view = await call.services.propose(call.who, call.body.definition, call.body.input, asked=call.asked)
     where = f"/api/v1/collaborations/{view['collaboration_id']}"
     return Response(msgspec.json.encode(view), 201, {"location": where}, "application/json")
 
@@ -129,11 +130,11 @@ async def timeline(call: Call) -> Any:
 
 
 async def evidence(call: Call) -> Response:
-    """The evidence bundle, as a file."""
+    """The evidence bundle, as a file, in the canonical bytes that the verifier asks for."""
     found = call.path["execution_id"]
     bundle = await call.services.evidence(call.who, found)
     headers = {"content-disposition": files.attachment(f"evidence-{found[:16]}.json")}
-    return Response(msgspec.json.encode(bundle), 200, headers, "application/json")
+    return Response(canonical.encode(bundle), 200, headers, "application/json")
 
 
 async def verify_bundle(call: Call) -> Any:

@@ -96,7 +96,7 @@ def _parameters(operation: Operation) -> list[dict[str, Any]]:
             for name, value in schema["properties"].items()
         ]
     if operation.idempotent_by_key:
-        text = "The same key with the same body gets the first answer again."
+        text = "For a day the same key with the same body gets the first answer again, over restarts too."
         found.append({"name": "Idempotency-Key", "in": "header", "description": text, "schema": {"type": "string"}})
     return found
 

@@ -11,8 +11,8 @@ from starlette.routing import Route
 
 from tallystick.core.errors import Forbidden
 from tallystick.node.api import reading
-from tallystick.node.api.idempotency import Replies
 from tallystick.node.api.ports import Accounts, Person, Services, Unauthenticated
+from tallystick.node.services.repeats import Asked
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,6 @@ class Parts:
 
     services: Services
     accounts: Accounts
-    replies: Replies
 
 
 @dataclass(frozen=True)
@@ -34,6 +33,7 @@ class Call:
     body: Any
     query: Any
     person: Person | None
+    asked: Asked | None = None  # set where a repeated request is to get its first answer
 
     @property
     def services(self) -> Services:
@@ -105,16 +105,12 @@ async def perform(operation: Operation, request: Request, parts: Parts) -> Respo
         raise Forbidden(f"this needs the permission {' or '.join(needed)}")
     query = reading.query(request, operation.query) if operation.query else None
     body = await reading.json_body(request, operation.body) if operation.body else None
-    call = Call(request, parts, dict(request.path_params), body, query, person)
-    key = request.headers.get("idempotency-key")
-    if person is None or key is None or not operation.idempotent_by_key:
-        return respond(operation, await operation.handler(call))
-    fingerprint = msgspec.json.encode([operation.name, call.path, msgspec.to_builtins(body)])
-
-    async def once() -> Response:
-        return respond(operation, await operation.handler(call))
-
-    return await parts.replies.once((person.id, key), fingerprint, once)
+    path = dict(request.path_params)
+    key = request.headers.get("idempotency-key") if operation.idempotent_by_key else None
+    asked = None
+    if person is not None and key is not None:
+        asked = Asked.of(person.id, key, msgspec.json.encode([operation.name, path, msgspec.to_builtins(body)]))
+    return respond(operation, await operation.handler(Call(request, parts, path, body, query, person, asked)))
 
 
 def respond(operation: Operation, result: Any) -> Response:
