@@ -77,7 +77,7 @@ def parse(data: bytes, *, max_bytes: int = MAX_BYTES, max_depth: int = MAX_DEPTH
     if len(data) > max_bytes:
         raise Invalid(f"has {len(data)} bytes, {max_bytes} are allowed", code="too_large")
     if data.count(b"[") + data.count(b"{") > _FEW_BRACKETS:
-        _bound_depth(data, max_depth)  # msgspec recurses in C without a bound of its own
+        bound_depth(data, max_depth)  # msgspec recurses in C without a bound of its own
     try:
         value = _read(data)
         if _is_plain(value, max_depth - 1) and _write(value) == data:
@@ -92,7 +92,7 @@ def _parse(data: bytes, max_depth: int) -> Any:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
         raise Invalid("is not UTF-8", code="malformed_json") from error
-    _bound_depth(data, max_depth)
+    bound_depth(data, max_depth)
     try:
         value = json.loads(
             text, object_pairs_hook=_members, parse_float=_no_float, parse_int=_integer, parse_constant=_no_constant
@@ -116,7 +116,7 @@ def tagged(tag: str, *parts: Any) -> str:
     return hashlib.sha256(encode([tag, *parts])).hexdigest()
 
 
-def _bound_depth(data: bytes, max_depth: int) -> None:
+def bound_depth(data: bytes, max_depth: int) -> None:
     """Count brackets outside strings before the parser recurses into them."""
     depth = 0
     for bracket in _BRACKET.findall(_STRING.sub(b"", data)):
