@@ -92,13 +92,18 @@ class Page(Body, frozen=True, kw_only=True):
     cursor: Annotated[str, Meta(max_length=500)] | None = None
 
 
-class StatusPage(Page, frozen=True, kw_only=True):
-    """One page of the things that are in one state."""
+class Search(Page, frozen=True, kw_only=True):
+    """One page of what fits; ``since`` and ``before`` in milliseconds since 1970 (UTC), ``text`` are words of names."""
 
     status: Annotated[str, Meta(max_length=40)] | None = None
+    definition_id: Annotated[str, Meta(max_length=64)] | None = None
+    participant: Annotated[str, Meta(max_length=64)] | None = None
+    since: Annotated[int, Meta(ge=0, le=2**53 - 1)] | None = None
+    before: Annotated[int, Meta(ge=0, le=2**53 - 1)] | None = None
+    text: Annotated[str, Meta(max_length=200)] | None = None
 
 
-class TaskPage(Page, frozen=True, kw_only=True):
+class TaskSearch(Search, frozen=True, kw_only=True):
     """One page of tasks, open ones unless another status is asked for."""
 
     status: Annotated[str, Meta(max_length=40)] = "open"

@@ -55,7 +55,7 @@ def _collaborations() -> list[Operation]:
     return [
         post("/collaborations", handlers.propose, "Propose a collaboration", body=bodies.Proposal, status=201,
              idempotent_by_key=True, **create),
-        get("/collaborations", listing("collaborations"), "Collaborations", query=bodies.StatusPage),
+        get("/collaborations", listing("collaborations"), "Collaborations", query=bodies.Search),
         get(one, by_id("collaboration", "collaboration_id"), "A collaboration's status", problems=["not_found"]),
         get(one + "/agreement", by_id("agreement", "collaboration_id"), "The agreement that all sign",
             problems=["not_found"]),
@@ -75,7 +75,7 @@ def _executions() -> list[Operation]:
         return get(f"{one}/{name}", by_id(name, "execution_id"), summary, problems=missing, **more)
 
     return [
-        get("/executions", listing("executions"), "Executions", query=bodies.StatusPage),
+        get("/executions", listing("executions"), "Executions", query=bodies.Search),
         get(one, by_id("execution", "execution_id"), "An execution", problems=missing),
         get(one + "/timeline", handlers.timeline, "Who signed what and when", query=bodies.After, problems=missing),
         view("data", "The data that this organisation holds"),
@@ -96,7 +96,7 @@ def _tasks() -> list[Operation]:
                     problems=("not_found", "wrong_state"))  # fmt: skip
 
     return [
-        get("/tasks", listing("tasks"), "This organisation's tasks", query=bodies.TaskPage),
+        get("/tasks", listing("tasks"), "This organisation's tasks", query=bodies.TaskSearch),
         get(one, by_id("task", "task_id"), "A task and its form", problems=["not_found"]),
         act("claim", by_id("claim", "task_id"), "Take a task"),
         act("release", by_id("release", "task_id"), "Give a taken task back"),

@@ -16,6 +16,7 @@ from tallystick.node.portal import forms, session
 from tallystick.node.portal.language import Speech, chosen
 
 TEMPLATE_FOLDER = Path(__file__).with_name("templates")
+MAX_SEARCH = 200  # characters
 
 
 def environment() -> Environment:

@@ -14,7 +14,9 @@ from tallystick.core.head import Head
 from tallystick.core.replay import Replay
 from tallystick.core.statement import Statement
 from tallystick.node.record.loaded import Loaded, Standing
+from tallystick.node.record.terms import terms
 from tallystick.node.record.unit import Reader, Unit
+from tallystick.tenants.models.listing import ExecutionTermRow
 from tallystick.tenants.models.record import AgreementRow, EntryRow, ExecutionRow, HeadRow, StatementRow
 
 Step = dict[str, Any]
@@ -61,6 +63,8 @@ def create(unit: Unit, agreement_hash: str, agreement: Agreement, execution: str
         created_at=now,
         updated_at=now,
     )
+    for term in terms(agreement, execution):
+        unit.insert(ExecutionTermRow, term=term, created_at=now, execution=execution)
     loaded = Loaded(row, replay, stored=False)
     loaded.changed = True
     return unit.hold(loaded)

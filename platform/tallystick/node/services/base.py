@@ -43,7 +43,7 @@ class Service:
 
 def page(rows: list[T], limit: int, cursor_of: Callable[[T], list[Any]], view: Callable[[T], Any]) -> dict[str, Any]:
     """A page of at most ``limit`` of the rows (one more was fetched to know whether there is a next page)."""
-    following = _encode(cursor_of(rows[limit - 1])) if len(rows) > limit else None
+    following = encode_cursor(cursor_of(rows[limit - 1])) if len(rows) > limit else None
     return {"items": [view(row) for row in rows[:limit]], "next_cursor": following}
 
 
@@ -67,5 +67,6 @@ def cursor_values(cursor: str | None, kinds: tuple[type, ...]) -> list[Any] | No
     return values
 
 
-def _encode(values: list[Any]) -> str:
+def encode_cursor(values: list[Any]) -> str:
+    """A cursor for the keys of a page's last row."""
     return base64.urlsafe_b64encode(canonical.encode(values)).decode()

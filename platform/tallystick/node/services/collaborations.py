@@ -3,7 +3,7 @@
 import os
 from typing import Any
 
-from sqlmodel import Session, col, select, tuple_
+from sqlmodel import Session
 
 from tallystick.core import agreement as agreements
 from tallystick.core import b64, canonical
@@ -16,12 +16,13 @@ from tallystick.node.record import audience, onchain, outgoing, store
 from tallystick.node.record.authoring import Saying, say
 from tallystick.node.record.messages import AgreementMessage
 from tallystick.node.record.unit import Unit
-from tallystick.node.services import repeats, views
+from tallystick.node.services import repeats, searching, views
 from tallystick.node.services.agreeing import draft, facts
-from tallystick.node.services.base import Service, bounded, cursor_values, page
+from tallystick.node.services.base import Service, bounded
 from tallystick.node.services.repeats import Asked
+from tallystick.node.services.searching import Wanted, cursor_key
 from tallystick.node.services.values import resolve
-from tallystick.tenants.models.record import AgreementRow, ExecutionRow
+from tallystick.tenants.models.record import AgreementRow
 from tallystick.tenants.permissions import Permission
 from tallystick.tenants.users import User
 
@@ -144,25 +145,16 @@ class Collaborations(Service):
         return await self.write(who, Permission.CREATE_COLLABORATION, work)
 
     async def collaborations(
-        self, who: User, *, status: str | None = None, limit: int = 50, cursor: str | None = None
+        self, who: User, *, status: str | None = None, limit: int = 50, cursor: str | None = None, **filters: Any
     ) -> dict[str, Any]:
-        """Newest first, in keyset pages."""
-        limit, after = bounded(limit), cursor_values(cursor, (int, str))
+        """Newest first, in keyset pages; ``status`` is a collaboration's word or an execution's."""
+        limit, after = bounded(limit), cursor_key(cursor)
+        statuses = tuple(w for w in _STATUSES if status in {w, views.collaboration_status(w)})
+        wanted = Wanted(statuses=statuses or ((status,) if status else ()), **filters)
 
         def work(session: Session) -> dict[str, Any]:
-            query = select(ExecutionRow).order_by(col(ExecutionRow.created_at).desc(), col(ExecutionRow.id).desc())
-            if status:
-                words = [w for w in _STATUSES if views.collaboration_status(w) == status or w == status]
-                query = query.where(col(ExecutionRow.status).in_(words))
-            if after:
-                query = query.where(tuple_(col(ExecutionRow.created_at), col(ExecutionRow.id)) < tuple(after))
-            rows = list(session.exec(query.limit(limit + 1)))
-            return page(
-                rows,
-                limit,
-                lambda row: [row.created_at, row.id],
-                lambda row: views.collaboration(store.load(session, row.id)),
-            )
+            found = searching.executions(session, wanted, limit, after)
+            return found.page(lambda row: views.collaboration(store.load(session, row.id)))
 
         return await self.read(who, work)
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 import msgspec
-from sqlmodel import Session, col, select, tuple_
+from sqlmodel import Session
 
 from tallystick.core.errors import NotFound, WrongState
 from tallystick.core.statement import Result
@@ -11,9 +11,10 @@ from tallystick.node.record import audience, store
 from tallystick.node.record.authoring import Saying, say
 from tallystick.node.record.loaded import Loaded
 from tallystick.node.record.unit import Reader, Unit
-from tallystick.node.services import views
-from tallystick.node.services.base import Service, bounded, cursor_values, page
+from tallystick.node.services import searching, views
+from tallystick.node.services.base import Service, bounded
 from tallystick.node.services.forms import check_form
+from tallystick.node.services.searching import Wanted, cursor_key
 from tallystick.node.services.values import resolve
 from tallystick.tenants.models.record import TaskRow
 from tallystick.tenants.permissions import Permission
@@ -27,20 +28,15 @@ class Tasks(Service):
     """Tasks that people of this organisation answer."""
 
     async def tasks(
-        self, who: User, *, status: str | None = "open", limit: int = 50, cursor: str | None = None
+        self, who: User, *, status: str | None = "open", limit: int = 50, cursor: str | None = None, **filters: Any
     ) -> dict[str, Any]:
         """Oldest first, in keyset pages; ``open`` includes what colleagues have claimed."""
-        limit, after = bounded(limit), cursor_values(cursor, (int, str))
-        words = list(_OPEN) if status == "open" else [status] if status else None
+        limit, after = bounded(limit), cursor_key(cursor)
+        wanted = Wanted(statuses=_OPEN if status == "open" else (status,) if status else (), **filters)
 
         def work(session: Session) -> dict[str, Any]:
-            query = select(TaskRow).where(TaskRow.kind == "user").order_by(col(TaskRow.since), col(TaskRow.key))
-            if words:
-                query = query.where(col(TaskRow.status).in_(words))
-            if after:
-                query = query.where(tuple_(col(TaskRow.since), col(TaskRow.key)) > tuple(after))
-            rows = list(session.exec(query.limit(limit + 1)))
-            return page(rows, limit, lambda row: [row.since, row.key], lambda row: self._view(session, row))
+            found = searching.tasks(session, wanted, limit, after)
+            return found.page(lambda row: self._view(session, row))
 
         return await self.read(who, work)
 

@@ -16,18 +16,22 @@ class ExecutionRow(SQLModel, table=True):
     """Where an execution stands: the fold of its entries, and the tree's right edge."""
 
     __tablename__ = "execution"
+    __table_args__ = (
+        Index("ix_execution_created", "created_at", "id"),
+        Index("ix_execution_status", "status", "created_at", "id"),
+    )
     id: str = Field(primary_key=True)
     agreement_hash: str
     name: str
     definition_id: str
-    status: str = Field(index=True)
+    status: str
     coordinator: str
     term: int = 0
     size: int = 0
     root: str = ""
     frontier: bytes = Field(sa_type=LargeBinary)
     state: bytes = Field(sa_type=LargeBinary)
-    created_at: int = Field(sa_type=BigInteger, index=True)
+    created_at: int = Field(sa_type=BigInteger)
     updated_at: int = Field(sa_type=BigInteger)
     start_size: int | None = None  # the head that the start leaf anchors
     next_due: int | None = Field(
@@ -113,6 +117,7 @@ class TaskRow(SQLModel, table=True):
     __table_args__ = (
         UniqueConstraint("execution", "task", "attempt"),
         Index("ix_task_list", "status", "since", "key"),
+        Index("ix_task_since", "since", "key"),
         # Only automatic work that is still to be done has a time, so the index stays as small as that is.
         Index(
             "ix_task_due",

@@ -4,7 +4,7 @@ from starlette.responses import RedirectResponse, Response
 
 from tallystick.core import canonical
 from tallystick.node.api.files import attachment
-from tallystick.node.portal.rendering import Visit
+from tallystick.node.portal.rendering import MAX_SEARCH, Visit
 
 TIMELINE_PAGE = 500  # as many entries as the facade gives at once
 STATES = ("running", "completed", "failed", "cancelled", "suspended", "terminated")
@@ -14,8 +14,9 @@ async def show(visit: Visit) -> Response:
     """The executions that this organisation takes part in."""
     query = visit.request.query_params
     status = query.get("status") or None
-    page = await visit.services.executions(visit.who, status=status, cursor=query.get("cursor"))
-    return await visit.page("executions.html", executions=page, status=status, states=STATES)
+    text = (query.get("text") or "")[:MAX_SEARCH]
+    page = await visit.services.executions(visit.who, status=status, text=text or None, cursor=query.get("cursor"))
+    return await visit.page("executions.html", executions=page, status=status, text=text, states=STATES)
 
 
 async def one(visit: Visit) -> Response:
