@@ -10,6 +10,7 @@ from tallystick.node.record.context import Context
 from tallystick.node.settings import Settings
 from tallystick.node.work.bell import Bell
 from tallystick.node.work.committer import Committer
+from tallystick.node.work.queues import Queues
 from tallystick.tenants.database import Database
 from tallystick.tenants.partners import Partners
 from tallystick.tenants.users import Users
@@ -39,3 +40,4 @@ class Parts(msgspec.Struct, kw_only=True):
     bell: Bell
     chain: Chain
     committer: Committer
+    queues: Queues

@@ -59,7 +59,7 @@ class Operation:
     path: str
     handler: Handler
     summary: str
-    permission: str | None = "read"
+    permission: str | tuple[str, ...] | None = "read"  # of several, one is enough to be heard
     public: bool = False
     body: Any = None
     raw: str | None = None  # media type of a body that the handler streams itself
@@ -75,6 +75,13 @@ class Operation:
         words = [part for part in self.path.split("/") if part and not part.startswith("{")]
         single = ["one"] if self.path.endswith("}") else []
         return "_".join([self.method.lower(), *words, *single])
+
+    @property
+    def permissions(self) -> tuple[str, ...]:
+        """The permissions of which one is needed; none where every signed-in user may."""
+        if self.permission is None:
+            return ()
+        return (self.permission,) if isinstance(self.permission, str) else self.permission
 
     @property
     def tag(self) -> str:
@@ -93,8 +100,9 @@ def bearer(request: Request) -> str:
 async def perform(operation: Operation, request: Request, parts: Parts) -> Response:
     """Authenticate, authorise, read, call, answer: in that order, so that strangers learn nothing."""
     person = None if operation.public else await parts.accounts.who(bearer(request))
-    if person is not None and operation.permission and not parts.accounts.may(person, operation.permission):
-        raise Forbidden(f"this needs the permission {operation.permission}")
+    needed = operation.permissions
+    if person is not None and needed and not any(parts.accounts.may(person, one) for one in needed):
+        raise Forbidden(f"this needs the permission {' or '.join(needed)}")
     query = reading.query(request, operation.query) if operation.query else None
     body = await reading.json_body(request, operation.body) if operation.body else None
     path = dict(request.path_params)

@@ -5,7 +5,10 @@ from typing import Any, Protocol
 
 import msgspec
 
+from tallystick.node.record.queues import queue_of
+
 ACTIVITY = "activity"  # the kind of a task that a registered function does
+QUEUED = "queued"  # the kind of a task that an external worker does
 AUTOMATIC = ("decision", "notification", "receive")
 LEASE_MS = 30_000  # a call that nobody has renewed for so long is taken up again
 
@@ -39,9 +42,11 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def kind_of(step: dict[str, Any], activities: Container[str]) -> str:
-    """Who does a step of ours: the node by itself (and how), or ``user``."""
+    """Who does a step of ours: the node by itself (and how), a worker, or ``user``."""
     if step["step_type"] == "decision":
         return "decision"
+    if queue_of(step):
+        return QUEUED
     activity_type = step["activity_type"]
     if activity_type in AUTOMATIC:
         return str(activity_type)

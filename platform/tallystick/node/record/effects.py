@@ -15,7 +15,7 @@ from tallystick.core.entry import read as read_entry
 from tallystick.core.head import Head, sign_attestation
 from tallystick.core.statement import Statement
 from tallystick.core.statement import read as read_statement
-from tallystick.node.record import calls, onchain
+from tallystick.node.record import calls, onchain, queues
 from tallystick.node.record.context import Context
 from tallystick.node.record.loaded import Loaded
 from tallystick.node.record.messages import AttestationMessage
@@ -76,6 +76,8 @@ class Effects:
         row = self._add_task(event, kind, event["due_at"], step["priority"])
         if kind == calls.ACTIVITY:
             self.unit.note("call", calls.call_of(row, step))
+        elif kind == calls.QUEUED:
+            queues.enqueue(self.unit, row, step)
         elif kind == "user":
             self._notify("activity_assigned", step["name"])
 
@@ -145,6 +147,7 @@ class Effects:
         if any(task.status not in _DONE for task in self.loaded.state.tasks.values()):
             self.unit.later(TaskRow, _CANCEL, {"b_execution": self.entry.execution})
             self.unit.note("closed", self.entry.execution)
+            queues.cancel(self.unit, self.entry.execution, self.loaded.agreement.definition["steps"].values())
         kind = "terminated" if event["status"] in {"terminated", "cancelled"} else event["status"]
         self._notify(kind, self.loaded.row.name)
         self._attest()
@@ -204,7 +207,7 @@ class Effects:
         key = task_key(self.entry.execution, event["task"], event["attempt"])
         step = event["task"].rpartition(".")[0]
         now = self.context.now()
-        retry_at = {"user": None, calls.ACTIVITY: now + calls.LEASE_MS}.get(kind, 0)
+        retry_at = {"user": None, calls.QUEUED: None, calls.ACTIVITY: now + calls.LEASE_MS}.get(kind, 0)
         if retry_at is not None:
             self.unit.note("due", retry_at)
         return self.unit.put(
@@ -225,6 +228,8 @@ class Effects:
     def _close_task(self, event: Event, status: str) -> None:
         """An attempt's task ends here, if it is one of ours and nothing ended it before."""
         key = task_key(self.entry.execution, event["task"], event["attempt"])
+        if queues.queue_of(step_of(self.loaded.agreement, event["task"].rpartition(".")[0])):
+            queues.close(self.unit, key, status)
         held = self.unit.known(TaskRow, key)
         if held is None:
             self.unit.later(TaskRow, _CLOSE, {"b_key": key, "b_status": status})

@@ -120,6 +120,8 @@ class Form:
         make = sqlite.insert if self._dialect.name == "sqlite" else postgresql.insert
         statement = make(self.table).inline()
         new = {name: statement.excluded[name] for name in self._given if name not in self.key}
+        if not new:  # a table of nothing but its key
+            return statement.on_conflict_do_nothing(index_elements=self.key)
         return statement.on_conflict_do_update(index_elements=self.key, set_=new)
 
 

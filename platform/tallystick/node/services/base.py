@@ -12,7 +12,7 @@ from tallystick.core import canonical
 from tallystick.core.errors import Invalid
 from tallystick.node.parts import Parts
 from tallystick.node.record.unit import Unit
-from tallystick.tenants.permissions import Permission, require
+from tallystick.tenants.permissions import Holder, Permission, require
 from tallystick.tenants.users import User
 
 T = TypeVar("T")
@@ -35,7 +35,7 @@ class Service:
 
         return await asyncio.to_thread(run)
 
-    async def write(self, who: User, permission: Permission, work: Callable[[Unit], T]) -> T:
+    async def write(self, who: Holder, permission: Permission, work: Callable[[Unit], T]) -> T:
         """Run ``work`` in a unit of its own, durable when this returns."""
         require(who, permission)
         return await self.parts.committer.run(work)

@@ -2,14 +2,11 @@
 
 from typing import Any
 
-import msgspec
 from sqlmodel import Session
 
 from tallystick.core.errors import NotFound, WrongState
-from tallystick.core.statement import Result
-from tallystick.node.record import audience, store
-from tallystick.node.record.authoring import Saying, say
-from tallystick.node.record.loaded import Loaded
+from tallystick.node.record import store
+from tallystick.node.record.answering import say_result
 from tallystick.node.record.unit import Reader, Unit
 from tallystick.node.services import searching, views
 from tallystick.node.services.base import Service, bounded
@@ -109,9 +106,8 @@ class Tasks(Service):
             values = resolve(unit, data or {})
             if status == "completed":
                 check_form(step, values)
-            if message:
-                values["$message"] = message
-            say(unit, self.parts.context, loaded, _saying(loaded, row, status, values, code))
+            facts: dict[str, Any] = {"status": status, "values": values, "code": code, "message": message}
+            say_result(unit, self.parts.context, loaded, row, **facts)
             if unit.get_one(TaskRow, row.key).status in _OPEN:  # on its way to the coordinator
                 unit.change(TaskRow, row.key, status="answered", claimed_by=who.username)
             return self._view(unit, unit.get_one(TaskRow, row.key))
@@ -134,21 +130,3 @@ class Tasks(Service):
 
     def _view(self, reader: Reader, row: TaskRow) -> dict[str, Any]:
         return views.task(row, store.load(reader, row.execution))
-
-
-def _saying(loaded: Loaded, row: TaskRow, status: str, values: dict[str, Any], code: str | None) -> Saying:
-    def make(commitments: dict[str, str], sealed: list[str]) -> Result:
-        text = commitments.pop("$message", None)
-        error = {"code": code, "message": text} if code else None
-        facts = {"task": row.task, "attempt": row.attempt, "status": status, "data": commitments, "sealed": sealed}
-        return msgspec.convert({**facts, "error": error}, Result)
-
-    return Saying(
-        kind="result",
-        make=make,
-        answer_key=f"result/{row.task}/{row.attempt}",
-        values=values,
-        readers=audience.of_step(loaded.agreement, row.step),
-        task=row.task,
-        attempt=row.attempt,
-    )

@@ -6,11 +6,11 @@ import itertools
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from tallystick.node.record.queues import rank_of
 from tallystick.node.work.activities import Activities, ActivityCall, ActivityFailed, outcome_of
 
 Answer = Callable[[ActivityCall, dict[str, Any], ActivityFailed | None], Awaitable[None]]
 MAX_QUEUED = 1_000  # calls kept in memory; beyond that they stay in the table until there is room
-_AHEAD_MS = {"low": -60_000, "normal": 0, "high": 60_000, "critical": 300_000}  # waiting makes up for priority
 
 
 class Dispatch:
@@ -44,7 +44,7 @@ class Dispatch:
         if not self.has_room:
             self.left_out = True
             return False
-        place = (since - _AHEAD_MS.get(priority, 0), next(self._numbers), call)
+        place = (rank_of(since, priority), next(self._numbers), call)
         heapq.heappush(self._queues.setdefault(call.activity_type, []), place)
         self._queued.add(call.token)
         self._fill(call.activity_type)

@@ -9,14 +9,15 @@ import asyncio
 import logging
 from collections.abc import Iterable
 from functools import partial
+from typing import Any
 
-import msgspec
 from sqlalchemy import func
 from sqlmodel import col, select
 
 from tallystick.core.errors import TallystickError, WrongState
-from tallystick.core.statement import Result, Timer
-from tallystick.node.record import audience, store
+from tallystick.core.statement import Timer
+from tallystick.node.record import store
+from tallystick.node.record.answering import say_result
 from tallystick.node.record.authoring import Saying, say
 from tallystick.node.record.calls import ACTIVITY, LEASE_MS, Call, call_of
 from tallystick.node.record.context import Context
@@ -101,7 +102,8 @@ class Runner:
         """Until something is heard, or the earliest time known has come."""
         wait_ms = min(max(self._due_at - self._context.now(), 0), LOOK_AGAIN_MS)
         try:
-            await asyncio.wait_for(self._wake.wait(), max(wait_ms, 1) / 1000)
+            async with asyncio.timeout(max(wait_ms, 1) / 1000):  # `wait_for` may swallow a cancellation
+                await self._wake.wait()
         except TimeoutError:
             if wait_ms == LOOK_AGAIN_MS:
                 self._due_at = 0
@@ -217,18 +219,11 @@ class Runner:
         task = loaded.state.tasks.get(call.task)
         if loaded.state.status != "running" or task is None or (task.status, task.attempt) != ("open", call.attempt):
             return  # its time is over
-        values = dict(result) if failure is None else {"$message": failure.detail}
-        saying = Saying(
-            kind="result",
-            make=partial(_result, call, failure.code if failure else None),
-            answer_key=f"result/{call.task}/{call.attempt}",
-            values=values,
-            readers=audience.of_step(loaded.agreement, call.step),
-            task=call.task,
-            attempt=call.attempt,
-        )
+        outcome: dict[str, Any] = {"status": "completed", "values": dict(result)}
+        if failure is not None:
+            outcome = {"status": "failed", "values": {}, "code": failure.code, "message": failure.detail}
         try:
-            say(unit, self._context, loaded, saying)
+            say_result(unit, self._context, loaded, call, **outcome)
         except WrongState:
             raise
         except TallystickError as error:  # what it returned cannot be said: that is its failure
@@ -249,14 +244,6 @@ class Runner:
 
 def _timer(name: str, _data: dict[str, str], _sealed: list[str]) -> Timer:
     return Timer(timer=name)
-
-
-def _result(call: ActivityCall, code: str | None, data: dict[str, str], sealed: list[str]) -> Result:
-    text = data.pop("$message", None)
-    error = {"code": code, "message": text} if code else None
-    status = "failed" if code else "completed"
-    facts = {"task": call.task, "attempt": call.attempt, "status": status, "data": data, "sealed": sealed}
-    return msgspec.convert({**facts, "error": error}, Result)
 
 
 def _reason(error: TallystickError) -> str:
