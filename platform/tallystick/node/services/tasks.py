@@ -10,6 +10,7 @@ from tallystick.core.statement import Result
 from tallystick.node.record import audience, store
 from tallystick.node.record.authoring import Saying, say
 from tallystick.node.record.loaded import Loaded
+from tallystick.node.record.tables import word
 from tallystick.node.record.unit import Reader, Unit
 from tallystick.node.services import views
 from tallystick.node.services.base import Service, bounded, cursor_values, page
@@ -34,7 +35,9 @@ class Tasks(Service):
         words = list(_OPEN) if status == "open" else [status] if status else None
 
         def work(session: Session) -> dict[str, Any]:
-            query = select(TaskRow).where(TaskRow.kind == "user").order_by(col(TaskRow.since), col(TaskRow.key))
+            query = (
+                select(TaskRow).where(col(TaskRow.kind) == word("user")).order_by(col(TaskRow.since), col(TaskRow.key))
+            )
             if words:
                 query = query.where(col(TaskRow.status).in_(words))
             if after:

@@ -139,14 +139,13 @@ class Runner:
         """Executions with due timers, due tasks, and when to look again."""
         # At start, what this node's last run had leased is due: it cannot be running any more.
         until = max(now, self._started + LEASE_MS - 1) if self._recovering else now
-        mine = ExecutionRow.coordinator == self._context.org_id
         with self._database.session() as session:
-            due = select(ExecutionRow.id).where(mine, col(ExecutionRow.next_due) <= now)
+            due = select(ExecutionRow.id).where(col(ExecutionRow.next_due) <= now)
             timers = list(session.exec(due.order_by(col(ExecutionRow.next_due)).limit(BATCH)))
             ready = select(TaskRow).where(col(TaskRow.retry_at) <= until)
             tasks = list(session.exec(ready.order_by(col(TaskRow.retry_at)).limit(BATCH)))
             times = (
-                select(func.min(ExecutionRow.next_due)).where(mine, col(ExecutionRow.next_due) > now),
+                select(func.min(ExecutionRow.next_due)).where(col(ExecutionRow.next_due) > now),
                 select(func.min(TaskRow.retry_at)).where(col(TaskRow.retry_at) > until),
                 select(func.min(InboxRow.retry_at)).where(InboxRow.outcome == "wait"),
             )
