@@ -52,11 +52,6 @@ def definition() -> dict[str, Any]:
     }
 
 
-async def measured(call: ActivityCall) -> dict[str, Any]:
-    """The activity: it answers at once, so that what is measured is the engine."""
-    return {"number": call.input["number"]}
-
-
 class Tenant:
     """One organisation at work in a folder of its own."""
 
@@ -66,7 +61,8 @@ class Tenant:
         self.database.create_schema()
         keystore = keystore or Keystore.create(folder / "keystore.json", PASSPHRASE)
         activities = Activities()
-        activities.register("measured", measured, at_once=1_000)
+        activities.register("measured", self.measured, at_once=1_000)
+        self.holds = False
         self.context = Context(org_id=ORG, keystore=keystore, chunks=Chunks(folder / "chunks"), activities=activities)
         self.engine = Engine(self.database, self.context, activities)
         self.engine.committer.listen(self._heard)
@@ -89,9 +85,18 @@ class Tenant:
         await self.engine.committer.idle()
         self.database.close()
 
+    async def measured(self, call: ActivityCall) -> dict[str, Any]:
+        """The activity: it answers at once, so that what is measured is the engine; or never, to leave work open."""
+        if self.holds:
+            await asyncio.Event().wait()
+        return {"number": call.input["number"]}
+
     async def execute(self) -> None:
         """One execution from proposal to end, every entry durable and signed."""
-        execution = await self.engine.committer.run(self.begin)
+        await self.ended(await self.engine.committer.run(self.begin))
+
+    async def ended(self, execution: str) -> None:
+        """Return when that execution has ended, which nobody must have waited for before."""
         if execution not in self._ends:
             self._ends[execution] = asyncio.get_running_loop().create_future()
         await self._ends[execution]
@@ -102,6 +107,12 @@ class Tenant:
         loaded, nonce = beginning.new(unit, self.context, self.hash, self.agreement)
         beginning.propose(unit, self.context, loaded, nonce)
         beginning.start(unit, self.context, loaded, {"number": 0})
+        return loaded.row.id
+
+    def begin_waiting(self, unit: Unit) -> str:
+        """Propose only: an execution that stays open while statements about it come in."""
+        loaded, nonce = beginning.new(unit, self.context, self.hash, self.agreement)
+        beginning.propose(unit, self.context, loaded, nonce)
         return loaded.row.id
 
     def _heard(self, notes: list[Note]) -> None:
