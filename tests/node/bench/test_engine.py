@@ -25,5 +25,5 @@ NAMES = {
 def test_the_quick_run_gives_every_figure(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["engine", "--quick", "--json", "--folder", str(tmp_path)]) == 0
     result = json.loads(capsys.readouterr().out)
-    assert set(result) == {"bench", "commit", "machine", "figures"}
+    assert set(result) == {"bench", "command", "commit", "machine", "figures"}
     assert set(result["figures"]) >= NAMES

@@ -13,12 +13,16 @@ from pathlib import Path
 
 import msgspec
 
-from tallystick.node.bench import engine
+from tallystick.node.bench import engine, peers, report
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Measure; figures go to stdout, progress to stderr."""
     options = _parser().parse_args(argv)
+    if options.what == "report":
+        count = report.write(Path("platform/benchmarks"), Path("platform/BENCHMARKS.md"))
+        print(f"platform/BENCHMARKS.md shows {count} results")
+        return 0
     size = engine.QUICK if options.quick else engine.FULL
     took = "about ten seconds" if options.quick else f"about {engine.MINUTES} minutes"
     print(f"tally bench {options.what}: {took}; databases of up to 15 GB in {options.folder}", file=sys.stderr)
@@ -27,9 +31,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     def tell(text: str) -> None:
         print(f"[{time.monotonic() - begun:6.1f} s] {text}", file=sys.stderr, flush=True)
 
-    figures = asyncio.run(engine.measure(size, options.folder, tell))
+    measure = {"engine": engine.measure, "peers": peers.measure}[options.what]
+    figures = asyncio.run(measure(size, options.folder, tell))
     result = {
         "bench": options.what,
+        "command": f"tally bench {options.what}{' --quick' if options.quick else ''} --json",
         "commit": _commit(),
         "machine": _machine(),
         "figures": {name: round(value, 3) for name, value in figures.items()},
@@ -64,7 +70,7 @@ def _machine() -> dict[str, str | int | float]:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="tally bench", description=__doc__)
-    parser.add_argument("what", choices=["engine"], help="what to measure")
+    parser.add_argument("what", choices=["engine", "peers", "report"], help="what to measure; or write BENCHMARKS.md")
     parser.add_argument("--json", action="store_true", help="one JSON object instead of a table")
     parser.add_argument("--quick", action="store_true", help="a little of everything, to see that it runs")
     parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()), help="where the databases lie")
