@@ -103,6 +103,10 @@ class Database:
             with held.begin():
                 yield held
 
+    def rest(self) -> None:
+        """Close the connections that nobody is using: each holds its schema and pages in memory."""
+        self.engine.dispose()
+
     def close(self) -> None:
         """Close every connection."""
         self.engine.dispose()

@@ -22,6 +22,7 @@ from tallystick.node.bench.world import PASSPHRASE, Tenant, tenant
 from tallystick.node.record import store
 from tallystick.node.record.authoring import Saying, say
 from tallystick.node.record.unit import Unit
+from tallystick.node.work.runner import IDLE_MS
 from tallystick.tenants.keystore import Keystore
 
 Figures = dict[str, float]
@@ -145,7 +146,7 @@ async def idle(size: Size, folder: Path) -> Figures:
         tenants = [Tenant(Path(name) / str(number), keystore=keystore) for number in range(size.tenants)]
         for one in tenants:
             await one.start()
-        await asyncio.sleep(1.0)
+        await asyncio.sleep(IDLE_MS / 1000 + 1)
         gc.collect()
         after = _rss_mb()
         for one in tenants:
