@@ -24,11 +24,13 @@ def scope_of(reader: Reader, loaded: Loaded, task: str) -> dict[str, Any]:
 
 def values(reader: Reader, loaded: Loaded) -> list[Value]:
     """Every value of the execution that was said with effect and opened to us."""
+    number = loaded.row.number
     query = (
         select(OpeningRow, StatementRow.seq, EntryRow.leaf)
         .join(StatementRow, col(StatementRow.id) == col(OpeningRow.statement_id))
-        .join(EntryRow, (col(EntryRow.execution) == col(OpeningRow.execution)) & (EntryRow.seq == StatementRow.seq))
-        .where(OpeningRow.execution == loaded.row.id, EntryRow.term == loaded.state.term)
+        .join(EntryRow, col(EntryRow.seq) == col(StatementRow.seq))
+        .where(OpeningRow.number == number, StatementRow.number == number)
+        .where(EntryRow.number == number, EntryRow.term == loaded.state.term)
     )
     return [
         Value(row.task, row.attempt, row.property, canonical.parse(row.value), seq or 0)

@@ -63,7 +63,7 @@ def receive(unit: Unit, context: Context, loaded: Loaded, row: TaskRow) -> None:
     """Confirm a delivery once every value and every byte of it is here and right."""
     task = loaded.state.tasks[row.task]
     query = select(OpeningRow).where(
-        OpeningRow.execution == row.execution, OpeningRow.task == row.task, OpeningRow.attempt == row.attempt
+        OpeningRow.number == loaded.row.number, OpeningRow.task == row.task, OpeningRow.attempt == row.attempt
     )
     held = unit.exec(query)
     if not held:

@@ -37,6 +37,7 @@ from tallystick.tenants.models.record import ExecutionRow, InboxRow, TaskRow
 logger = logging.getLogger(__name__)
 BATCH = 500  # timers, and tasks, of one round
 LOOK_AGAIN_MS = 10_000  # for what another replica of this node has left undone
+IDLE_MS = 2_000  # without anything to do; then a tenant keeps no connection open
 MAX_FIRED = 100  # timers of one execution in one job
 _CLAIMED = {"status": "claimed", "claimed_by": "node", "retry_at": None}
 
@@ -105,13 +106,19 @@ class Runner:
     async def _rest(self) -> None:
         """Until something is heard, or the earliest time known has come."""
         wait_ms = min(max(self._due_at - self._context.now(), 0), LOOK_AGAIN_MS)
+        if wait_ms > IDLE_MS and not await self._woken(IDLE_MS):
+            await asyncio.to_thread(self._database.rest)
+            wait_ms -= IDLE_MS
+        await self._woken(max(wait_ms, 1))
+        self._wake.clear()
+
+    async def _woken(self, wait_ms: int) -> bool:
         try:
-            async with asyncio.timeout(max(wait_ms, 1) / 1000):  # `wait_for` may swallow a cancellation
+            async with asyncio.timeout(wait_ms / 1000):  # `wait_for` may swallow a cancellation
                 await self._wake.wait()
         except TimeoutError:
-            if wait_ms == LOOK_AGAIN_MS:
-                self._due_at = 0
-        self._wake.clear()
+            return False
+        return True
 
     def _heard(self, notes: list[Note]) -> None:
         """A commit: its activities begin at once; what else it made due wakes the loop."""
