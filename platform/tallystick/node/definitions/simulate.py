@@ -137,11 +137,8 @@ class _Run:
         if isinstance(step, SubWorkflow):
             return self._child(step, {**step.input, **inputs}, scope, reply)
         if reply.result is not None:
-            return (
-                mappings.apply(step.output_mapping, {**scope, mappings.RESULT: reply.result}) or reply.result,
-                None,
-                None,
-            )
+            mapped = mappings.apply(step.output_mapping, {**scope, mappings.RESULT: reply.result})
+            return mapped or reply.result, None, None
         given = reply.data or {}
         if step.form:
             return {**form_values(step.form), **given}, None, None
@@ -160,11 +157,8 @@ class _Run:
         child = {"execution": COMMITMENT, "term": 0, "size": 1, "root": COMMITMENT, "status": status}
         if status != "completed":
             return {}, None, child
-        return (
-            {**mappings.apply(step.output_mapping, {**scope, mappings.RESULT: result}), **(reply.data or {})},
-            None,
-            child,
-        )
+        mapped = mappings.apply(step.output_mapping, {**scope, mappings.RESULT: result})
+        return {**mapped, **(reply.data or {})}, None, child
 
     def _reply(self, name: str, task: Task) -> Reply:
         """Drawn once for each attempt."""
