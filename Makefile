@@ -14,6 +14,7 @@ BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(CURDIR)/node_modules/.bin:$(PATH)
 export PYTHONDONTWRITEBYTECODE ?=
 
+SOAKS := tests/scenarios/test_soak.py tests/scenarios/test_engine_faults.py
 CODE := platform/tallystick tenants/tallystick ledger/tallystick edge_agent/tallystick
 CHECKED := $(CODE) tests deploy
 COVERED := --cov --cov-branch --cov-report=term --cov-fail-under=95
@@ -54,8 +55,8 @@ test: check ## check, then every test; ends in a table of what ran, what was ski
 	$(BIN)/python -m pytest $(if $(PYTEST),$(PYTEST),$(COVERED))
 
 soak: setup ## random faults, round after round: make soak ROUNDS=100; the result is committed
-	TALLY_ROUNDS=$(ROUNDS) TALLY_SOAK_RESULT=tests/scenarios/results/soak.json \
-		$(BIN)/python -m pytest tests/scenarios/test_soak.py -s --timeout=0 $(PYTEST)
+	TALLY_ROUNDS=$(ROUNDS) TALLY_SOAK_RESULTS=tests/scenarios/results \
+		$(BIN)/python -m pytest $(SOAKS) -s --timeout=0 $(PYTEST)
 
 artifacts: setup ## compile the contracts anew into tallystick.ledger
 	$(BIN)/python -m tallystick.ledger.compile
@@ -67,7 +68,6 @@ lock: ## choose dependencies anew and pin them by hash (needs uv and npm)
 	$(COMPILE) -c requirements/dev.txt requirements/fast.in -o requirements/fast.txt
 	$(COMPILE) requirements/node.in -o requirements/node.txt
 	npm install --package-lock-only --ignore-scripts
-	$(PYTHON) deploy/setup/complete_lock.py
 
 clean: ## remove what set-up and the tests made; running organisations are stopped first
 	@if [ -x $(BIN)/tally ]; then $(BIN)/tally down || true; fi

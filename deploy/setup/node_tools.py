@@ -8,7 +8,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from commands import PIP, SetupError, run, say
+from commands import PIP, SetupError, run
 from stamps import Stamp, digest
 
 OLDEST_NODE = 20  # what the anvil package asks for
@@ -88,8 +88,8 @@ def _check_anvil(root: Path, lock: Path) -> Path:
             raise SetupError(f"{name} is not the version in package-lock.json; run: make clean setup")
         pinned = locked[name].get("integrity")
         if pinned is None:
-            say(f"  note: package-lock.json has no hash for {name}: taken as the registry serves it")
-        elif placed[name].get("integrity") != pinned:
+            raise SetupError(f"package-lock.json has no hash for {name}; where the registry has it, run: make lock")
+        if placed[name].get("integrity") != pinned:
             raise SetupError(f"{name} does not have the hash in package-lock.json; run: make clean setup")
     return root / natives[0] / "bin" / "anvil"
 

@@ -12,11 +12,8 @@ from hypothesis import strategies as st
 from tallystick.core import canonical
 from tallystick.core.errors import Invalid
 
-VECTORS = Path(__file__).resolve().parents[3] / "shared" / "data" / "vectors" / "jcs"
+VECTORS = Path(__file__).parent / "vectors" / "jcs"
 WITH_FLOATS = {"structures", "values"}
-needs_vectors = pytest.mark.skipif(
-    not VECTORS.is_dir(), reason="no RFC 8785 vectors; enable: put them into ../shared/data/vectors/jcs"
-)
 
 integers = st.integers(-canonical.MAX_INTEGER, canonical.MAX_INTEGER)
 values = st.recursive(
@@ -33,7 +30,6 @@ def refusal(data: bytes, **bounds: int) -> str:
     return caught.value.code
 
 
-@needs_vectors
 @pytest.mark.parametrize("name", ["arrays", "french", "unicode", "weird"])
 def test_rfc_8785_vectors(name: str) -> None:
     source = (VECTORS / "input" / f"{name}.json").read_bytes()
@@ -42,13 +38,11 @@ def test_rfc_8785_vectors(name: str) -> None:
     assert canonical.encode(canonical.parse_canonical(expected)) == expected
 
 
-@needs_vectors
 @pytest.mark.parametrize("name", sorted(WITH_FLOATS))
 def test_rfc_8785_vectors_with_floats_are_refused(name: str) -> None:
     assert refusal((VECTORS / "input" / f"{name}.json").read_bytes()) == "float_refused"
 
 
-@needs_vectors
 def test_no_vector_is_left_out() -> None:
     assert {path.stem for path in (VECTORS / "input").iterdir()} == {
         "arrays",
@@ -79,8 +73,8 @@ def test_parsing_is_total(data: bytes) -> None:
     [
         (b"1.0", "float_refused"),
         (b"1e3", "float_refused"),
-        (b"[NaN]", "float_refused"),
-        (b"-Infinity", "float_refused"),
+        (b"[NaN]", "malformed_json"),
+        (b"-Infinity", "malformed_json"),
         (b"9007199254740992", "integer_out_of_range"),
         (b"-9007199254740992", "integer_out_of_range"),
         (b"1" * 5000, "integer_out_of_range"),

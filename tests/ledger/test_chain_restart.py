@@ -1,6 +1,7 @@
 """A chain that is killed and comes back, older by what it had not written, loses nothing for good."""
 
 import asyncio
+import json
 from pathlib import Path
 
 from ledger.parties import FAUCET, Party, make_party, settle
@@ -28,6 +29,18 @@ async def _dumped(state: Path) -> None:
                 break
 
 
+async def _whole(state: Path) -> bytes:
+    """Read the dump while anvil is not in the middle of writing it."""
+    while True:
+        dump = await asyncio.to_thread(state.read_bytes)
+        try:
+            json.loads(dump)
+        except ValueError:
+            await asyncio.sleep(0.02)
+        else:
+            return dump
+
+
 def _written(state: Path) -> int:
     return state.stat().st_mtime_ns if state.exists() else 0
 
@@ -41,7 +54,7 @@ async def test_kill_9_of_the_chain_loses_no_leaf(processes: Processes, tmp_path:
     one.append(2)
     await settle(ledger)
     await _dumped(state)
-    spare.write_bytes(state.read_bytes())
+    spare.write_bytes(await _whole(state))
     one.append(2)
     await settle(ledger)  # confirmed, and then gone with the chain's last second
     anvil.server.kill()

@@ -64,7 +64,7 @@ async def test_a_node_killed_in_the_middle(trio: Trio, org: str) -> None:
     await each_effect_once(trio, collaboration)
 
 
-@pytest.mark.parametrize("org", [BUYER, SUPPLIER])
+@pytest.mark.parametrize("org", [BUYER, SUPPLIER, CARRIER])
 async def test_a_nats_server_killed_in_the_middle(trio: Trio, org: str) -> None:
     collaboration = await trio.begin(DEFINITION)
     trio.members[org].kill_nats()

@@ -2,10 +2,12 @@
 
 import asyncio
 import base64
+import contextlib
 import hashlib
 import json
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -100,28 +102,61 @@ async def test_files_are_their_owners_alone(stage: Trio) -> None:
         assert [path.stat().st_mode & 0o077 for path in private] == [0] * len(private)
 
 
-def as_nobody(*words: str | Path) -> tuple[bool, bytes]:
+def run_as(user: int, *words: str | Path) -> tuple[bool, bytes]:
     """Whether a command run as another user succeeds, and what it prints."""
-    ended = subprocess.run(words, user=NOBODY, group=NOBODY, extra_groups=[], capture_output=True, check=False)
+    ended = subprocess.run(words, user=user, group=user, extra_groups=[], capture_output=True, check=False)
     return ended.returncode == 0, ended.stdout
 
 
 def can_become_another_user() -> bool:
     """Whether this process may (root may, unless it is root in a user namespace of its own)."""
     try:
-        return as_nobody("true")[0]
+        return run_as(NOBODY, "true")[0]
     except PermissionError:
         return False
 
 
+def opens(user: int, database: Path) -> bool:
+    """Whether that user can read the database: this process acts as the user for the moment."""
+    os.setegid(user)
+    os.seteuid(user)
+    try:
+        with contextlib.closing(sqlite3.connect(database)) as connection:
+            return connection.execute("SELECT count(*) FROM execution").fetchone() is not None
+    except sqlite3.OperationalError:
+        return False
+    finally:
+        os.seteuid(0)
+        os.setegid(0)
+
+
+def give(folder: Path, user: int) -> None:
+    """Make a folder and all in it another user's."""
+    for path in (folder, *folder.rglob("*")):
+        with contextlib.suppress(FileNotFoundError):  # the nodes are running
+            os.chown(path, user, user, follow_symlinks=False)
+
+
 @pytest.mark.skipif(not can_become_another_user(), reason="only root can become another user; enable: run as root")
-async def test_another_user_is_denied_every_file_and_database(stage: Trio, folder: Path) -> None:
-    """Each node is meant to run as a user of its own; here is what any other user gets."""
-    assert as_nobody("ls", folder)[0], "others may come this far, so what follows is the nodes' own doing"
-    for one in stage.members.values():
-        for name in ("tenant.db", "keystore.json", "settings.json"):
-            assert as_nobody("cat", one.data / name) == (False, b"")
-        assert as_nobody("ls", one.data) == (False, b"")
+async def test_each_nodes_user_reads_its_own_files_and_database_and_no_others(stage: Trio, folder: Path) -> None:
+    """Each node as a user of its own, as the README has it; a stranger gets nothing from any."""
+    assert run_as(NOBODY, "ls", folder)[0], "others may come this far, so what follows is the nodes' own doing"
+    users = {org: NOBODY - 1 - number for number, org in enumerate(stage.members)}
+    names = [path.name for path in stage.members[BUYER].data.iterdir()]
+    assert {"tenant.db", "keystore.json", "settings.json", "chunks", "tls", "nats"} <= set(names)
+    try:
+        for org, one in stage.members.items():
+            give(one.data, users[org])
+        for who, user in {**users, "a stranger": NOBODY}.items():
+            for org, one in stage.members.items():
+                own = who == org
+                assert all(run_as(user, "ls", "-R", one.data / name)[0] is own for name in names), (who, org)
+                files = [one.data / name for name in names if (one.data / name).is_file()]
+                assert all(run_as(user, "cat", path)[0] is own for path in files), (who, org)
+                assert opens(user, one.data / "tenant.db") is own, (who, org)
+    finally:
+        for one in stage.members.values():
+            give(one.data, os.getuid())
 
 
 async def test_a_keystore_opens_for_its_own_organisation_only(stage: Trio) -> None:

@@ -2,26 +2,23 @@
 
 Each round runs one collaboration over the same three nodes and chain while something is killed with SIGKILL at a random
 moment. Afterwards all three hold the same gapless record, every effect happened once, and every leaf stands on the
-chain once. With TALLY_SOAK_RESULT the result is written there as JSON.
+chain once.
 """
 
 import asyncio
-import json
 import os
-import platform
 import random
-import subprocess
 import time
 from collections import Counter
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import httpx2
 import pytest
 
 from support.chain import LocalChain
 from support.parties import BUYER, CARRIER, DEFINITION, NAMES, SUPPLIER
+from support.soak import write_result
 from support.trio import Trio, each_effect_once, until, work
 
 ROUNDS = int(os.environ.get("TALLY_ROUNDS", "1"))
@@ -119,20 +116,15 @@ async def _anchored(trio: Trio, leaves: int) -> int | None:
 
 
 def _write(faults: Counter[str], leaves: int, seconds: float) -> None:
-    where = os.environ.get("TALLY_SOAK_RESULT")
-    if not where:
-        return
-    commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False).stdout.strip()
-    result: dict[str, Any] = {
-        "soak": "random faults over three nodes and a chain",
-        "commit": commit,
-        "machine": f"{platform.platform(terse=True)}, {os.cpu_count()} cores, Python {platform.python_version()}",
-        "first_seed": SEED,
-        "rounds": ROUNDS,
-        "failures": 0,
-        "faults": dict(sorted(faults.items())),
-        "leaves_anchored_once_by_each": leaves,
-        "seconds": round(seconds),
-    }
-    Path(where).parent.mkdir(parents=True, exist_ok=True)
-    Path(where).write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n")
+    write_result(
+        "soak",
+        "random faults over three nodes and a chain",
+        {
+            "first_seed": SEED,
+            "rounds": ROUNDS,
+            "failures": 0,
+            "faults": dict(sorted(faults.items())),
+            "leaves_anchored_once_by_each": leaves,
+            "seconds": round(seconds),
+        },
+    )

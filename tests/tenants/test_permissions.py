@@ -7,10 +7,13 @@ from tallystick.tenants.models.user import User
 from tallystick.tenants.permissions import NotPermitted, Permission, Role, check_roles, permissions_of, require
 
 TABLE = {
-    Role.ADMINISTRATOR: {"create_collaboration", "give_consent", "work_on_tasks", "read", "verify", "administer"},
-    Role.OPERATOR: {"create_collaboration", "give_consent", "work_on_tasks", "read", "verify"},
+    Role.ADMINISTRATOR: {
+        "create_collaboration", "give_consent", "work_on_tasks", "work_on_queues", "read", "verify", "administer"
+    },
+    Role.OPERATOR: {"create_collaboration", "give_consent", "work_on_tasks", "work_on_queues", "read", "verify"},
     Role.AUDITOR: {"read", "verify"},
-}
+    Role.WORKER: {"work_on_queues"},
+}  # fmt: skip
 
 
 def user(*roles: str, is_active: bool = True) -> User:

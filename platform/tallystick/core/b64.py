@@ -6,12 +6,13 @@ import re
 
 from tallystick.core.errors import Invalid
 
+_URL_SAFE = bytes.maketrans(b"+/", b"-_")
 _ALPHABET = re.compile(r"[A-Za-z0-9_-]*\Z")
 
 
 def encode(data: bytes) -> str:
     """Unpadded base64url."""
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode("ascii")
+    return binascii.b2a_base64(data, newline=False).rstrip(b"=").translate(_URL_SAFE).decode("ascii")
 
 
 def decode(text: str) -> bytes:

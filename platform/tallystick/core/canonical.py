@@ -1,10 +1,17 @@
-"""Canonical bytes: RFC 8785 out, strict and bounded I-JSON (RFC 7493) in."""
+"""Canonical bytes: RFC 8785 out, strict and bounded I-JSON (RFC 7493) in.
+
+Most documents are *plain*: their member names are ASCII, and they hold nothing but objects, arrays, strings, booleans,
+null and integers within ±(2^53−1). For those ``msgspec`` writes and reads the same bytes about ten times as fast:
+sorting by code point is sorting by UTF-16 code unit while names are ASCII, and its string escapes are RFC 8785's. All
+others go the long way, which also says what is wrong with them.
+"""
 
 import hashlib
 import json
 import re
 from typing import Any, NoReturn
 
+import msgspec
 import rfc8785
 
 from tallystick.core.errors import Invalid
@@ -15,15 +22,40 @@ MAX_DEPTH = 32
 # A string that never ends hides what follows it from the count, and from the parser, which refuses it.
 _STRING = re.compile(rb'"(?:[^"\\]|\\.)*(?:"|\Z)', re.DOTALL)
 _BRACKET = re.compile(rb"[\[{\]}]")
+_FEW_BRACKETS = 400  # however they nest, no stack overflows
+_write = msgspec.json.Encoder(order="sorted").encode
+_read = msgspec.json.Decoder().decode
 
 
 def encode(value: Any) -> bytes:
     """The RFC 8785 form of ``value``; floats, large integers and lone surrogates raise :class:`Invalid`."""
+    if _is_plain(value, MAX_DEPTH):
+        try:
+            return _write(value)
+        except UnicodeEncodeError as error:
+            raise Invalid(f"has no canonical form: {error}", code="not_canonical") from error
     refuse_floats(value)
     try:
         return rfc8785.dumps(value)
     except (rfc8785.CanonicalizationError, RecursionError, ValueError) as error:
         raise Invalid(f"has no canonical form: {error}", code="not_canonical") from error
+
+
+def _is_plain(value: Any, depth: int) -> bool:
+    """Whether the short way gives the same bytes; ``depth`` levels are looked into."""
+    kind: Any = type(value)  # subclasses go the long way: what they mean is not known here
+    if kind is dict:
+        for name, member in value.items():
+            if type(name) is not str or not name.isascii():
+                return False
+            if type(member) is not str and not (depth and _is_plain(member, depth - 1)):
+                return False
+        return True
+    if kind is list:
+        return bool(depth) and all(type(one) is str or _is_plain(one, depth - 1) for one in value)
+    if kind is int:
+        return bool(-MAX_INTEGER <= value <= MAX_INTEGER)
+    return kind is str or kind is bool or value is None
 
 
 def refuse_floats(value: Any, *, depth: int = 0) -> None:
@@ -44,6 +76,18 @@ def parse(data: bytes, *, max_bytes: int = MAX_BYTES, max_depth: int = MAX_DEPTH
     """Read I-JSON of at most ``max_bytes`` bytes and ``max_depth`` levels; anything else raises :class:`Invalid`."""
     if len(data) > max_bytes:
         raise Invalid(f"has {len(data)} bytes, {max_bytes} are allowed", code="too_large")
+    if data.count(b"[") + data.count(b"{") > _FEW_BRACKETS:
+        bound_depth(data, max_depth)  # msgspec recurses in C without a bound of its own
+    try:
+        value = _read(data)
+        if _is_plain(value, max_depth - 1) and _write(value) == data:
+            return value  # canonical, so it names no member twice and hides no float or surrogate
+    except (ValueError, RecursionError):
+        pass  # the long way says why
+    return _parse(data, max_depth)
+
+
+def _parse(data: bytes, max_depth: int) -> Any:
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -51,7 +95,7 @@ def parse(data: bytes, *, max_bytes: int = MAX_BYTES, max_depth: int = MAX_DEPTH
     bound_depth(data, max_depth)
     try:
         value = json.loads(
-            text, object_pairs_hook=_members, parse_float=_no_float, parse_int=_integer, parse_constant=_no_float
+            text, object_pairs_hook=_members, parse_float=_no_float, parse_int=_integer, parse_constant=_no_constant
         )
     except (ValueError, RecursionError) as error:
         raise Invalid("is not JSON", code="malformed_json") from error
@@ -86,6 +130,11 @@ def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(members) != len(pairs):
         raise Invalid("names one member twice", code="duplicate_member")
     return members
+
+
+def _no_constant(text: str) -> NoReturn:
+    """Python's reader takes NaN and Infinity; JSON has neither (RFC 8259, section 6)."""
+    raise ValueError(text)
 
 
 def _no_float(text: str) -> NoReturn:

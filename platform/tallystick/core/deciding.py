@@ -19,7 +19,7 @@ class Answer(NamedTuple):
 
 
 def answer(step: Decision | ForEach, scope: dict[str, Any]) -> Answer:
-    """The answer of ``step`` over ``scope`` (:func:`tallystick.core.scope.variables`); a fault is an ExpressionError."""
+    """The answer of ``step`` over a scope (:func:`tallystick.core.scope.variables`); a fault is an ExpressionError."""
     if isinstance(step, ForEach):
         return _items(step, scope)
     if step.table is not None:

@@ -5,6 +5,7 @@ token brings along.
 """
 
 import hashlib
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -35,9 +36,13 @@ class Token(msgspec.Struct, frozen=True):
 
 def sign(key: SigningKey, typ: str, payload: dict[str, Any]) -> str:
     """The compact token of ``payload``, signed by ``key``."""
-    header = canonical.encode({"alg": "EdDSA", "kid": key.kid, "typ": typ})
-    signing_input = f"{b64.encode(header)}.{b64.encode(canonical.encode(payload))}"
+    signing_input = f"{_header(key.kid, typ)}.{b64.encode(canonical.encode(payload))}"
     return f"{signing_input}.{b64.encode(key.sign(signing_input.encode('ascii')))}"
+
+
+@lru_cache(maxsize=1024)
+def _header(kid: str, typ: str) -> str:
+    return b64.encode(canonical.encode({"alg": "EdDSA", "kid": kid, "typ": typ}))
 
 
 def read(token: str, typ: str) -> Token:
@@ -53,6 +58,11 @@ def read(token: str, typ: str) -> Token:
     if not isinstance(payload, dict):
         raise Invalid("token payload is not an object", code="bad_token")
     return Token(typ, header["kid"], payload, f"{parts[0]}.{parts[1]}".encode("ascii"), b64.decode(parts[2]))
+
+
+def token_id(token: str) -> str:
+    """The id of a token: what :attr:`Token.id` is once it has been read."""
+    return hashlib.sha256(token.rpartition(".")[0].encode("ascii")).hexdigest()
 
 
 def peek(token: str) -> dict[str, Any]:

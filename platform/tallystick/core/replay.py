@@ -67,6 +67,12 @@ class Replay:
         self.execution = execution
         self.state = state or initial(execution)
         self.frontier = frontier or Frontier()
+        self.leaf = b""  # the canonical bytes of the entry that was taken in last
+        self._root: str | None = None
+
+    def copy(self) -> "Replay":
+        """One that goes on from here by itself: state and frontier are immutable."""
+        return Replay(self.agreement, self.agreement_hash, self.execution, state=self.state, frontier=self.frontier)
 
     def step(self, entry: Entry, said: Statement) -> None:
         """Check the next entry and its (already opened) statement, then take it in."""
@@ -76,8 +82,7 @@ class Replay:
             raise self._illegal(entry, f"outcome is {entry.outcome}, replay gives {decision.outcome}")
         if decision.events != entry.events:
             raise self._illegal(entry, "events are not those that replay gives")
-        self.state = evolve(self.state, entry)
-        self.frontier = self.frontier.append(leaf_hash(entry.leaf()))
+        self._take(entry)
 
     def sequence(self, said: Statement, at: int, term: int = 0) -> Entry:
         """The coordinator's side of :meth:`step`: make the next entry for ``said`` and take it in."""
@@ -93,14 +98,21 @@ class Replay:
             outcome=decision.outcome,
             events=decision.events,
         )
-        self.state = evolve(self.state, entry)
-        self.frontier = self.frontier.append(leaf_hash(entry.leaf()))
+        self._take(entry)
         return entry
 
     @property
     def root(self) -> str:
         """The tree's root over the entries so far, hex."""
-        return self.frontier.root().hex()
+        if self._root is None:
+            self._root = self.frontier.root().hex()
+        return self._root
+
+    def _take(self, entry: Entry) -> None:
+        self.state = evolve(self.state, entry)
+        self.leaf = entry.leaf()
+        self.frontier = self.frontier.append(leaf_hash(self.leaf))
+        self._root = None
 
     def _check_sequence(self, entry: Entry, said: Statement) -> None:
         if entry.execution != self.execution or said.execution != self.execution:

@@ -25,7 +25,7 @@ MAX_DIGITS = 5  # an iteration's number has no more
 
 
 class Value(msgspec.Struct, frozen=True):
-    """An opened value; ``task`` is "" for the execution's input, ``seq`` that of the entry which holds its statement."""
+    """An opened value; ``task`` is "" for the execution's input, ``seq`` is its statement's."""
 
     task: str
     attempt: int

@@ -214,6 +214,23 @@ def sign(key: SigningKey, payload: Payload) -> str:
     return jws.sign(key, STATEMENT, msgspec.to_builtins(payload))
 
 
+def say(key: SigningKey, payload: Payload, body: Body) -> tuple[str, Statement]:
+    """Sign ``payload``, whose body is ``body``; the token, and what :func:`read` makes of it."""
+    token = sign(key, payload)
+    statement = Statement(
+        id=jws.token_id(token),
+        kid=key.kid,
+        iss=payload.iss,
+        aud=payload.aud,
+        kind=payload.kind,
+        execution=payload.execution,
+        basis=payload.basis,
+        iat=payload.iat,
+        body=body,
+    )
+    return token, statement
+
+
 def body_of(value: Body) -> dict[str, Any]:
     """The body as it stands in a payload: without the fields that say nothing."""
     return {name: member for name, member in msgspec.to_builtins(value).items() if member not in (None, [])}

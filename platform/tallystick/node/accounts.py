@@ -7,6 +7,8 @@ import msgspec
 
 from tallystick.core.errors import Invalid
 from tallystick.node.api.ports import Person
+from tallystick.tenants.access_tokens import AccessTokens, is_access_token
+from tallystick.tenants.models.access_token import AccessToken
 from tallystick.tenants.permissions import Permission, Role, permissions_of
 from tallystick.tenants.users import User, Users
 
@@ -19,10 +21,11 @@ class SignedIn(msgspec.Struct, frozen=True):
 
 
 class UserAccounts:
-    """Adapts ``tenants.users`` to the port that the API names."""
+    """Adapts ``tenants.users`` and ``tenants.access_tokens`` to the port that the API names."""
 
-    def __init__(self, users: Users) -> None:
+    def __init__(self, users: Users, tokens: AccessTokens) -> None:
         self._users = users
+        self._tokens = tokens
 
     async def sign_in(self, username: str, password: str) -> SignedIn:
         """A session for the right password."""
@@ -32,8 +35,10 @@ class UserAccounts:
         """A session for a one-time link."""
         return await asyncio.to_thread(self._session, lambda: self._users.redeem_link(link))
 
-    async def who(self, token: str) -> User:
-        """The user of a bearer token."""
+    async def who(self, token: str) -> Person:
+        """The user of a session, or the worker of an access token."""
+        if is_access_token(token):
+            return await asyncio.to_thread(self._tokens.holder_of, token)
         return await asyncio.to_thread(self._users.user_of, token)
 
     async def sign_out(self, token: str) -> None:
@@ -65,6 +70,22 @@ class UserAccounts:
     async def make_link(self, username: str) -> str:
         """A one-time sign-in link's secret for a user."""
         return await asyncio.to_thread(lambda: self._users.make_link(self._users.by_username(username)))
+
+    async def add_token(
+        self, who: Person, *, name: str, queues: Sequence[str] | None, days: int
+    ) -> tuple[str, AccessToken]:
+        """A worker's token, shown this once, and what is kept of it."""
+        return await asyncio.to_thread(
+            lambda: self._tokens.create(name, created_by=who.username, queues=queues, days=days)
+        )
+
+    async def tokens(self) -> Sequence[AccessToken]:
+        """Every worker's token, without its secret."""
+        return await asyncio.to_thread(self._tokens.all)
+
+    async def remove_token(self, token_id: str) -> None:
+        """End a worker's token."""
+        await asyncio.to_thread(self._tokens.remove, token_id)
 
     def _session(self, sign_in: Callable[[], User]) -> SignedIn:
         token, expires_at = self._users.issue_token(sign_in())

@@ -8,21 +8,25 @@ from pathlib import Path
 from starlette.applications import Starlette
 
 from tallystick.node.accounts import UserAccounts
+from tallystick.node.activities.builtin import built_in
 from tallystick.node.anchoring.chainside import ChainSide, identity
 from tallystick.node.api.app import create_app
 from tallystick.node.links.link import Links
 from tallystick.node.links.settings import LinkSettings
 from tallystick.node.parts import Parts
+from tallystick.node.record import documents
 from tallystick.node.record.chunks import Chunks
+from tallystick.node.record.claiming import Limits
 from tallystick.node.record.context import Context
 from tallystick.node.services.facade import Services
 from tallystick.node.services.organisation import link_partners
 from tallystick.node.settings import Settings
-from tallystick.node.work.bell import Bell
-from tallystick.node.work.inbox import Inbox
+from tallystick.node.work.activities import Activities
+from tallystick.node.work.committer import Committer
+from tallystick.node.work.engine import Engine
 from tallystick.node.work.outbox import Outbox
-from tallystick.node.work.runner import Runner
 from tallystick.tenants import tls
+from tallystick.tenants.access_tokens import AccessTokens
 from tallystick.tenants.database import Database
 from tallystick.tenants.keystore import Keystore
 from tallystick.tenants.partners import Partners
@@ -34,7 +38,8 @@ logger = logging.getLogger(__name__)
 class Node:
     """A tenant's node: build it, ``start`` it, serve ``app``, ``stop`` it."""
 
-    def __init__(self, settings: Settings, keystore: Keystore) -> None:
+    def __init__(self, settings: Settings, keystore: Keystore, activities: Activities | None = None) -> None:
+        activities = activities or Activities(in_all=settings.activities.max_in_flight)
         database = Database(settings.database_path)
         database.create_schema()
         files = tls.ensure(
@@ -45,8 +50,13 @@ class Node:
             keystore=keystore,
             chunks=Chunks(settings.data_dir / "chunks"),
             onchain=identity(settings.blockchain, keystore) if settings.blockchain else None,
+            activities=activities,
         )
-        bell, lock = Bell(), asyncio.Lock()
+        bounds = settings.activities
+        limits = Limits(in_all=bounds.task_queues.max_in_flight, types=bounds.limits)
+        engine = Engine(database, context, activities, limits)
+        bell, committer = engine.bell, engine.committer
+        _register(activities, settings, context, committer)
         users = Users(database, org_id=settings.org_id, session_secret=keystore.session_secret)
         self.parts = Parts(
             settings=settings,
@@ -57,14 +67,14 @@ class Node:
             links=Links(_link_settings(settings, keystore, files), partners=[]),
             tls_ca=Path(files.ca).read_text(),
             bell=bell,
-            chain=ChainSide(settings, context, database, bell),
-            lock=lock,
+            chain=ChainSide(settings, context, database, bell, committer),
+            committer=committer,
+            queues=engine.queues,
         )
-        self._inbox = Inbox(database, context, bell, lock)
-        self._runner = Runner(database, context, bell, lock, self._inbox)
-        self._outbox = Outbox(database, context, bell, self.parts.links.send)
+        self._engine = engine
+        self._outbox = Outbox(database, context, bell, committer, self.parts.links.send)
         self.services = Services(self.parts)
-        self.accounts = UserAccounts(users)
+        self.accounts = UserAccounts(users, AccessTokens(database))
         self.app: Starlette = create_app(
             self.services, self.accounts, https=settings.endpoint_url.startswith("https://")
         )
@@ -74,8 +84,8 @@ class Node:
         """Bring up the links and the loops; the chain may be down."""
         await self.parts.links.set_partners(link_partners(self.parts))
         await self.parts.links.start()
-        await self.parts.links.receive(self._inbox.receive)
-        for loop in (self._outbox.run, self._runner.run, self.parts.chain.run):
+        await self.parts.links.receive(self._engine.inbox.receive)
+        for loop in (self._outbox.run, self._engine.runner.run, self._engine.queues.run, self.parts.chain.run):
             self._tasks.append(asyncio.create_task(loop()))
 
     async def stop(self) -> None:
@@ -86,7 +96,26 @@ class Node:
             with contextlib.suppress(asyncio.CancelledError):
                 await task
         await self.parts.links.stop()
+        await self.parts.committer.idle()
         self.parts.database.close()
+
+
+def _register(activities: Activities, settings: Settings, context: Context, committer: Committer) -> None:
+    """Add the built-in activities as the organisation's settings bound them; a program's own of that type stay."""
+
+    async def keep(token: str, name: str, media_type: str, data: bytes) -> str:
+        found = documents.document_of(token)
+        if await committer.run(lambda unit: documents.has(unit, found)):
+            return found
+        value = await documents.seal(context, name, media_type, data)
+        await committer.run(lambda unit: documents.add(unit, context, found, name, value, "save_to_storage"))
+        return found
+
+    bounds = settings.activities
+    for activity_type, run in built_in(bounds, settings.data_dir, keep).items():
+        if activity_type not in activities:
+            at_once = bounds.limits.get(activity_type, bounds.max_in_flight)
+            activities.register(activity_type, run, at_once=at_once)
 
 
 def _link_settings(settings: Settings, keystore: Keystore, files: tls.TlsFiles) -> LinkSettings:

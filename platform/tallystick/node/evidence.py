@@ -9,6 +9,7 @@ from tallystick.core import b64, canonical
 from tallystick.core.manifest import is_file
 from tallystick.node.record import store
 from tallystick.node.record.context import Context
+from tallystick.node.record.loaded import Loaded
 from tallystick.tenants.chunks import FileOpener, read_manifest
 from tallystick.tenants.models.anchor import PartnerAnchorRow
 from tallystick.tenants.models.record import AgreementRow, HeadRow, OpeningRow, StatementRow
@@ -52,7 +53,7 @@ def _partner_anchors(session: Session, execution_id: str) -> list[dict[str, Any]
     return [canonical.parse(row.document) for row in session.exec(query)]
 
 
-def _heads(session: Session, loaded: store.Loaded) -> tuple[list[str], list[str]]:
+def _heads(session: Session, loaded: Loaded) -> tuple[list[str], list[str]]:
     """Only the heads that anchors and the end rest on: the start's and the newest, beside all attestations."""
     rows = session.exec(select(HeadRow).where(HeadRow.execution == loaded.row.id).order_by(col(HeadRow.size)))
     heads, attestations = [], []

@@ -1,6 +1,5 @@
 """The parts of one tenant's node, wired by ``bootstrap`` and handed to whoever needs them."""
 
-import asyncio
 from typing import Any, Protocol
 
 import msgspec
@@ -10,6 +9,8 @@ from tallystick.node.links.link import Links
 from tallystick.node.record.context import Context
 from tallystick.node.settings import Settings
 from tallystick.node.work.bell import Bell
+from tallystick.node.work.committer import Committer
+from tallystick.node.work.queues import Queues
 from tallystick.tenants.database import Database
 from tallystick.tenants.partners import Partners
 from tallystick.tenants.users import Users
@@ -27,7 +28,7 @@ class Chain(Protocol):
 
 
 class Parts(msgspec.Struct, kw_only=True):
-    """One tenant's parts; ``lock`` serialises writers of the record."""
+    """One tenant's parts; whatever writes the record goes through ``committer``."""
 
     settings: Settings
     database: Database
@@ -38,4 +39,5 @@ class Parts(msgspec.Struct, kw_only=True):
     tls_ca: str
     bell: Bell
     chain: Chain
-    lock: asyncio.Lock
+    committer: Committer
+    queues: Queues

@@ -5,6 +5,7 @@ from pathlib import Path
 import msgspec
 
 from tallystick.core.errors import Invalid
+from tallystick.node.activities.settings import ActivitySettings
 
 
 class Contracts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -41,6 +42,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     blockchain: Blockchain | None = None
     sealing_suite: str = "x25519-hkdf-sha256-chacha20poly1305"
     language: str = "en"
+    activities: ActivitySettings = ActivitySettings()
     data_dir: Path = Path()
 
     @property

@@ -81,6 +81,17 @@ class Database:
             yield session
             session.commit()
 
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """A connection in one durable transaction, for whoever groups many writes in it; else as :meth:`write`.
+
+        Replicas do not take turns on the whole database here: unique keys and guarded updates tell them apart.
+        """
+        with _translated(), self._one_writer, self.engine.connect() as connection:
+            held = connection.execution_options(**{_WRITES: True})
+            with held.begin():
+                yield held
+
     def close(self) -> None:
         """Close every connection."""
         self.engine.dispose()

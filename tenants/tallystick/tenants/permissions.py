@@ -13,6 +13,7 @@ class Permission(StrEnum):
     CREATE_COLLABORATION = "create_collaboration"
     GIVE_CONSENT = "give_consent"
     WORK_ON_TASKS = "work_on_tasks"
+    WORK_ON_QUEUES = "work_on_queues"
     READ = "read"
     VERIFY = "verify"
     ADMINISTER = "administer"
@@ -24,12 +25,14 @@ class Role(StrEnum):
     ADMINISTRATOR = "administrator"
     OPERATOR = "operator"
     AUDITOR = "auditor"
+    WORKER = "worker"  # a program that takes tasks from queues
 
 
 GRANTS: dict[Role, frozenset[Permission]] = {
     Role.ADMINISTRATOR: frozenset(Permission),
     Role.OPERATOR: frozenset(Permission) - {Permission.ADMINISTER},
     Role.AUDITOR: frozenset({Permission.READ, Permission.VERIFY}),
+    Role.WORKER: frozenset({Permission.WORK_ON_QUEUES}),
 }
 
 

@@ -53,24 +53,37 @@ class FakeSession:
     expires_at: int = field(default_factory=lambda: int(time.time() * 1000) + 3_600_000)
 
 
+@dataclass
+class FakeToken:
+    """A worker's access token."""
+
+    id: str
+    name: str
+    queues: Sequence[str] | None
+    created_by: str = "admin"
+    created_at: int = NOW
+    expires_at: int = NOW + 86_400_000
+
+
 ROLES = {
     "administrator": {
-        "create_collaboration", "give_consent", "work_on_tasks", "read", "verify", "administer"
+        "create_collaboration", "give_consent", "work_on_tasks", "work_on_queues", "read", "verify", "administer"
     },
-    "operator": {"create_collaboration", "give_consent", "work_on_tasks", "read", "verify"},
+    "operator": {"create_collaboration", "give_consent", "work_on_tasks", "work_on_queues", "read", "verify"},
     "auditor": {"read", "verify"},
+    "worker": {"work_on_queues"},
     "nobody": set(),
 }  # fmt: skip
 
 
 @dataclass
 class FakeAccountsForApiTests:
-    """Users ``admin``, ``operator``, ``auditor`` and ``nobody``; a token is ``token-`` and the name."""
+    """Users ``admin``, ``operator``, ``auditor``, ``worker`` and ``nobody``; a token is ``token-`` and the name."""
 
     people: dict[str, FakePerson] = field(
         default_factory=lambda: {
             name: FakePerson(name, ["administrator" if name == "admin" else name])
-            for name in ("admin", "operator", "auditor", "nobody")
+            for name in ("admin", "operator", "auditor", "worker", "nobody")
         }
     )
     signed_out: set[str] = field(default_factory=set)
@@ -123,6 +136,19 @@ class FakeAccountsForApiTests:
             raise NotFound("there is no such user")
         return f"link-{username}"
 
+    async def add_token(self, who: Any, *, name: str, queues: Sequence[str] | None, days: int) -> tuple[str, FakeToken]:
+        """As given."""
+        return f"tally_{name}", FakeToken("k1", name, queues, who.username)
+
+    async def tokens(self) -> list[FakeToken]:
+        """One."""
+        return [FakeToken("k1", "press 冲压", ["press"])]
+
+    async def remove_token(self, token_id: str) -> None:
+        """One is there."""
+        if token_id != "k1":
+            raise NotFound("there is no such access token")
+
 
 @dataclass
 class FakeServicesForApiTests:
@@ -130,6 +156,7 @@ class FakeServicesForApiTests:
 
     calls: list[tuple[str, tuple[Any, ...]]] = field(default_factory=list)
     stored: bytes = b""
+    asked: list[Any] = field(default_factory=list)
 
     def _called(self, name: str, *arguments: Any) -> None:
         self.calls.append((name, arguments))
@@ -156,8 +183,11 @@ class FakeServicesForApiTests:
         self._called("put_partner", card)
         return card
 
-    async def propose(self, who: Any, definition: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
-        """A definition's id may refuse it."""
+    async def propose(
+        self, who: Any, definition: dict[str, Any], values: dict[str, Any], *, asked: Any = None
+    ) -> dict[str, Any]:
+        """A definition's id may refuse it; what is asked again is recorded and not told apart."""
+        self.asked.append(asked)
         self._called("propose", definition.get("id"), definition, values)
         return self._collaboration("c1")
 
@@ -289,7 +319,7 @@ class FakeServicesForApiTests:
     async def evidence(self, who: Any, key: str) -> dict[str, Any]:
         """Small."""
         self._called("evidence", key)
-        return {"v": 1}
+        return {"v": 1, "agreement": "订单"}
 
     def _task(self, key: str) -> dict[str, Any]:
         kinds = {"approval": "approval", "free": "activity"}
@@ -340,6 +370,32 @@ class FakeServicesForApiTests:
     async def fail(self, who: Any, key: str, code: str, message: str) -> dict[str, Any]:
         """Recorded."""
         self._called("fail", key, code, message)
+        return self._task(key)
+
+    async def task_queues(self, who: Any) -> dict[str, Any]:
+        """One."""
+        return {"items": [{"queue": "press", "depth": 2, "oldest_since": NOW, "in_flight": 1}]}
+
+    async def claim_tasks(
+        self, who: Any, queue: str, *, worker_id: str, max_tasks: int, wait_seconds: int, lease_seconds: int
+    ) -> dict[str, Any]:
+        """Recorded."""
+        self._called("claim_tasks", queue, worker_id, max_tasks, wait_seconds, lease_seconds)
+        return {"items": []}
+
+    async def heartbeat(self, who: Any, key: str, claim_token: str) -> dict[str, Any]:
+        """Recorded."""
+        self._called("heartbeat", key, claim_token)
+        return {"lease_expires_at": NOW}
+
+    async def complete_claimed(self, who: Any, key: str, claim_token: str, data: dict[str, Any]) -> dict[str, Any]:
+        """Recorded."""
+        self._called("complete_claimed", key, claim_token, data)
+        return self._task(key)
+
+    async def fail_claimed(self, who: Any, key: str, claim_token: str, code: str, message: str) -> dict[str, Any]:
+        """Recorded."""
+        self._called("fail_claimed", key, claim_token, code, message)
         return self._task(key)
 
     async def cancel(self, who: Any, key: str, reason: str) -> dict[str, Any]:
@@ -402,8 +458,8 @@ class FakeServicesForApiTests:
         """Down."""
         return {"blockchain_url": "http://127.0.0.1:1", "chain_id": 31337,
                 "contracts": {"OrgRegistry": "0x" + "1" * 40},
-                "block_number": None, "reachable": False, "balance": None, "org_id": "0x" + "2" * 64, "log_size": 4,
-                "pending": 2}  # fmt: skip
+                "block_number": None, "reachable": False, "balance": None, "trouble": "no answer <b>",
+                "org_id": "0x" + "2" * 64, "log_size": 4, "pending": 2}  # fmt: skip
 
     async def subscribe(self) -> AsyncIterator[dict[str, Any]]:
         """Three changes and the end."""

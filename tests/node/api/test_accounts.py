@@ -10,6 +10,7 @@ from starlette.testclient import TestClient
 from node.api.fakes import FakeServicesForApiTests
 from tallystick.node.accounts import UserAccounts
 from tallystick.node.api.app import create_app
+from tallystick.tenants.access_tokens import AccessTokens
 from tallystick.tenants.database import Database
 from tallystick.tenants.files import private_folder
 from tallystick.tenants.permissions import Role
@@ -46,10 +47,15 @@ def users(tmp_path: Path, clock: Clock) -> Iterator[Users]:
         yield made
 
 
+def accounts(users: Users) -> UserAccounts:
+    """With the access tokens of the same database."""
+    return UserAccounts(users, AccessTokens(users._database, clock=users._clock))
+
+
 @pytest.fixture
 def client(users: Users) -> Iterator[TestClient]:
     """Nobody is signed in."""
-    with TestClient(create_app(FakeServicesForApiTests(), UserAccounts(users)), follow_redirects=False) as made:
+    with TestClient(create_app(FakeServicesForApiTests(), accounts(users)), follow_redirects=False) as made:
         yield made
 
 
@@ -77,7 +83,7 @@ def test_a_token_is_good_until_it_expires(client: TestClient, clock: Clock) -> N
 def test_another_organisations_token_is_refused(client: TestClient, users: Users, clock: Clock) -> None:
     token = sign_in(client)
     users_of_other = Users(users._database, org_id="supplier", session_secret=b"s" * 32, clock=clock)
-    other = TestClient(create_app(FakeServicesForApiTests(), UserAccounts(users_of_other)))
+    other = TestClient(create_app(FakeServicesForApiTests(), accounts(users_of_other)))
     assert status(other, token) == 401
 
 
@@ -124,3 +130,21 @@ def test_signing_out_ends_the_session(client: TestClient, users: Users) -> None:
     csrf = page.split('name="csrf" value="')[1][:64]
     assert client.post("/sign-out", data={"csrf": csrf}).status_code == 303
     assert status(client, token) == 401
+
+
+def test_a_workers_token_opens_its_queue_and_no_page(client: TestClient, users: Users, clock: Clock) -> None:
+    users.create("admin", password=PASSWORD, roles=(Role.ADMINISTRATOR,))
+    admin, _ = users.issue_token(users.by_username("admin"))
+    body = {"name": "压装机", "queues": ["press"], "days": 1}
+    headers = {"authorization": f"Bearer {admin}"}
+    made = client.post("/api/v1/access-tokens", json=body, headers=headers).json()
+    assert (made["created_by"], made["queues"]) == ("admin", ["press"])
+    worker = {"authorization": f"Bearer {made['access_token']}"}
+    assert client.get("/api/v1/me", headers=worker).json()["roles"] == ["worker"]
+    assert client.get("/api/v1/task-queues", headers=worker).status_code == 200
+    for path in ("tasks", "executions", "users", "access-tokens", "documents"):
+        assert client.get(f"/api/v1/{path}", headers=worker).status_code == 403
+    clock.now += 86_400
+    assert client.get("/api/v1/me", headers=worker).status_code == 401
+    made = client.post("/api/v1/access-tokens", json=body, headers=headers)
+    assert made.status_code == 401  # the administrator's session is over too

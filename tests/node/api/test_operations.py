@@ -7,6 +7,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from node.api.fakes import FakeAccountsForApiTests, FakeServicesForApiTests
+from tallystick.core import canonical
 from tallystick.node.api import openapi
 from tallystick.node.api.app import create_app
 from tallystick.node.api.events import Streams
@@ -62,8 +63,34 @@ def test_only_sign_in_and_the_card_are_public() -> None:
 
 
 def test_auditors_only_read_and_verify() -> None:
-    changing = {one.permission for one in TABLE if one.method != "GET" and not one.public}
-    assert changing == {"create_collaboration", "give_consent", "work_on_tasks", "verify", "administer"}
+    changing = {permission for one in TABLE if one.method != "GET" and not one.public for permission in one.permissions}
+    assert changing == {
+        "create_collaboration", "give_consent", "work_on_tasks", "work_on_queues", "verify", "administer"
+    }  # fmt: skip
+
+
+def test_workers_reach_their_tasks_and_nothing_else() -> None:
+    """What a token that leaked from the plant opens."""
+    reached = {name(one) for one in PROTECTED if not one.permissions or "work_on_queues" in one.permissions}
+    assert reached == {
+        "GET /me",
+        "GET /task-queues",
+        "POST /task-queues/{queue}/claim",
+        "POST /tasks/{task_id}/heartbeat",
+        "POST /tasks/{task_id}/complete",
+        "POST /tasks/{task_id}/fail",
+    }
+
+
+@pytest.mark.parametrize(
+    "operation", [one for one in PROTECTED if one.permissions and "work_on_queues" not in one.permissions], ids=name
+)
+def test_a_worker_is_refused_everywhere_else(
+    client: TestClient, services: FakeServicesForApiTests, operation: Operation
+) -> None:
+    response = client.request(operation.method, url(operation), headers={"authorization": "Bearer token-worker"})
+    assert response.status_code == 403
+    assert services.calls == []
 
 
 @pytest.mark.parametrize(
@@ -77,6 +104,10 @@ def test_auditors_only_read_and_verify() -> None:
         ("/tasks/t1/release", {}, ("release", ("t1",))),
         ("/tasks/t1/complete", {"data": {"note": "好"}}, ("complete", ("t1", {"note": "好"}))),
         ("/tasks/t1/fail", {"code": "broken_lorry", "message": "m"}, ("fail", ("t1", "broken_lorry", "m"))),
+        ("/tasks/t1/complete", {"data": {"a": 1}, "claim_token": "c"}, ("complete_claimed", ("t1", "c", {"a": 1}))),
+        ("/tasks/t1/fail", {"code": "x", "claim_token": "c"}, ("fail_claimed", ("t1", "c", "x", ""))),
+        ("/tasks/t1/heartbeat", {"claim_token": "c"}, ("heartbeat", ("t1", "c"))),
+        ("/task-queues/press/claim", {"worker_id": "w"}, ("claim_tasks", ("press", "w", 1, 20, 60))),
         ("/tasks/t1/cancel", {"reason": "r"}, ("cancel", ("t1", "r"))),
         ("/tasks/t1/approve", {"comments": "c"}, ("approve", ("t1", "c"))),
         ("/tasks/t1/reject", None, ("reject", ("t1", ""))),
@@ -106,20 +137,30 @@ def test_proposal_says_where_it_is(client: TestClient) -> None:
     assert response.headers["location"] == f"{API}/collaborations/{response.json()['collaboration_id']}"
 
 
-def test_repeated_proposal_with_a_key_happens_once(client: TestClient, services: FakeServicesForApiTests) -> None:
-    headers, body = {"idempotency-key": "k1"}, {"definition": {"id": "order"}}
-    first = client.post(f"{API}/collaborations", json=body, headers=headers)
-    again = client.post(f"{API}/collaborations", json=body, headers=headers)
-    assert first.content == again.content
-    assert len(services.calls) == 1
-    other = client.post(f"{API}/collaborations", json={"definition": {"id": "other"}}, headers=headers)
-    assert other.json()["code"] == "idempotency_key_reused"
+def test_a_proposals_key_and_content_reach_the_facade(client: TestClient, services: FakeServicesForApiTests) -> None:
+    def asked(definition: str, **headers: str) -> Any:
+        body = {"definition": {"id": definition}}
+        assert client.post(f"{API}/collaborations", json=body, headers=headers).status_code == 201
+        return services.asked[-1]
+
+    first, again = (asked("order", **{"idempotency-key": "k1"}) for _ in range(2))
+    assert (first, first.user_id, first.key) == (again, "operator", "k1")
+    assert asked("other", **{"idempotency-key": "k1"}).fingerprint != first.fingerprint
+    admin = asked("order", **{"idempotency-key": "k1", "authorization": "Bearer token-admin"})
+    assert (admin.user_id, admin.fingerprint) == ("admin", first.fingerprint)
+    assert asked("order") is None
 
 
-def test_refused_proposal_may_be_corrected_under_its_key(client: TestClient) -> None:
-    headers = {"idempotency-key": "k2"}
-    assert client.post(f"{API}/collaborations", json={"definition": {"id": "odd"}}, headers=headers).status_code == 422
-    assert client.post(f"{API}/collaborations", json={"definition": {"id": "even"}}, headers=headers).status_code == 201
+def test_a_key_that_is_none_is_refused(client: TestClient, services: FakeServicesForApiTests) -> None:
+    for key in ("", "x" * 256):
+        answer = client.post(f"{API}/collaborations", json={"definition": {}}, headers={"idempotency-key": key})
+        assert (answer.status_code, answer.json()["code"]) == (422, "invalid")
+    assert services.calls == []
+
+
+def test_evidence_comes_in_the_bytes_that_the_verifier_takes(client: TestClient) -> None:
+    answer = client.get(f"{API}/executions/e1/evidence")
+    assert canonical.parse_canonical(answer.content) == answer.json()
 
 
 def test_document_streams_in_and_out(client: TestClient, services: FakeServicesForApiTests) -> None:
@@ -168,6 +209,16 @@ def test_administrators_make_one_time_links(client: TestClient) -> None:
     made = client.post(f"{API}/users/operator/links", headers=headers)
     assert (made.status_code, made.json()) == (201, {"link": "link-operator"})
     assert client.post(f"{API}/users/ghost/links", headers=headers).status_code == 404
+
+
+def test_administrators_make_and_end_access_tokens(client: TestClient) -> None:
+    headers = {"authorization": "Bearer token-admin"}
+    made = client.post(f"{API}/access-tokens", json={"name": "press", "queues": ["press"]}, headers=headers)
+    assert (made.status_code, made.json()["access_token"]) == (201, "tally_press")
+    assert client.post(f"{API}/access-tokens", json={"name": "x", "queues": []}, headers=headers).status_code == 422
+    assert "access_token" not in client.get(f"{API}/access-tokens", headers=headers).text
+    assert client.delete(f"{API}/access-tokens/k1", headers=headers).status_code == 204
+    assert client.delete(f"{API}/access-tokens/k2", headers=headers).status_code == 404
 
 
 def test_partner_card_must_be_the_partners(client: TestClient) -> None:

@@ -16,7 +16,7 @@ PASSPHRASE = "a!b@c$d()e*_,/:;=?@ff[]22 密码"
 def words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What makes an organisation."""
     monkeypatch.setenv("TALLYSTICK_PASSPHRASE", PASSPHRASE)
-    tmp_path.chmod(0o700)
+    tmp_path.chmod(0o755)  # a checkout, or a home folder, which others may enter: the organisation's own they may not
     (tmp_path / "password").write_text(PASSPHRASE + "\n", encoding="utf-8")
     names = ["--org-id", "huaxia", "--name", "华夏 汽车 a!b@c$", "--domain", "huaxia.example"]
     return ["init", "--data", str(tmp_path / "org"), "--admin-password-file", str(tmp_path / "password"), *names]
@@ -33,6 +33,11 @@ def test_an_organisation_is_made(words: list[str], tmp_path: Path, capsys: pytes
     keystore = Keystore.open(settings.keystore_path, PASSPHRASE)
     assert keystore.root.public_hex in capsys.readouterr().out
     assert all(path.stat().st_mode & 0o077 == 0 for path in [tmp_path / "org", *(tmp_path / "org").iterdir()])
+
+
+def test_folders_on_the_way_are_made(words: list[str], tmp_path: Path) -> None:
+    assert cli.main([*words, "--data", str(tmp_path / "a" / "b" / "org")]) == 0
+    assert node_settings.load(tmp_path / "a" / "b" / "org").org_id == "huaxia"
 
 
 def test_behind_a_proxy_with_tls(words: list[str], tmp_path: Path) -> None:

@@ -99,7 +99,7 @@ PRODUCTION: dict[str, tuple[dict[str, Any], list[str]]] = {
         [*BEGIN, *READY, *GO, "complete_production"],
     ),
     "materials have to come": (
-        {"check_materials": {"$result": {"availability": "insufficient"}}, **PASSED},
+        {"check_materials": {"$result": {"json": {"availability": "insufficient"}}}, **PASSED},
         [*BEGIN, "request_materials", "wait_for_materials", *READY, *GO, "complete_production"],
     ),
     "the first configuration fails": (

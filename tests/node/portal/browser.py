@@ -12,14 +12,19 @@ import websocket
 
 BINARY = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
+# A browser that asks nobody anything but the pages it is sent to.
+QUIET = (
+    "--headless=new", "--no-sandbox", "--disable-gpu", "--remote-debugging-port=0", "--no-first-run", "--disable-quic",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+)  # fmt: skip
+
 
 class Browser:
     """One page; ``errors`` collects what the console complains about, policy violations included."""
 
     def __init__(self, profile: Path) -> None:
         assert BINARY
-        flags = ["--headless=new", "--no-sandbox", "--disable-gpu", "--remote-debugging-port=0", "about:blank"]
-        command = [BINARY, f"--user-data-dir={profile}", "--remote-allow-origins=*", *flags]
+        command = [BINARY, f"--user-data-dir={profile}", "--remote-allow-origins=*", *QUIET, "about:blank"]
         self._process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
         port = read_port(self._process, r"DevTools listening on ws://[^:]+:(\d+)/")
         with urlopen(f"http://127.0.0.1:{port}/json") as response:

@@ -1,5 +1,6 @@
 """The two catalogues say the same things, and pages use only what they hold."""
 
+import inspect
 import re
 import string
 from datetime import timedelta
@@ -9,6 +10,7 @@ import pytest
 from tallystick.node.api.language import LANGUAGES, preferred, supported
 from tallystick.node.portal.language import LOCALE_FOLDER, Speech, catalogue, moment_of
 from tallystick.node.portal.rendering import TEMPLATE_FOLDER
+from tallystick.node.record import effects
 
 NOW = 1_795_485_600_000
 TEMPLATES = {path.name: path.read_text(encoding="utf-8") for path in TEMPLATE_FOLDER.glob("*.html")}
@@ -45,9 +47,17 @@ def test_no_text_is_left_over() -> None:
     assert unused == set()
 
 
+def test_every_notification_of_the_nodes_own_has_a_title() -> None:
+    """What `effects` writes down: its constants, an activity's and a closing's statuses."""
+    said = set(re.findall(r"self\._notify\([\"'](\w+)", inspect.getsource(effects)))
+    said |= {"activity_completed", "activity_failed", "completed", "failed", "terminated"}
+    assert {"activity_assigned", "reminder", "data_received"} <= said
+    assert {f"notification_type.{kind}" for kind in said} <= set(catalogue("en"))
+
+
 def test_templates_hold_no_words_of_their_own() -> None:
     """What stands between tags is filled in; only names and signs are the same in every language."""
-    same_everywhere = {"Tallystick", "SHA", "API"}
+    same_everywhere = {"Tallystick", "SHA", "API", "ETH"}
     for name, text in TEMPLATES.items():
         bare = re.sub(r"\{% set \w+ %\}.*?\{% endset %\}", " ", text, flags=re.S)
         bare = re.sub(r"\{[{%#].*?[}%#]\}", " ", bare, flags=re.S)

@@ -7,6 +7,8 @@ import pytest
 from starlette.testclient import TestClient
 
 from node.api.fakes import FakeServicesForApiTests
+from tallystick.core import canonical
+from tallystick.node.portal import rendering
 from tallystick.node.portal.app import PAGES
 
 SHOWN = [
@@ -143,3 +145,11 @@ def test_events_say_only_that_something_changed(browser: TestClient) -> None:
 def test_evidence_and_documents_are_saved_not_shown(browser: TestClient) -> None:
     for path in ("/executions/e1/evidence", "/documents/d1/content"):
         assert browser.get(path).headers["content-disposition"].startswith("attachment")
+    assert canonical.parse_canonical(browser.get("/executions/e1/evidence").content)
+
+
+def test_the_chain_page_says_what_is_in_the_way(browser: TestClient) -> None:
+    page = browser.get("/chain").text
+    assert "The chain does not answer" in page
+    assert "no answer &lt;b&gt;" in page
+    assert rendering.ether("99999581527919308581") == "99.999582"

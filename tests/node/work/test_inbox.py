@@ -1,8 +1,7 @@
 """The inbox against a partner who keeps no rule: everything ends in reject or wait, and changes nothing."""
 
-import asyncio
 import hashlib
-from collections.abc import Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +17,10 @@ from tallystick.node.record import coordinator, quota, store
 from tallystick.node.record import messages as m
 from tallystick.node.record.chunks import Chunks
 from tallystick.node.record.context import Context
+from tallystick.node.record.unit import Unit
 from tallystick.node.work import inbox as inboxes
 from tallystick.node.work.bell import Bell
+from tallystick.node.work.committer import Committer
 from tallystick.node.work.inbox import Inbox
 from tallystick.tenants.database import Database
 from tallystick.tenants.keystore import Keystore
@@ -35,7 +36,8 @@ class Desk:
         self.parties = Parties(keys={BUYER: keystore.signing_key})
         chunks = Chunks(folder / "chunks")
         self.context = Context(org_id=BUYER, keystore=keystore, chunks=chunks, clock=lambda: self.now)
-        self.inbox = Inbox(database, self.context, Bell(), asyncio.Lock())
+        self.committer = Committer(database, finish=lambda unit: coordinator.seal(unit, self.context))
+        self.inbox = Inbox(database, self.context, Bell(), self.committer)
         self.sent = 0
 
     async def give(self, message: m.Message, partner: str = SUPPLIER) -> Verdict:
@@ -46,14 +48,17 @@ class Desk:
     async def token(self, token: str, partner: str = SUPPLIER) -> Verdict:
         return await self.give(m.StatementMessage(token=token), partner)
 
-    def begin(self) -> None:
+    async def begin(self) -> None:
         """The proposal stands in our log; both partners' consents are to come."""
         said = self.parties.open(self.parties.token(BUYER, "propose", {"nonce": self.parties.nonce}))
         token = self.parties.token(BUYER, "propose", {"nonce": self.parties.nonce})
-        with self.database.write() as session:
-            name, agreement = store.put_agreement(session, self.parties.document)
-            loaded = store.create(session, name, agreement, self.parties.execution, self.now)
-            coordinator.sequence(session, self.context, loaded, said, token, {})
+
+        def job(unit: Unit) -> None:
+            name, agreement = store.put_agreement(unit, self.parties.document)
+            loaded = store.create(unit, name, agreement, self.parties.execution, self.now)
+            coordinator.sequence(unit, self.context, loaded, said, token, {})
+
+        await self.committer.run(job)
 
     def seen(self) -> tuple[int, str, str, int]:
         """All that a message could change."""
@@ -89,13 +94,13 @@ class Desk:
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Iterator[Desk]:
-    tmp_path.chmod(0o700)
+async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
+    tmp_path.chmod(0o700)  # noqa: ASYNC240 - before anything else runs
     keystore = Keystore.create(tmp_path / "keystore.json", "correct horse battery staple")
     with Database(tmp_path / "tenant.db") as database:
         database.create_schema()
         made = Desk(tmp_path, database, keystore)
-        made.begin()
+        await made.begin()
         yield made
 
 
@@ -212,8 +217,7 @@ async def test_a_named_chunk_costs_no_quota(desk: Desk, monkeypatch: pytest.Monk
     monkeypatch.setattr(quota, "MAX_UNNAMED", 150)
     first, second = chunk(desk, b"a" * 100), chunk(desk, b"b" * 100)
     assert await desk.give(first) == "ack"
-    with desk.database.write() as session:
-        quota.named(session, [first.sha256, "ff" * 32])
+    await desk.committer.run(lambda unit: quota.named(unit, [first.sha256, "ff" * 32]))
     assert await desk.give(second) == "ack"
     with desk.database.session() as session:
         assert {row.needed for row in session.exec(select(PartnerChunkRow))} == {True, False}

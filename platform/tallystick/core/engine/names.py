@@ -1,8 +1,8 @@
 """What tasks, frames and blocks are called; everything about a task's place follows from its name.
 
-The root frame is "". A visit to step ``s`` in frame ``f`` is the task (or block) ``f + s + "." + visit``, visits counted
-from 1. Branch ``b`` of the parallel ``ship.1`` is the frame ``ship.1#b/``, iteration 3 (the fourth) of the for-each
-``lines.1`` is ``lines.1#3/``; so ``lines.1#3/pay.1`` is the first visit to ``pay`` in the fourth iteration.
+The root frame is "". A visit to step ``s`` in frame ``f`` is the task (or block) ``f + s + "." + visit``, visits
+counted from 1. Branch ``b`` of the parallel ``ship.1`` is the frame ``ship.1#b/``, iteration 3 (the fourth) of the
+for-each ``lines.1`` is ``lines.1#3/``; so ``lines.1#3/pay.1`` is the first visit to ``pay`` in the fourth iteration.
 """
 
 SIGNAL = "signal:"  # the place of a signal's commitments is ``signal:<name>``, attempt 0

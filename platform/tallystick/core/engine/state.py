@@ -1,7 +1,7 @@
 """An execution's state: the fold of its entries, holding what is open and nothing that grows with history.
 
-Two things outlast what made them: ``done`` (at most one for each step, for those who look on), and ``undo``, one for each
-completed step that has a compensation.
+Two things outlast what made them: ``done`` (at most one for each step, for those who look on), and ``undo``, one for
+each completed step that has a compensation.
 """
 
 from typing import Any, Literal

@@ -1,7 +1,7 @@
 """The drafting table of ``decide``: events so far, the state that they lead to, and what is still to follow.
 
-What follows from an event is put on a list (``follow``) and not called, so that no definition, however it nests or loops,
-makes Python recurse; the same list waits in the state while an execution is suspended.
+What follows from an event is put on a list (``follow``) and not called, so that no definition, however it nests or
+loops, makes Python recurse; the same list waits in the state while an execution is suspended.
 """
 
 from collections import deque

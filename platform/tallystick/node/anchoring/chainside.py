@@ -28,6 +28,7 @@ from tallystick.node.record.context import Context
 from tallystick.node.record.onchain import OnChain
 from tallystick.node.settings import Blockchain, Settings
 from tallystick.node.work.bell import Bell
+from tallystick.node.work.committer import Committer
 from tallystick.tenants.database import Database
 from tallystick.tenants.keystore import Keystore
 from tallystick.tenants.models.anchor import LeafRow
@@ -40,13 +41,15 @@ PAUSE_S = 0.5  # between rounds; a new leaf rings the bell
 class ChainSide:
     """Runs the organisation's ledger and answers for it."""
 
-    def __init__(self, settings: Settings, context: Context, database: Database, bell: Bell) -> None:
+    def __init__(
+        self, settings: Settings, context: Context, database: Database, bell: Bell, committer: Committer
+    ) -> None:
         self._context = context
         self._blockchain = settings.blockchain
         self._database = database
         self._bell = bell
         self._workflows = Workflows(database)
-        self._sharing = Sharing(context, database, bell)
+        self._sharing = Sharing(context, database, bell, committer)
         self._trouble: str | None = None
         self._ledger = _ledger(settings.blockchain, context.keystore, database) if settings.blockchain else None
 

@@ -1,6 +1,7 @@
 """The proofs of our leaves that the other participants hold, kept true when the chain is reorganised."""
 
 import asyncio
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -12,7 +13,9 @@ from tallystick.ledger.hashing import to_hex, unhex
 from tallystick.ledger.service import OrgLedger
 from tallystick.node.record.context import Context
 from tallystick.node.record.outgoing import share_anchor
+from tallystick.node.record.unit import Unit
 from tallystick.node.work.bell import Bell
+from tallystick.node.work.committer import Committer
 from tallystick.tenants.database import Database
 from tallystick.tenants.models.anchor import LeafRow
 
@@ -23,10 +26,11 @@ WATCHED = 64  # shared proofs whose blocks are still compared with the chain
 class Sharing:
     """Sends each proof once, and again when the block that it rests on has left the chain."""
 
-    def __init__(self, context: Context, database: Database, bell: Bell) -> None:
+    def __init__(self, context: Context, database: Database, bell: Bell, committer: Committer) -> None:
         self._context = context
         self._database = database
         self._bell = bell
+        self._committer = committer
 
     async def step(self, ledger: OrgLedger) -> None:
         """One round: take back what no longer holds, then share what is confirmed."""
@@ -36,7 +40,7 @@ class Sharing:
             if anchor is None or anchor.state != "confirmed":
                 return
             proof = msgspec.to_builtins(await ledger.proof(row.index))
-            await asyncio.to_thread(self._post, row.index, proof)
+            await self._committer.run(partial(self._post, row.index, proof))
             self._bell.ring({"topic": "anchor", "id": row.execution})
 
     async def _reopen(self, chain: Chain) -> None:
@@ -44,7 +48,7 @@ class Sharing:
         for row in await asyncio.to_thread(self._newest_shared):
             if row.block_number is None or await chain.block_hash(row.block_number) == row.block_hash:
                 return
-            await asyncio.to_thread(self._take_back, row.index)
+            await self._committer.run(partial(_take_back, row.index))
 
     def _unshared(self) -> list[LeafRow]:
         query = select(LeafRow).where(col(LeafRow.block_number).is_(None)).order_by(col(LeafRow.index)).limit(BATCH)
@@ -56,14 +60,11 @@ class Sharing:
         with self._database.session() as session:
             return list(session.exec(shared.order_by(col(LeafRow.block_number).desc()).limit(WATCHED)))
 
-    def _take_back(self, index: int) -> None:
-        with self._database.write() as session:
-            held = session.get_one(LeafRow, index)
-            held.block_number, held.block_hash = None, None
-
-    def _post(self, index: int, proof: dict[str, Any]) -> None:
+    def _post(self, index: int, proof: dict[str, Any], unit: Unit) -> None:
         header = headers.decode(unhex(proof["state"]["header"]))
-        with self._database.write() as session:
-            held = session.get_one(LeafRow, index)
-            held.block_number, held.block_hash = header.number, to_hex(header.hash)
-            share_anchor(session, self._context, held.execution, proof)
+        unit.change(LeafRow, index, block_number=header.number, block_hash=to_hex(header.hash))
+        share_anchor(unit, self._context, unit.get_one(LeafRow, index).execution, proof)
+
+
+def _take_back(index: int, unit: Unit) -> None:
+    unit.change(LeafRow, index, block_number=None, block_hash=None)

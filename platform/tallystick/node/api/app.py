@@ -13,7 +13,6 @@ from tallystick.core.errors import TallystickError
 from tallystick.node.api import docs, openapi, problems
 from tallystick.node.api.events import Streams
 from tallystick.node.api.headers import SecurityHeaders
-from tallystick.node.api.idempotency import Replies
 from tallystick.node.api.limits import BodyLimit
 from tallystick.node.api.operation import Parts, routes
 from tallystick.node.api.ports import Accounts, Services
@@ -37,7 +36,7 @@ def create_app(services: Services, accounts: Accounts, *, https: bool = False) -
 
 
 def _api(services: Services, accounts: Accounts, streams: Streams) -> Starlette:
-    parts = Parts(services, accounts, Replies())
+    parts = Parts(services, accounts)
     handlers = dict.fromkeys((TallystickError, HTTPException, Exception), problems.handle)
     return Starlette(routes=routes(operations(streams), parts), exception_handlers=handlers)
 

@@ -36,7 +36,7 @@ class NewUser(Body, frozen=True, kw_only=True):
     username: Word
     password: Annotated[str, Meta(min_length=12, max_length=1000)]
     display_name: Word
-    roles: Annotated[list[Literal["administrator", "operator", "auditor"]], Meta(min_length=1, max_length=3)]
+    roles: Annotated[list[Literal["administrator", "operator", "auditor", "worker"]], Meta(min_length=1, max_length=4)]
     language: Literal["en", "zh-CN"] = "en"
 
 
@@ -67,16 +67,44 @@ class Reason(Body, frozen=True, kw_only=True):
 
 
 class Completion(Body, frozen=True, kw_only=True):
-    """A task's answer: the values of its form. A file is ``{"$file": {"document_id": …}}``."""
+    """A task's answer: the values of its form. A file is ``{"$file": {"document_id": …}}``.
+
+    Workers prove by ``claim_token`` that the task is still theirs.
+    """
 
     data: dict[str, Any] = {}
+    claim_token: Secret | None = None
 
 
 class Failure(Body, frozen=True, kw_only=True):
-    """Why a task cannot be done."""
+    """Why a task cannot be done; ``code`` is what the step's retry policy looks at."""
 
     code: Annotated[str, Meta(pattern=r"^[A-Za-z][A-Za-z0-9_.-]{0,99}$")]
     message: Text = ""
+    claim_token: Secret | None = None
+
+
+class ClaimTasks(Body, frozen=True, kw_only=True):
+    """What a worker takes from a queue, for how long it may be silent, and how long it waits when there is nothing."""
+
+    worker_id: Word
+    max_tasks: Annotated[int, Meta(ge=1, le=100)] = 1
+    wait_seconds: Annotated[int, Meta(ge=0, le=30)] = 20
+    lease_seconds: Annotated[int, Meta(ge=5, le=3600)] = 60
+
+
+class ClaimToken(Body, frozen=True, kw_only=True):
+    """Proof that a task is still the worker's."""
+
+    claim_token: Secret
+
+
+class NewAccessToken(Body, frozen=True, kw_only=True):
+    """A token for a worker: its name, the queues that it may take from (all, without), and the days that it lives."""
+
+    name: Annotated[str, Meta(min_length=1, max_length=100)]
+    queues: Annotated[list[Word], Meta(min_length=1, max_length=100)] | None = None
+    days: Annotated[int, Meta(ge=1, le=730)] = 365
 
 
 class Comments(Body, frozen=True, kw_only=True):
@@ -92,13 +120,18 @@ class Page(Body, frozen=True, kw_only=True):
     cursor: Annotated[str, Meta(max_length=500)] | None = None
 
 
-class StatusPage(Page, frozen=True, kw_only=True):
-    """One page of the things that are in one state."""
+class Search(Page, frozen=True, kw_only=True):
+    """One page of what fits; ``since`` and ``before`` in milliseconds since 1970 (UTC), ``text`` are words of names."""
 
     status: Annotated[str, Meta(max_length=40)] | None = None
+    definition_id: Annotated[str, Meta(max_length=64)] | None = None
+    participant: Annotated[str, Meta(max_length=64)] | None = None
+    since: Annotated[int, Meta(ge=0, le=2**53 - 1)] | None = None
+    before: Annotated[int, Meta(ge=0, le=2**53 - 1)] | None = None
+    text: Annotated[str, Meta(max_length=200)] | None = None
 
 
-class TaskPage(Page, frozen=True, kw_only=True):
+class TaskSearch(Search, frozen=True, kw_only=True):
     """One page of tasks, open ones unless another status is asked for."""
 
     status: Annotated[str, Meta(max_length=40)] = "open"

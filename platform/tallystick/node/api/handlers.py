@@ -1,14 +1,17 @@
 """What each operation does: one call of the services facade."""
 
+import asyncio
 from typing import Any
 
 import msgspec
+from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
+from tallystick.core import canonical
 from tallystick.core.errors import Invalid
 from tallystick.node.api import files, reading
 from tallystick.node.api.operation import Call
-from tallystick.node.api.ports import Person
+from tallystick.node.api.ports import Person, Token
 
 
 def about(person: Person) -> dict[str, Any]:
@@ -54,6 +57,27 @@ async def make_link(call: Call) -> dict[str, Any]:
     return {"link": await call.parts.accounts.make_link(call.path["username"])}
 
 
+def _token(token: Token) -> dict[str, Any]:
+    names = ("id", "name", "queues", "created_by", "created_at", "expires_at")
+    return {name: getattr(token, name) for name in names}
+
+
+async def add_token(call: Call) -> dict[str, Any]:
+    """A worker's access token; its text is told this once."""
+    text, kept = await call.parts.accounts.add_token(call.who, **msgspec.to_builtins(call.body))
+    return {"access_token": text, **_token(kept)}
+
+
+async def tokens(call: Call) -> dict[str, Any]:
+    """The workers' access tokens, without their secrets."""
+    return {"items": [_token(one) for one in await call.parts.accounts.tokens()]}
+
+
+async def remove_token(call: Call) -> None:
+    """End a worker's access token."""
+    await call.parts.accounts.remove_token(call.path["token_id"])
+
+
 async def organisation(call: Call) -> Any:
     """This organisation."""
     return await call.services.organisation()
@@ -79,7 +103,7 @@ async def put_partner(call: Call) -> Any:
 
 async def propose(call: Call) -> Response:
     """Propose a collaboration."""
-    view = await call.services.propose(call.who, call.body.definition, call.body.input)
+    view = await call.services.propose(call.who, call.body.definition, call.body.input, asked=call.asked)
     where = f"/api/v1/collaborations/{view['collaboration_id']}"
     return Response(msgspec.json.encode(view), 201, {"location": where}, "application/json")
 
@@ -106,11 +130,11 @@ async def timeline(call: Call) -> Any:
 
 
 async def evidence(call: Call) -> Response:
-    """The evidence bundle, as a file."""
+    """The evidence bundle, as a file, in the canonical bytes that the verifier asks for."""
     found = call.path["execution_id"]
     bundle = await call.services.evidence(call.who, found)
     headers = {"content-disposition": files.attachment(f"evidence-{found[:16]}.json")}
-    return Response(msgspec.json.encode(bundle), 200, headers, "application/json")
+    return Response(canonical.encode(bundle), 200, headers, "application/json")
 
 
 async def verify_bundle(call: Call) -> Any:
@@ -121,12 +145,47 @@ async def verify_bundle(call: Call) -> Any:
 
 async def complete(call: Call) -> Any:
     """Answer a task with the values of its form."""
-    return await call.services.complete(call.who, call.path["task_id"], call.body.data)
+    task, body = call.path["task_id"], call.body
+    if body.claim_token is not None:
+        return await call.services.complete_claimed(call.who, task, body.claim_token, body.data)
+    return await call.services.complete(call.who, task, body.data)
 
 
 async def fail(call: Call) -> Any:
     """Say why a task cannot be done."""
-    return await call.services.fail(call.who, call.path["task_id"], call.body.code, call.body.message)
+    task, body = call.path["task_id"], call.body
+    if body.claim_token is not None:
+        return await call.services.fail_claimed(call.who, task, body.claim_token, body.code, body.message)
+    return await call.services.fail(call.who, task, body.code, body.message)
+
+
+async def task_queues(call: Call) -> Any:
+    """The queues that have something waiting or in work."""
+    return await call.services.task_queues(call.who)
+
+
+async def claim_tasks(call: Call) -> Any:
+    """Take tasks from a queue, waiting for some when there are none; nothing is taken for a worker that has gone."""
+    queue, body = call.path["queue"], msgspec.structs.asdict(call.body)
+    asking = asyncio.ensure_future(call.services.claim_tasks(call.who, queue, **body))
+    leaving = asyncio.ensure_future(_gone(call.request))
+    try:
+        await asyncio.wait({asking, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        return asking.result() if asking.done() else None
+    finally:
+        asking.cancel()
+        leaving.cancel()
+
+
+async def _gone(request: Request) -> None:
+    """Return when the client has hung up."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+
+
+async def heartbeat(call: Call) -> Any:
+    """Say that a claimed task is still worked on."""
+    return await call.services.heartbeat(call.who, call.path["task_id"], call.body.claim_token)
 
 
 async def cancel(call: Call) -> Any:

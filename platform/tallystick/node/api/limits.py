@@ -1,5 +1,8 @@
 """No request body is read further than its kind allows, whoever reads it and whatever it declares."""
 
+import asyncio
+import contextlib
+
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -8,6 +11,7 @@ from tallystick.node.api.problems import TooLarge
 from tallystick.node.api.reading import MAX_JSON
 
 FORM_OVERHEAD = 1024 * 1024  # field names, boundaries and the other fields of a form that carries one file
+DISCARD_S = 10  # a client still sending a refused body by then is cut off: 64 MiB take that long at 50 Mbit/s
 
 
 def limit_for(path: str) -> int:
@@ -19,16 +23,12 @@ def limit_for(path: str) -> int:
     return MAX_JSON
 
 
-async def _discard(receive: Receive, message: Message, limit: int) -> None:
-    """Read on for as much again: a client that is cut off while it sends never sees the answer."""
-    left = limit
-    while left > 0 and message["type"] == "http.request" and message.get("more_body"):
-        message = await receive()
-        left -= len(message.get("body", b""))
-
-
 class BodyLimit:
-    """ASGI middleware; the error is raised where the body is read, so the reader's error handlers answer it."""
+    """ASGI middleware; the error is raised where the body is read, so the reader's error handlers answer it.
+
+    A body that an answer made pointless (401, 403, 413) is read out beside the answer: a server closes a connection
+    whose request is incomplete, and the client's next request on it would be lost.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -39,16 +39,46 @@ class BodyLimit:
             return
         limit = limit_for(scope["path"])
         declared = Headers(scope=scope).get("content-length", "0")
-        announced = int(declared) if declared.isdecimal() else 0
-        size = 0
+        body = Body(receive, limit, int(declared) if declared.isdecimal() else 0)
 
-        async def bounded_receive() -> Message:
-            nonlocal size
-            message = await receive()
-            size += len(message.get("body", b""))
-            if announced > limit or size > limit:
-                await _discard(receive, message, limit)
-                raise TooLarge(limit)
-            return message
+        async def finishing_send(message: Message) -> None:
+            if message["type"] == "http.response.body" and not message.get("more_body") and not body.ended:
+                await send({**message, "more_body": True})
+                await body.discard()
+                message = {"type": "http.response.body", "body": b""}
+            await send(message)
 
-        await self._app(scope, bounded_receive, send)
+        await self._app(scope, body.receive, finishing_send)
+
+
+class Body:
+    """A request's body: how much of it came, and whether that was all."""
+
+    def __init__(self, receive: Receive, limit: int, announced: int) -> None:
+        self._receive = receive
+        self._limit = limit
+        self._announced = announced
+        self._size = 0
+        self.ended = False
+
+    async def receive(self) -> Message:
+        """The next message; TooLarge when there are, or will be, more bytes than the limit."""
+        message = await self._next()
+        if max(self._announced, self._size) > self._limit:
+            await self.discard()
+            raise TooLarge(self._limit)
+        return message
+
+    async def discard(self) -> None:
+        """Read on, for as much again as was allowed and no longer than a slow client deserves."""
+        most = self._size + self._limit
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(DISCARD_S):
+                while not self.ended and self._size < most:
+                    await self._next()
+
+    async def _next(self) -> Message:
+        message = await self._receive()
+        self._size += len(message.get("body", b""))
+        self.ended = message["type"] != "http.request" or not message.get("more_body")
+        return message

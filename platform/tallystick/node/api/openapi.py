@@ -66,8 +66,8 @@ def _operation(operation: Operation) -> dict[str, Any]:
     }
     if operation.public:
         described["security"] = []
-    if operation.permission and not operation.public:
-        described["description"] = f"Needs the permission `{operation.permission}`."
+    if operation.permissions and not operation.public:
+        described["description"] = f"Needs the permission {' or '.join(f'`{one}`' for one in operation.permissions)}."
     if content := _content(operation):
         described["requestBody"] = {"required": True, "content": content}
     return described
@@ -96,12 +96,14 @@ def _parameters(operation: Operation) -> list[dict[str, Any]]:
             for name, value in schema["properties"].items()
         ]
     if operation.idempotent_by_key:
-        text = "The same key with the same body gets the first answer again."
+        text = "For a day the same key with the same body gets the first answer again, over restarts too."
         found.append({"name": "Idempotency-Key", "in": "header", "description": text, "schema": {"type": "string"}})
     return found
 
 
 def _success(operation: Operation) -> dict[str, Any]:
+    if operation.status == 204:
+        return {"description": operation.summary}
     schema = {"type": "object"} if operation.returns == "application/json" else {}
     return {"description": operation.summary, "content": {operation.returns: {"schema": schema}}}
 
@@ -110,7 +112,7 @@ def _problems(operation: Operation) -> dict[str, Any]:
     codes = list(operation.problems)
     if not operation.public:
         codes.append("unauthenticated")
-        codes += ["forbidden"] if operation.permission else []
+        codes += ["forbidden"] if operation.permissions else []
     if operation.body:
         codes += ["malformed_json", "too_large", "unsupported_media_type", "invalid"]
     elif operation.raw:

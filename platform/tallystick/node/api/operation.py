@@ -11,8 +11,8 @@ from starlette.routing import Route
 
 from tallystick.core.errors import Forbidden
 from tallystick.node.api import reading
-from tallystick.node.api.idempotency import Replies
 from tallystick.node.api.ports import Accounts, Person, Services, Unauthenticated
+from tallystick.node.services.repeats import Asked
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,6 @@ class Parts:
 
     services: Services
     accounts: Accounts
-    replies: Replies
 
 
 @dataclass(frozen=True)
@@ -34,6 +33,7 @@ class Call:
     body: Any
     query: Any
     person: Person | None
+    asked: Asked | None = None  # set where a repeated request is to get its first answer
 
     @property
     def services(self) -> Services:
@@ -59,7 +59,7 @@ class Operation:
     path: str
     handler: Handler
     summary: str
-    permission: str | None = "read"
+    permission: str | tuple[str, ...] | None = "read"  # of several, one is enough to be heard
     public: bool = False
     body: Any = None
     raw: str | None = None  # media type of a body that the handler streams itself
@@ -75,6 +75,13 @@ class Operation:
         words = [part for part in self.path.split("/") if part and not part.startswith("{")]
         single = ["one"] if self.path.endswith("}") else []
         return "_".join([self.method.lower(), *words, *single])
+
+    @property
+    def permissions(self) -> tuple[str, ...]:
+        """The permissions of which one is needed; none where every signed-in user may."""
+        if self.permission is None:
+            return ()
+        return (self.permission,) if isinstance(self.permission, str) else self.permission
 
     @property
     def tag(self) -> str:
@@ -93,20 +100,17 @@ def bearer(request: Request) -> str:
 async def perform(operation: Operation, request: Request, parts: Parts) -> Response:
     """Authenticate, authorise, read, call, answer: in that order, so that strangers learn nothing."""
     person = None if operation.public else await parts.accounts.who(bearer(request))
-    if person is not None and operation.permission and not parts.accounts.may(person, operation.permission):
-        raise Forbidden(f"this needs the permission {operation.permission}")
+    needed = operation.permissions
+    if person is not None and needed and not any(parts.accounts.may(person, one) for one in needed):
+        raise Forbidden(f"this needs the permission {' or '.join(needed)}")
     query = reading.query(request, operation.query) if operation.query else None
     body = await reading.json_body(request, operation.body) if operation.body else None
-    call = Call(request, parts, dict(request.path_params), body, query, person)
-    key = request.headers.get("idempotency-key")
-    if person is None or key is None or not operation.idempotent_by_key:
-        return respond(operation, await operation.handler(call))
-    fingerprint = msgspec.json.encode([operation.name, call.path, msgspec.to_builtins(body)])
-
-    async def once() -> Response:
-        return respond(operation, await operation.handler(call))
-
-    return await parts.replies.once((person.id, key), fingerprint, once)
+    path = dict(request.path_params)
+    key = request.headers.get("idempotency-key") if operation.idempotent_by_key else None
+    asked = None
+    if person is not None and key is not None:
+        asked = Asked.of(person.id, key, msgspec.json.encode([operation.name, path, msgspec.to_builtins(body)]))
+    return respond(operation, await operation.handler(Call(request, parts, path, body, query, person, asked)))
 
 
 def respond(operation: Operation, result: Any) -> Response:

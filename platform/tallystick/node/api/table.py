@@ -26,7 +26,7 @@ def operations(streams: Streams) -> list[Operation]:
     async def events(_: Call) -> Response:
         return streams.response(as_json)
 
-    return [*_people(), *_collaborations(), *_executions(), *_tasks(), *_documents(), *_rest(events)]
+    return [*_people(), *_collaborations(), *_executions(), *_tasks(), *_queues(), *_documents(), *_rest(events)]
 
 
 def _people() -> list[Operation]:
@@ -40,6 +40,11 @@ def _people() -> list[Operation]:
         post("/users", handlers.add_user, "Add a user", body=bodies.NewUser, status=201, **admin),
         post("/users/{username}/links", handlers.make_link, "A link that signs a user in once", body=bodies.Nothing,
              status=201, problems=["not_found"], **admin),
+        post("/access-tokens", handlers.add_token, "An access token for a worker", body=bodies.NewAccessToken,
+             status=201, problems=["wrong_state"], **admin),
+        get("/access-tokens", handlers.tokens, "The workers' access tokens", **admin),
+        Operation(method="DELETE", path="/access-tokens/{token_id}", handler=handlers.remove_token, status=204,
+                  summary="End a worker's access token", problems=["not_found"], **admin),
         get("/organisation", handlers.organisation, "This organisation"),
         get("/organisation/card", handlers.card, "This organisation's public card", public=True),
         get("/partners", handlers.partners, "Known organisations"),
@@ -55,7 +60,7 @@ def _collaborations() -> list[Operation]:
     return [
         post("/collaborations", handlers.propose, "Propose a collaboration", body=bodies.Proposal, status=201,
              idempotent_by_key=True, **create),
-        get("/collaborations", listing("collaborations"), "Collaborations", query=bodies.StatusPage),
+        get("/collaborations", listing("collaborations"), "Collaborations", query=bodies.Search),
         get(one, by_id("collaboration", "collaboration_id"), "A collaboration's status", problems=["not_found"]),
         get(one + "/agreement", by_id("agreement", "collaboration_id"), "The agreement that all sign",
             problems=["not_found"]),
@@ -75,7 +80,7 @@ def _executions() -> list[Operation]:
         return get(f"{one}/{name}", by_id(name, "execution_id"), summary, problems=missing, **more)
 
     return [
-        get("/executions", listing("executions"), "Executions", query=bodies.StatusPage),
+        get("/executions", listing("executions"), "Executions", query=bodies.Search),
         get(one, by_id("execution", "execution_id"), "An execution", problems=missing),
         get(one + "/timeline", handlers.timeline, "Who signed what and when", query=bodies.After, problems=missing),
         view("data", "The data that this organisation holds"),
@@ -91,21 +96,33 @@ def _executions() -> list[Operation]:
 def _tasks() -> list[Operation]:
     one = "/tasks/{task_id}"
 
-    def act(name: str, handler: Any, summary: str, body: Any = bodies.Nothing) -> Operation:
-        return post(f"{one}/{name}", handler, summary, body=body, permission="work_on_tasks",
+    def act(name: str, handler: Any, summary: str, body: Any = bodies.Nothing, *, worker: bool = False) -> Operation:
+        permission = ("work_on_tasks", "work_on_queues") if worker else "work_on_tasks"
+        return post(f"{one}/{name}", handler, summary, body=body, permission=permission,
                     problems=("not_found", "wrong_state"))  # fmt: skip
 
     return [
-        get("/tasks", listing("tasks"), "This organisation's tasks", query=bodies.TaskPage),
+        get("/tasks", listing("tasks"), "This organisation's tasks", query=bodies.TaskSearch),
         get(one, by_id("task", "task_id"), "A task and its form", problems=["not_found"]),
         act("claim", by_id("claim", "task_id"), "Take a task"),
         act("release", by_id("release", "task_id"), "Give a taken task back"),
-        act("complete", handlers.complete, "Answer with the form's values", bodies.Completion),
-        act("fail", handlers.fail, "Say that it cannot be done", bodies.Failure),
+        act("complete", handlers.complete, "Answer with the form's values", bodies.Completion, worker=True),
+        act("fail", handlers.fail, "Say that it cannot be done", bodies.Failure, worker=True),
         act("cancel", handlers.cancel, "Cancel with a reason", bodies.Reason),
         act("approve", handlers.approve, "Approve", bodies.Comments),
         act("reject", handlers.reject, "Reject", bodies.Comments),
     ]
+
+
+def _queues() -> list[Operation]:
+    worker: dict[str, Any] = {"permission": "work_on_queues"}
+    return [
+        get("/task-queues", handlers.task_queues, "The queues of external workers", **worker),
+        post("/task-queues/{queue}/claim", handlers.claim_tasks, "Take tasks from a queue, waiting for some",
+             body=bodies.ClaimTasks, **worker),
+        post("/tasks/{task_id}/heartbeat", handlers.heartbeat, "Keep a claimed task", body=bodies.ClaimToken,
+             problems=("not_found", "wrong_state"), **worker),
+    ]  # fmt: skip
 
 
 def _documents() -> list[Operation]:

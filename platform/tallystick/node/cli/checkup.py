@@ -114,7 +114,7 @@ def anvil(root: Path) -> Finding:
     natives = [name for name in placed if name.startswith("node_modules/@foundry-rs/anvil-")]
     if not natives or placed[natives[0]].get("integrity") == locked.get(natives[0], {}).get("integrity"):
         return found
-    return found._replace(state="not pinned", mend="package-lock.json has no hash for it: make lock", required=False)
+    return found._replace(state="not pinned", mend="package-lock.json names another: make clean setup", required=False)
 
 
 def solc(root: Path) -> Finding:

@@ -39,7 +39,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         raise Invalid(f"{options.data} is not empty; choose another folder", code="already_initialised")
     settings = _settings(options)
     passphrase, password = read_passphrase(), _password(options)
-    private_folder(options.data.parent)
     staging = options.data.with_name(f".{options.data.name}.{secrets.token_hex(8)}")
     try:
         keystore = _make(msgspec.structs.replace(settings, data_dir=staging), passphrase, options.admin, password)

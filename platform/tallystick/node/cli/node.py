@@ -39,6 +39,8 @@ async def _run(settings: Settings, keystore: Keystore) -> None:
     config = Config()
     config.bind = [f"fd://{listener.detach()}"]  # the server owns the socket from here on
     config.graceful_timeout = 2
+    # Longer than clients keep an idle connection: who closes first must not be the one that is about to be asked.
+    config.keep_alive_timeout = 75
     config.errorlog = logging.getLogger("hypercorn.error")
     node = Node(settings, keystore)
     await node.start()

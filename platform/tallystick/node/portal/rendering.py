@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from tallystick.node.portal import forms, session
 from tallystick.node.portal.language import Speech, chosen
 
 TEMPLATE_FOLDER = Path(__file__).with_name("templates")
+MAX_SEARCH = 200  # characters
 
 
 def environment() -> Environment:
@@ -29,6 +31,7 @@ def environment() -> Environment:
     made.filters["pretty"] = pretty
     made.filters["short"] = short
     made.filters["bytes"] = size
+    made.filters["ether"] = ether
     made.tests["file"] = forms.is_file
     return made
 
@@ -52,6 +55,11 @@ def size(value: Any) -> str:
             return f"{amount:.0f} {unit}" if unit == "B" else f"{amount:.1f} {unit}"
         amount /= 1024
     return f"{amount:.1f} GiB"
+
+
+def ether(wei: Any) -> str:
+    """An amount of wei, given as text, in ether to a millionth: enough to see whether fees can be paid."""
+    return f"{Decimal(str(wei)) / 10**18:.6f}"
 
 
 @dataclass(frozen=True)

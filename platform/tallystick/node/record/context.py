@@ -1,7 +1,7 @@
 """What the record's modules share: who we are, our keys, the clock and where things lie."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Container
 
 from tallystick.core.keys import SigningKey
 from tallystick.node.record.chunks import Chunks
@@ -24,12 +24,14 @@ class Context:
         keystore: Keystore,
         chunks: Chunks,
         onchain: OnChain | None = None,
+        activities: Container[str] = (),
         clock: Callable[[], int] = now_ms,
     ) -> None:
         self.org_id = org_id
         self.keystore = keystore
         self.chunks = chunks
         self.onchain = onchain  # None: no chain, so nothing is anchored
+        self.activities = activities  # the types that functions of this node do, not its staff
         self.now = clock
 
     @property

@@ -1,50 +1,54 @@
-"""The coordinator's part: give a statement its sequence number, sign the head, tell every participant."""
+"""The coordinator's part: give statements their sequence numbers, sign heads, tell every participant.
+
+Entries of one execution that are written together share one head, their newest's, and travel in one message. The
+entry that starts the work has a head of its own, because its size is what the start leaf anchors.
+"""
 
 from typing import Any
 
-from sqlmodel import Session
-
 from tallystick.core.entry import Entry
-from tallystick.core.head import Head, sign_head
-from tallystick.core.statement import Statement
+from tallystick.core.statement import Start, Statement
 from tallystick.node.record import openings, store
 from tallystick.node.record.context import Context
 from tallystick.node.record.effects import Effects
-from tallystick.node.record.outgoing import post_entries
-from tallystick.node.record.store import Loaded
+from tallystick.node.record.loaded import Fresh, Loaded
+from tallystick.node.record.outgoing import post_batch
+from tallystick.node.record.signing import sign_newest
+from tallystick.node.record.unit import Unit
 
 
 def sequence(
-    session: Session,
+    unit: Unit,
     context: Context,
     loaded: Loaded,
     said: Statement,
     token: str,
     envelopes: dict[str, dict[str, Any]],
 ) -> Entry:
-    """Take ``said`` into the log, void or applied, and queue it for every other participant."""
+    """Take ``said`` into the log, void or applied; :func:`seal` signs for it and sends it on."""
     entry = loaded.replay.sequence(said, context.now())
-    store.add_entry(session, entry, said, token)
-    openings.keep_envelopes(session, said, envelopes)
-    session.flush()
-    _sign(session, context, loaded, entry)
-    Effects(session, context, loaded, entry, said).run()
-    store.save(session, loaded, context.now())
-    for one in loaded.agreement.participants:
-        if one.org_id != context.org_id:
-            post_entries(session, context, loaded, one.org_id, entry.seq)
+    store.add_entry(unit, loaded, entry, said, token)
+    openings.keep_envelopes(unit, said, envelopes)
+    Effects(unit, context, loaded, entry, said).run()
+    store.save(loaded, context.now())
+    if loaded.row.next_due is not None:
+        unit.note("due", loaded.row.next_due)
+    loaded.fresh.append(Fresh(entry, token, [envelopes[name] for name in said.sealed if name in envelopes]))
+    if entry.applied and isinstance(said.body, Start):
+        _seal(unit, context, loaded)
     return entry
 
 
-def _sign(session: Session, context: Context, loaded: Loaded, entry: Entry) -> None:
-    head = Head(
-        v=1,
-        iss=context.org_id,
-        aud=loaded.row.agreement_hash,
-        execution=entry.execution,
-        term=entry.term,
-        size=entry.seq + 1,
-        root=loaded.replay.root,
-        iat=context.now(),
-    )
-    store.add_head(session, head, sign_head(context.signing_key, head))
+def seal(unit: Unit, context: Context) -> None:
+    """Put what this transaction has sequenced under heads, and queue it for the other participants."""
+    for loaded in unit.executions():
+        if loaded.fresh:
+            _seal(unit, context, loaded)
+
+
+def _seal(unit: Unit, context: Context, loaded: Loaded) -> None:
+    token = sign_newest(unit, context, loaded)
+    fresh, loaded.fresh = loaded.fresh, []
+    for one in loaded.agreement.participants:
+        if one.org_id != context.org_id:
+            post_batch(unit, context, loaded, one.org_id, fresh, token)

@@ -4,7 +4,8 @@ import hashlib
 from collections.abc import Callable
 from typing import Any
 
-from sqlmodel import Session, col, select
+from sqlalchemy import bindparam, null, true, update
+from sqlmodel import col, select
 
 from tallystick.core import replay
 from tallystick.core.canonical import parse
@@ -14,15 +15,33 @@ from tallystick.core.entry import read as read_entry
 from tallystick.core.head import Head, sign_attestation
 from tallystick.core.statement import Statement
 from tallystick.core.statement import read as read_statement
-from tallystick.node.record import onchain
+from tallystick.node.record import calls, onchain, queues
 from tallystick.node.record.context import Context
+from tallystick.node.record.loaded import Loaded
 from tallystick.node.record.messages import AttestationMessage
 from tallystick.node.record.outgoing import post
-from tallystick.node.record.store import Loaded, add_head
+from tallystick.node.record.store import add_head, step_of
+from tallystick.node.record.tables import word
+from tallystick.node.record.unit import Unit
 from tallystick.tenants.models.record import EntryRow, NotificationRow, StatementRow, TaskRow
 
-AUTOMATIC = ("decision", "notification", "receive")
 _OPEN = ("open", "claimed")
+_DONE = frozenset({"completed", "failed", "cancelled", "timed_out"})
+_CLOSE = (
+    update(TaskRow)
+    .where(col(TaskRow.key) == bindparam("b_key"), col(TaskRow.status).in_(map(word, _OPEN)))
+    .values(status=bindparam("b_status"), retry_at=null())
+)
+_CANCEL = (
+    update(TaskRow)
+    .where(col(TaskRow.execution) == bindparam("b_execution"), col(TaskRow.status).in_(map(word, _OPEN)))
+    .values(status=word("cancelled"), retry_at=null())
+)
+_ACKNOWLEDGE = (
+    update(NotificationRow)
+    .where(col(NotificationRow.execution) == bindparam("b_execution"), col(NotificationRow.task) == bindparam("b_task"))
+    .values(acknowledged=true())
+)
 Event = dict[str, Any]
 
 
@@ -34,8 +53,8 @@ def task_key(execution: str, task: str, attempt: int) -> str:
 class Effects:
     """One entry's effects; built for a transaction and thrown away with it."""
 
-    def __init__(self, session: Session, context: Context, loaded: Loaded, entry: Entry, said: Statement) -> None:
-        self.session = session
+    def __init__(self, unit: Unit, context: Context, loaded: Loaded, entry: Entry, said: Statement) -> None:
+        self.unit = unit
         self.context = context
         self.loaded = loaded
         self.entry = entry
@@ -52,34 +71,39 @@ class Effects:
         """A task begins; ours goes to staff or to the runner."""
         if event["org"] != self.context.org_id:
             return
-        step = self.loaded.agreement.definition["steps"][event["step"]]
-        automatic = "decision" if step["step_type"] == "decision" else step["activity_type"]
-        self._add_task(event, automatic if automatic in AUTOMATIC else "user", event["due_at"], step["priority"])
-        if automatic not in AUTOMATIC:
+        step = step_of(self.loaded.agreement, event["step"])
+        kind = calls.kind_of(step, self.context.activities)
+        row = self._add_task(event, kind, event["due_at"], step["priority"])
+        if kind == calls.ACTIVITY:
+            self.unit.note("call", calls.call_of(row, step))
+        elif kind == calls.QUEUED:
+            queues.enqueue(self.unit, row, step)
+        elif kind == "user":
             self._notify("activity_assigned", step["name"])
 
     def delivering(self, event: Event) -> None:
         """Data is under way; recipients fetch, check and confirm it."""
-        self._close_tasks(event["task"], "completed")
-        if self.context.org_id in event["waiting"] and event["sealed"]:
-            step = self.loaded.agreement.definition["steps"][event["task"].rpartition(".")[0]]
+        if self.loaded.state.tasks[event["task"]].org == self.context.org_id:
+            self._close_task(event, "completed")
+        elif self.context.org_id in event["waiting"] and event["sealed"]:
+            step = step_of(self.loaded.agreement, event["task"].rpartition(".")[0])
             self._add_task(event, "receive", None, step["priority"])
 
     def received(self, event: Event) -> None:
         """A recipient confirmed; its own work on it is done."""
         if event["org"] == self.context.org_id:
-            self._close_tasks(event["task"], "completed")
+            self._close_task(event, "completed")
             self._notify("data_received", self._step_name(event["task"]))
 
     def answered(self, event: Event) -> None:
         """An attempt ended."""
-        self._close_tasks(event["task"], event["status"])
+        self._close_task(event, event["status"])
         if self._wants_activities() and event["status"] in {"completed", "failed"}:
             self._notify(f"activity_{event['status']}", self._step_name(event["task"]))
 
     def timed_out(self, event: Event) -> None:
         """An attempt took too long."""
-        self._close_tasks(event["task"], "timed_out")
+        self._close_task(event, "timed_out")
         if self._wants_activities():
             self._notify("activity_failed", self._step_name(event["task"]))
 
@@ -92,7 +116,7 @@ class Effects:
         """A notification step speaks to us."""
         if self.context.org_id not in event["targets"]:
             return
-        step = self.loaded.agreement.definition["steps"][event["task"].rpartition(".")[0]]
+        step = step_of(self.loaded.agreement, event["task"].rpartition(".")[0])
         attempt = self.loaded.state.tasks[event["task"]].attempt
         self._notify(
             event["notification_type"],
@@ -106,12 +130,7 @@ class Effects:
         """Our acknowledgement stands in the record."""
         if event["org"] != self.context.org_id:
             return
-        query = select(NotificationRow).where(
-            NotificationRow.execution == self.entry.execution, NotificationRow.task == event["task"]
-        )
-        for row in self.session.exec(query):
-            row.acknowledged = True
-            self.session.add(row)
+        self.unit.later(NotificationRow, _ACKNOWLEDGE, {"b_execution": self.entry.execution, "b_task": event["task"]})
 
     def proposed(self, event: Event) -> None:
         """A collaboration was proposed."""
@@ -125,11 +144,10 @@ class Effects:
 
     def closed(self, event: Event) -> None:
         """All is done: tasks end, we attest the closing head, and the completion leaf is due."""
-        for status in _OPEN:
-            query = select(TaskRow).where(TaskRow.execution == self.entry.execution, TaskRow.status == status)
-            for row in self.session.exec(query):
-                row.status = "cancelled"
-                self.session.add(row)
+        if any(task.status not in _DONE for task in self.loaded.state.tasks.values()):
+            self.unit.later(TaskRow, _CANCEL, {"b_execution": self.entry.execution})
+            self.unit.note("closed", self.entry.execution)
+            queues.cancel(self.unit, self.entry.execution, self.loaded.agreement.definition["steps"].values())
         kind = "terminated" if event["status"] in {"terminated", "cancelled"} else event["status"]
         self._notify(kind, self.loaded.row.name)
         self._attest()
@@ -151,10 +169,10 @@ class Effects:
         if self.context.org_id == self.loaded.agreement.coordinator:
             return  # the closing head is the coordinator's attestation
         token = sign_attestation(self.context.signing_key, head)
-        add_head(self.session, head, token)
+        add_head(self.unit, head, token)
         for one in self.loaded.agreement.participants:
             if one.org_id != self.context.org_id:
-                post(self.session, self.context, one.org_id, AttestationMessage(token=token), self.entry.execution)
+                post(self.unit, self.context, one.org_id, AttestationMessage(token=token), self.entry.execution)
 
     def _all_commitments(self) -> tuple[str, str]:
         query = (
@@ -163,13 +181,13 @@ class Effects:
             .where(EntryRow.execution == self.entry.execution)
             .order_by(col(EntryRow.seq))
         )
-        pairs = [(read_entry(parse(leaf)), read_statement(token)[1]) for leaf, token in self.session.exec(query)]
+        pairs = [(read_entry(parse(leaf)), read_statement(token)[1]) for leaf, token in self.unit.exec(query)]
         inputs, results = replay.anchored_commitments(pairs)
         return data_hash(inputs), data_hash(results)
 
     def _leaf(self, kind: int, status: str, inputs: str, results: str) -> None:
         onchain.add_leaf(
-            self.session,
+            self.unit,
             self.loaded.agreement,
             self.context.org_id,
             kind=kind,
@@ -184,38 +202,48 @@ class Effects:
             now=self.context.now(),
         )
 
-    def _add_task(self, event: Event, kind: str, due_at: int | None, priority: str) -> None:
+    def _add_task(self, event: Event, kind: str, due_at: int | None, priority: str) -> Any:
+        """A task of ours; work that the node does by itself is due at once, or leased to the call that follows."""
         key = task_key(self.entry.execution, event["task"], event["attempt"])
         step = event["task"].rpartition(".")[0]
-        self.session.merge(
-            TaskRow(
-                key=key,
-                execution=self.entry.execution,
-                task=event["task"],
-                step=step,
-                attempt=event["attempt"],
-                kind=kind,
-                status="open",
-                since=self.context.now(),
-                due_at=due_at,
-                priority=priority,
-            )
+        now = self.context.now()
+        retry_at = {"user": None, calls.QUEUED: None, calls.ACTIVITY: now + calls.LEASE_MS}.get(kind, 0)
+        if retry_at is not None:
+            self.unit.note("due", retry_at)
+        return self.unit.put(
+            TaskRow,
+            key=key,
+            execution=self.entry.execution,
+            task=event["task"],
+            step=step,
+            attempt=event["attempt"],
+            kind=kind,
+            status="open",
+            since=now,
+            due_at=due_at,
+            priority=priority,
+            retry_at=retry_at,
         )
 
-    def _close_tasks(self, task: str, status: str) -> None:
-        query = select(TaskRow).where(
-            TaskRow.execution == self.entry.execution, TaskRow.task == task, col(TaskRow.status).in_(_OPEN)
-        )
-        for row in self.session.exec(query):
-            row.status = status
-            self.session.add(row)
+    def _close_task(self, event: Event, status: str) -> None:
+        """An attempt's task ends here, if it is one of ours and nothing ended it before."""
+        key = task_key(self.entry.execution, event["task"], event["attempt"])
+        if queues.queue_of(step_of(self.loaded.agreement, event["task"].rpartition(".")[0])):
+            queues.close(self.unit, key, status)
+        held = self.unit.known(TaskRow, key)
+        if held is None:
+            self.unit.later(TaskRow, _CLOSE, {"b_key": key, "b_status": status})
+        elif held["status"] in _OPEN:
+            self.unit.change(TaskRow, key, status=status, retry_at=None)
+        if status != "completed":
+            self.unit.note("ended", key)
 
     def _wants_activities(self) -> bool:
         me = self.loaded.agreement.participant(self.context.org_id)
         return bool(me and me.need_activity_notifications)
 
     def _step_name(self, task: str) -> str:
-        name: str = self.loaded.agreement.definition["steps"][task.rpartition(".")[0]]["name"]
+        name: str = step_of(self.loaded.agreement, task.rpartition(".")[0])["name"]
         return name
 
     def _notify(
@@ -227,17 +255,16 @@ class Effects:
         attempt: int | None = None,
         requires_acknowledgment: bool = False,
     ) -> None:
-        self.session.add(
-            NotificationRow(
-                notification_type=kind,
-                message=message,
-                execution=self.entry.execution,
-                from_org=self.said.iss,
-                at=self.context.now(),
-                task=task,
-                attempt=attempt,
-                requires_acknowledgment=requires_acknowledgment,
-            )
+        self.unit.insert(
+            NotificationRow,
+            notification_type=kind,
+            message=message,
+            execution=self.entry.execution,
+            from_org=self.said.iss,
+            at=self.context.now(),
+            task=task,
+            attempt=attempt,
+            requires_acknowledgment=requires_acknowledgment,
         )
 
 

@@ -1,14 +1,12 @@
 """A partner's message: confirm, reject, retry or wait (design §2).
 
-Handlers run inside one transaction and raise to say otherwise than *confirm*: :class:`NotYet` makes the message wait,
-:class:`Invalid` rejects it. Nothing that a rejected message wrote survives, because its transaction is rolled back.
+Handlers run inside one unit of work and raise to say otherwise than *confirm*: :class:`NotYet` makes the message wait,
+:class:`Invalid` rejects it. Nothing that a rejected message wrote survives, because its unit is discarded.
 """
 
 import hashlib
 from collections.abc import Callable
 from typing import Any
-
-from sqlmodel import Session
 
 from tallystick.core import b64, canonical, jws, replay
 from tallystick.core import entry as entries
@@ -23,7 +21,8 @@ from tallystick.node.record import coordinator, onchain, openings, outgoing, quo
 from tallystick.node.record import messages as m
 from tallystick.node.record.context import Context
 from tallystick.node.record.effects import Effects
-from tallystick.node.record.store import Loaded
+from tallystick.node.record.loaded import Loaded
+from tallystick.node.record.unit import Unit
 from tallystick.tenants import sealing
 from tallystick.tenants.models.anchor import PartnerAnchorRow
 from tallystick.tenants.models.record import EntryRow, InboxRow, StatementRow
@@ -31,65 +30,70 @@ from tallystick.tenants.models.record import EntryRow, InboxRow, StatementRow
 MAX_BATCH = 500  # entries in one message
 
 
-def handle(session: Session, context: Context, partner: str, message: m.Message) -> None:
-    """Take a partner's message in."""
-    _HANDLERS[type(message)](session, context, partner, message)
+def handle(unit: Unit, context: Context, partner: str, message: m.Message) -> None:
+    """Take a partner's message in; :func:`finish` does the rest once that is durable."""
+    _HANDLERS[type(message)](unit, context, partner, message)
 
 
-def _agreement(session: Session, context: Context, partner: str, message: m.AgreementMessage) -> None:
-    name, agreement = store.put_agreement(session, message.agreement)
+def finish(context: Context, message: m.Message) -> None:
+    """What must follow the commit before the sender is told: a chunk's bytes, which its quota has admitted."""
+    if isinstance(message, m.ChunkMessage):
+        context.chunks.put(b64.decode(message.data))
+
+
+def _agreement(unit: Unit, context: Context, partner: str, message: m.AgreementMessage) -> None:
+    name, agreement = store.put_agreement(unit, message.agreement)
     if agreement.participant(context.org_id) is None or agreement.participant(partner) is None:
         raise Invalid("agreement does not name both of us as participants", code="not_a_participant")
     mine = agreement.participant(context.org_id)
     if mine is None or agreement.key(context.org_id, context.signing_key.kid) is None:
         raise Invalid("agreement names other keys for us than ours", code="wrong_key")
     onchain.check(agreement, context.org_id, context.onchain)
-    onchain.note_workflow(session, agreement, context.org_id, context.now())
-    refused = session.get(InboxRow, (partner, name))
+    onchain.note_workflow(unit, agreement, context.org_id, context.now())
+    refused = unit.get(InboxRow, (partner, name))
     if refused is not None:
-        session.delete(refused)  # refused before, for a reason that is gone
+        unit.delete(InboxRow, (partner, name))  # refused before, for a reason that is gone
 
 
-def _statement(session: Session, context: Context, partner: str, message: m.StatementMessage) -> None:
+def _statement(unit: Unit, context: Context, partner: str, message: m.StatementMessage) -> None:
     _, read = statements.read(message.token)
-    loaded = _participating(session, partner, read.execution)
+    loaded = _participating(unit, partner, read.execution)
     if loaded.agreement.coordinator != context.org_id:
         raise Invalid("this organisation does not coordinate the execution", code="not_the_coordinator")
     said = replay.open_statement(message.token, loaded.agreement, loaded.row.agreement_hash, loaded.row.id)
-    row = session.get(StatementRow, said.id)
+    row = unit.get(StatementRow, said.id)
     if row is not None and row.seq is not None:
         return  # sequenced before: sent again after a lost acknowledgement
     if said.iat > context.now() + loaded.agreement.limits.skew_ms:
         raise NotYet("statement is dated further ahead than the agreed skew", code="ahead_of_clock")
-    _check_basis(session, loaded, said)
+    _check_basis(unit, loaded, said)
     envelopes = _committed_envelopes(said, message.sealed)
-    coordinator.sequence(session, context, loaded, said, message.token, envelopes)
-    openings.read(session, context, said, envelopes)
+    coordinator.sequence(unit, context, loaded, said, message.token, envelopes)
+    openings.read(unit, context, said, envelopes)
 
 
-def _check_basis(session: Session, loaded: Loaded, said: Statement) -> None:
+def _check_basis(unit: Unit, loaded: Loaded, said: Statement) -> None:
     """Whoever speaks from a head that we did not sign holds another history."""
     if said.basis is None:
         return
     if said.basis.size > loaded.state.size:
         raise NotYet("statement rests on entries that are not here", code="ahead_of_log")
-    head = store.head_at(session, loaded, said.basis.size)
-    if head is None or head.root != said.basis.root:
+    if store.root_at(unit, loaded, said.basis.size) != said.basis.root:
         raise Invalid("statement rests on a history that is not this log's", code="contradictory_basis")
 
 
-def _entries(session: Session, context: Context, partner: str, message: m.EntriesMessage) -> None:
-    loaded = store.find(session, message.execution)
+def _entries(unit: Unit, context: Context, partner: str, message: m.EntriesMessage) -> None:
+    loaded = store.find(unit, message.execution)
     first = statements.read(message.statements[0])[1] if message.statements else None
     if first is None or len(message.entries) != len(message.statements) or len(message.entries) > MAX_BATCH:
         raise Invalid("entries and statements must come in pairs, at least one", code="bad_entries")
     if loaded is None:
-        loaded = _new_execution(session, context, message, first)
+        loaded = _new_execution(unit, context, message, first)
     if loaded.agreement.participant(partner) is None:
         raise Invalid("sender takes no part in the execution", code="not_a_participant")
     if message.start > loaded.state.size:
         outgoing.post(
-            session,
+            unit,
             context,
             loaded.agreement.coordinator,
             m.NeedMessage(execution=loaded.row.id, size=loaded.state.size),
@@ -99,27 +103,27 @@ def _entries(session: Session, context: Context, partner: str, message: m.Entrie
     head = _verified_head(loaded, message.head, loaded.agreement.coordinator, heads.read_head)
     envelopes = {sealing.ciphertext_hash(one): one for one in message.sealed}
     for document, token in zip(message.entries, message.statements, strict=True):
-        _take_entry(session, context, loaded, document, token, envelopes)
+        _take_entry(unit, context, loaded, document, token, envelopes)
     if (head.size, head.root) == (loaded.state.size, loaded.replay.root):
-        store.add_head(session, head, message.head)
+        store.add_head(unit, head, message.head)
     elif head.size >= loaded.state.size:
         raise Invalid("head is not the root of these entries", code="wrong_root")
-    store.save(session, loaded, context.now())
+    store.save(loaded, context.now())
 
 
-def _new_execution(session: Session, context: Context, message: m.EntriesMessage, first: Statement) -> Loaded:
-    agreement = store.get_agreement(session, first.aud)
-    if agreement is None and session.get(InboxRow, (first.iss, first.aud)) is not None:
+def _new_execution(unit: Unit, context: Context, message: m.EntriesMessage, first: Statement) -> Loaded:
+    agreement = store.get_agreement(unit, first.aud)
+    if agreement is None and unit.get(InboxRow, (first.iss, first.aud)) is not None:
         raise Invalid("the agreement was refused here", code="agreement_refused")
     if agreement is None:
         raise NotYet("the agreement has not come yet", code="no_agreement")
     if message.start != 0 or not isinstance(first.body, Propose):
         raise NotYet("the execution's first entries have not come yet", code="no_proposal")
-    return store.create(session, first.aud, agreement, message.execution, context.now())
+    return store.create(unit, first.aud, agreement, message.execution, context.now())
 
 
 def _take_entry(
-    session: Session,
+    unit: Unit,
     context: Context,
     loaded: Loaded,
     document: dict[str, Any],
@@ -127,7 +131,7 @@ def _take_entry(
     envelopes: dict[str, dict[str, Any]],
 ) -> None:
     entry = entries.read(document)
-    known = session.get(EntryRow, (loaded.row.id, entry.term, entry.seq))
+    known = unit.get(EntryRow, (loaded.row.id, entry.term, entry.seq))
     if known is not None:
         if known.leaf != entry.leaf():
             raise Invalid(f"entry {entry.seq} contradicts the one that is here", code="fork")
@@ -135,60 +139,57 @@ def _take_entry(
     if entry.at > context.now() + loaded.agreement.limits.skew_ms:
         raise NotYet("entry is dated further ahead than the agreed skew", code="ahead_of_clock")
     said = replay.open_statement(token, loaded.agreement, loaded.row.agreement_hash, loaded.row.id)
-    row = session.get(StatementRow, said.id)
+    row = unit.get(StatementRow, said.id)
     if row is not None and row.seq is not None:
         raise Invalid(f"entry {entry.seq} sequences a statement for the second time", code="repeated_statement")
     loaded.replay.step(entry, said)
-    store.add_entry(session, entry, said, token)
-    openings.keep_envelopes(session, said, envelopes)
-    openings.read(session, context, said, envelopes)
-    session.flush()
-    Effects(session, context, loaded, entry, said).run()
+    store.add_entry(unit, loaded, entry, said, token)
+    openings.keep_envelopes(unit, said, envelopes)
+    openings.read(unit, context, said, envelopes)
+    Effects(unit, context, loaded, entry, said).run()
 
 
-def _attestation(session: Session, context: Context, partner: str, message: m.AttestationMessage) -> None:
+def _attestation(unit: Unit, context: Context, partner: str, message: m.AttestationMessage) -> None:
     _, head = heads.read_attestation(message.token)
-    loaded = _participating(session, partner, head.execution)
+    loaded = _participating(unit, partner, head.execution)
     _verified_head(loaded, message.token, head.iss, heads.read_attestation)
     if head.size > loaded.state.size:
         raise NotYet("attestation is of entries that are not here yet", code="ahead_of_log")
-    ours = store.head_at(session, loaded, head.size)
-    if ours is not None and ours.root != head.root:
+    if store.root_at(unit, loaded, head.size) not in {head.root, None}:
         loaded.row.dispute = f"{head.iss} attests another root at size {head.size}"
-        session.add(loaded.row)
-    store.add_head(session, head, message.token)
+        loaded.changed = True
+    store.add_head(unit, head, message.token)
 
 
-def _refusal(session: Session, context: Context, partner: str, message: m.RefusalMessage) -> None:
+def _refusal(unit: Unit, context: Context, partner: str, message: m.RefusalMessage) -> None:
     raw, refusal = heads.read_refusal(message.token)
     if refusal.iss != partner:
         raise Invalid("refusal is not by its sender", code="wrong_issuer")
-    agreement = store.get_agreement(session, refusal.aud)
+    agreement = store.get_agreement(unit, refusal.aud)
     if agreement is None or agreement.participant(partner) is None:
         raise Invalid("refusal is of nothing that its sender takes part in", code="not_a_participant")
     replay.verify_token(raw, agreement, refusal.iss)
     whole = refusal.statement_id == refusal.aud
-    (refusing.refused_agreement if whole else refusing.refused_statement)(session, context, refusal)
+    (refusing.refused_agreement if whole else refusing.refused_statement)(unit, context, refusal)
 
 
-def _need(session: Session, context: Context, partner: str, message: m.NeedMessage) -> None:
-    loaded = _participating(session, partner, message.execution)
+def _need(unit: Unit, context: Context, partner: str, message: m.NeedMessage) -> None:
+    loaded = _participating(unit, partner, message.execution)
     if 0 <= message.size < loaded.state.size:
-        outgoing.post_entries(session, context, loaded, partner, message.size)
+        outgoing.post_entries(unit, context, loaded, partner, message.size)
 
 
-def _chunk(session: Session, context: Context, partner: str, message: m.ChunkMessage) -> None:
-    _participating(session, partner, message.execution)
+def _chunk(unit: Unit, context: Context, partner: str, message: m.ChunkMessage) -> None:
+    _participating(unit, partner, message.execution)
     data = b64.decode(message.data)
     if hashlib.sha256(data).hexdigest() != message.sha256:
         raise Invalid("chunk is not the one that its name says", code="wrong_chunk")
-    if quota.admit(session, context, partner, message.sha256, len(data)):
-        context.chunks.put(data)
+    quota.admit(unit, context, partner, message.sha256, len(data))
 
 
-def _anchor(session: Session, context: Context, partner: str, message: m.AnchorMessage) -> None:
+def _anchor(unit: Unit, context: Context, partner: str, message: m.AnchorMessage) -> None:
     """Keep a partner's anchor for the evidence; it is the verifier who judges it."""
-    loaded = _participating(session, partner, message.execution)
+    loaded = _participating(unit, partner, message.execution)
     try:
         leaf = leaves.decode(unhex(message.proof["leaf"]))
     except (KeyError, TypeError, ValueError) as error:
@@ -196,15 +197,17 @@ def _anchor(session: Session, context: Context, partner: str, message: m.AnchorM
     sender = loaded.agreement.participant(partner)
     if sender is None or (leaf.execution.hex(), "0x" + leaf.org.hex()) != (message.execution, sender.chain_org):
         raise Invalid("anchor is of another execution or organisation", code="bad_anchor")
-    session.merge(
-        PartnerAnchorRow(
-            execution=message.execution, partner=partner, kind=leaf.kind, document=canonical.encode(message.proof)
-        )
+    unit.put(
+        PartnerAnchorRow,
+        execution=message.execution,
+        partner=partner,
+        kind=leaf.kind,
+        document=canonical.encode(message.proof),
     )
 
 
-def _participating(session: Session, partner: str, execution: str) -> Loaded:
-    loaded = store.find(session, execution)
+def _participating(unit: Unit, partner: str, execution: str) -> Loaded:
+    loaded = store.find(unit, execution)
     if loaded is None:
         raise NotYet("the execution is not known here yet", code="no_execution")
     if loaded.agreement.participant(partner) is None:
@@ -229,7 +232,7 @@ def _committed_envelopes(said: Statement, sealed: list[dict[str, Any]]) -> dict[
     return envelopes
 
 
-_HANDLERS: dict[type[m.Message], Callable[[Session, Context, str, Any], None]] = {
+_HANDLERS: dict[type[m.Message], Callable[[Unit, Context, str, Any], None]] = {
     m.AgreementMessage: _agreement,
     m.StatementMessage: _statement,
     m.EntriesMessage: _entries,

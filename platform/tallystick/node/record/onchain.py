@@ -9,13 +9,14 @@ import secrets
 
 import msgspec
 from sqlalchemy import func
-from sqlmodel import Session, select
+from sqlmodel import select
 
 from tallystick.core import agreement as agreements
 from tallystick.core import b64, canonical
 from tallystick.core.agreement import Agreement, Anchoring
 from tallystick.core.errors import Invalid
 from tallystick.ledger.leaf import Leaf
+from tallystick.node.record.unit import Reader, Unit
 from tallystick.tenants.models.anchor import LeafRow, WorkflowRow
 
 START, COMPLETION = 1, 2
@@ -60,24 +61,23 @@ def check(agreement: Agreement, org_id: str, us: OnChain | None) -> None:
         raise Invalid("agreement names another organisation or log key on the chain for us", code="wrong_key")
 
 
-def note_workflow(session: Session, agreement: Agreement, org_id: str, now: int) -> None:
+def note_workflow(unit: Unit, agreement: Agreement, org_id: str, now: int) -> None:
     """Remember that the agreement's definition is to be on the chain; registering is for its initiator."""
     name, initiator = agreements.workflow_hash(agreement), agreement.participant(agreement.initiator)
-    if name is None or initiator is None or session.get(WorkflowRow, (initiator.chain_org, name)) is not None:
+    if name is None or initiator is None or unit.get(WorkflowRow, (initiator.chain_org, name)) is not None:
         return
     mine = initiator.org_id == org_id
-    session.add(WorkflowRow(org=initiator.chain_org, workflow_hash=name, mine=mine, since=now, check_at=now))
-    session.flush()
+    unit.insert(WorkflowRow, org=initiator.chain_org, workflow_hash=name, mine=mine, since=now, check_at=now)
 
 
-def workflow(session: Session, agreement: Agreement) -> WorkflowRow | None:
+def workflow(reader: Reader, agreement: Agreement) -> WorkflowRow | None:
     """How far that registration is; None where nothing is anchored."""
     name, initiator = agreements.workflow_hash(agreement), agreement.participant(agreement.initiator)
-    return session.get(WorkflowRow, (initiator.chain_org, name)) if name and initiator else None
+    return reader.get(WorkflowRow, (initiator.chain_org, name)) if name and initiator else None
 
 
 def add_leaf(
-    session: Session,
+    unit: Unit,
     agreement: Agreement,
     org_id: str,
     *,
@@ -94,11 +94,11 @@ def add_leaf(
 ) -> None:
     """Append the leaf of (execution, kind) unless it stands already, or the agreement anchors nowhere."""
     me = agreement.participant(org_id)
-    if agreement.anchoring is None or me is None or _index(session, execution, kind) is not None:
+    if agreement.anchoring is None or me is None or _index(unit, execution, kind) is not None:
         return
-    last = session.exec(select(func.max(LeafRow.index))).one()
+    last = unit.exec(select(func.max(LeafRow.index)))[0]
     index = 0 if last is None else last + 1
-    start = _index(session, execution, START)
+    start = _index(unit, execution, START)
     leaf = Leaf(
         version=1,
         kind=kind,
@@ -114,12 +114,12 @@ def add_leaf(
         start_index=index if kind == START or start is None else start,
         salt=secrets.token_bytes(32),
     )
-    session.add(LeafRow(index=index, execution=execution, kind=kind, data=leaf.encode(), since=now))
-    session.flush()
+    unit.insert(LeafRow, index=index, execution=execution, kind=kind, data=leaf.encode(), since=now)
 
 
-def _index(session: Session, execution: str, kind: int) -> int | None:
-    return session.exec(select(LeafRow.index).where(LeafRow.execution == execution, LeafRow.kind == kind)).first()
+def _index(unit: Unit, execution: str, kind: int) -> int | None:
+    found = unit.exec(select(LeafRow.index).where(LeafRow.execution == execution, LeafRow.kind == kind))
+    return found[0] if found else None
 
 
 def _word(text: str) -> bytes:

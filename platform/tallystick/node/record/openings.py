@@ -3,7 +3,6 @@
 from typing import Any
 
 import msgspec
-from sqlmodel import Session
 
 from tallystick.core import canonical
 from tallystick.core.agreement import Participant
@@ -12,6 +11,7 @@ from tallystick.core.errors import Invalid, TallystickError
 from tallystick.core.statement import Statement
 from tallystick.node.record import outgoing, quota
 from tallystick.node.record.context import Context
+from tallystick.node.record.unit import Unit
 from tallystick.tenants import sealing
 from tallystick.tenants.models.record import EnvelopeRow, OpeningRow
 from tallystick.tenants.openings import read_openings, write_openings
@@ -41,48 +41,46 @@ def seal(openings: list[Opening], place: Place, kind: str, recipients: list[Part
     return sealing.seal(plaintext, issuer=place.issuer, execution=place.execution, kind=kind, recipients=keys)
 
 
-def keep(session: Session, said: Statement, openings: list[Opening]) -> None:
+def keep(unit: Unit, said: Statement, openings: list[Opening]) -> None:
     """Store openings that we made or read."""
     task, attempt = said.place
     for one in openings:
-        quota.named(session, outgoing.chunk_names(one.value))
-        session.merge(
-            OpeningRow(
-                statement_id=said.id,
-                property=one.property,
-                execution=said.execution,
-                issuer=said.iss,
-                task=task,
-                attempt=attempt,
-                salt=one.salt,
-                value=canonical.encode(one.value),
-                file_sha256=outgoing.file_hash(one.value),
-            )
+        quota.named(unit, outgoing.chunk_names(one.value))
+        unit.put(
+            OpeningRow,
+            statement_id=said.id,
+            property=one.property,
+            execution=said.execution,
+            issuer=said.iss,
+            task=task,
+            attempt=attempt,
+            salt=one.salt,
+            value=canonical.encode(one.value),
+            file_sha256=outgoing.file_hash(one.value),
         )
 
 
-def keep_envelopes(session: Session, said: Statement, envelopes: dict[str, dict[str, Any]]) -> None:
+def keep_envelopes(unit: Unit, said: Statement, envelopes: dict[str, dict[str, Any]]) -> None:
     """Store the envelopes that a statement commits to, so that they can be relayed."""
     for name in said.sealed:
-        if name in envelopes and session.get(EnvelopeRow, name) is None:
-            session.add(
-                EnvelopeRow(
-                    hash=name,
-                    execution=said.execution,
-                    statement_id=said.id,
-                    document=canonical.encode(envelopes[name]),
-                )
+        if name in envelopes and unit.get(EnvelopeRow, name) is None:
+            unit.insert(
+                EnvelopeRow,
+                hash=name,
+                execution=said.execution,
+                statement_id=said.id,
+                document=canonical.encode(envelopes[name]),
             )
 
 
-def read(session: Session, context: Context, said: Statement, envelopes: dict[str, dict[str, Any]]) -> str | None:
+def read(unit: Unit, context: Context, said: Statement, envelopes: dict[str, dict[str, Any]]) -> str | None:
     """Open what is sealed to us, check it against the commitments and keep it; why not, where it fails."""
     for name in said.sealed:
         envelope = envelopes.get(name)
         if envelope is None or not _for_us(envelope, context.org_id):
             continue
         try:
-            keep(session, said, _opened(context, said, name, envelope))
+            keep(unit, said, _opened(context, said, name, envelope))
         except TallystickError as error:
             return f"{error.code}: {error.detail}"
     return None

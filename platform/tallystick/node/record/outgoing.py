@@ -1,16 +1,21 @@
 """Putting messages into the outbox, inside the transaction that makes them true."""
 
+from collections.abc import Iterable
 from typing import Any
 
-from sqlmodel import Session, select
+import msgspec
+from sqlmodel import select
 
 from tallystick.core import canonical
-from tallystick.core.entry import Entry
+from tallystick.core.entry import read as read_entry
 from tallystick.core.manifest import is_file
 from tallystick.node.record import messages
 from tallystick.node.record.context import Context
+from tallystick.node.record.loaded import Fresh, Loaded
 from tallystick.node.record.messages import AnchorMessage, ChunkMessage, EntriesMessage, Message
-from tallystick.node.record.store import Loaded, entries_from, head_at, load
+from tallystick.node.record.signing import head_of
+from tallystick.node.record.store import entries_from, load
+from tallystick.node.record.unit import Unit
 from tallystick.tenants.chunks import read_manifest
 from tallystick.tenants.models.record import EnvelopeRow, OutboxRow, StatementRow
 
@@ -18,34 +23,33 @@ _BATCH_ENTRIES = 200
 _BATCH_BYTES = 500_000
 
 
-def post(session: Session, context: Context, partner: str, message: Message, execution: str | None) -> None:
+def post(unit: Unit, context: Context, partner: str, message: Message, execution: str | None) -> None:
     """Queue ``message`` for ``partner``; the relay sends in order of queueing."""
     payload = messages.encode(message)
-    session.add(
-        OutboxRow(
-            partner=partner,
-            message_id=messages.message_id(partner, payload),
-            execution=execution,
-            what=type(message).__name__.removesuffix("Message").lower(),
-            payload=payload,
-            since=context.now(),
-        )
+    unit.insert(
+        OutboxRow,
+        partner=partner,
+        message_id=messages.message_id(partner, payload),
+        execution=execution,
+        what=type(message).__name__.removesuffix("Message").lower(),
+        payload=payload,
+        since=context.now(),
     )
 
 
-def post_chunks(session: Session, context: Context, loaded: Loaded, recipients: list[str], values: list[Any]) -> None:
+def post_chunks(unit: Unit, context: Context, loaded: Loaded, recipients: list[str], values: list[Any]) -> None:
     """Queue every chunk of the files among ``values``; bytes are read when they are sent."""
     names = [name for value in values for name in chunk_names(value)]
     for partner in recipients:
         for name in names:
-            post(session, context, partner, ChunkMessage(execution=loaded.row.id, sha256=name), loaded.row.id)
+            post(unit, context, partner, ChunkMessage(execution=loaded.row.id, sha256=name), loaded.row.id)
 
 
-def share_anchor(session: Session, context: Context, execution: str, proof: dict[str, Any]) -> None:
+def share_anchor(unit: Unit, context: Context, execution: str, proof: dict[str, Any]) -> None:
     """Queue the proof of our anchored leaf for every other participant."""
-    for one in load(session, execution).agreement.participants:
+    for one in load(unit, execution).agreement.participants:
         if one.org_id != context.org_id:
-            post(session, context, one.org_id, AnchorMessage(execution=execution, proof=proof), execution)
+            post(unit, context, one.org_id, AnchorMessage(execution=execution, proof=proof), execution)
 
 
 def file_hash(value: Any) -> str | None:
@@ -58,44 +62,48 @@ def chunk_names(value: Any) -> list[str]:
     return list(read_manifest(value).chunks) if is_file(value) else []
 
 
-def post_entries(session: Session, context: Context, loaded: Loaded, partner: str, start: int) -> None:
-    """Queue the entries from ``start`` on, in messages of bounded size, each under a head of its last entry."""
-    rows = entries_from(session, loaded.row.id, start, _BATCH_ENTRIES)
-    batch: list[tuple[Entry, str]] = []
-    envelopes: list[dict[str, Any]] = []
+def post_entries(unit: Unit, context: Context, loaded: Loaded, partner: str, start: int) -> None:
+    """Queue the entries from ``start`` on, each message under a head of its last entry."""
+    post_batch(unit, context, loaded, partner, _stored(unit, loaded.row.id, start), None)
+
+
+def post_batch(
+    unit: Unit, context: Context, loaded: Loaded, partner: str, entries: Iterable[Fresh], newest: str | None
+) -> None:
+    """Queue entries in messages of bounded size; ``newest`` is the head of the log's end, where it is at hand."""
+    for batch in _batches(entries):
+        end = batch[-1].entry.seq + 1
+        head = newest if newest and end == loaded.state.size else head_of(unit, context, loaded, end)
+        if head is None:
+            return  # another term's entries travel with that term's head
+        message = EntriesMessage(
+            execution=loaded.row.id,
+            start=batch[0].entry.seq,
+            entries=[msgspec.to_builtins(one.entry) for one in batch],
+            statements=[one.token for one in batch],
+            head=head,
+            sealed=[envelope for one in batch for envelope in one.envelopes],
+        )
+        post(unit, context, partner, message, loaded.row.id)
+
+
+def _batches(entries: Iterable[Fresh]) -> Iterable[list[Fresh]]:
+    batch: list[Fresh] = []
     size = 0
-    for row in rows:
-        statement = session.get_one(StatementRow, row.statement_id)
-        sealed = session.exec(select(EnvelopeRow).where(EnvelopeRow.statement_id == row.statement_id)).all()
-        cost = len(row.leaf) + len(statement.token) + sum(len(one.document) for one in sealed)
+    for one in entries:
+        cost = len(one.token) + len(canonical.encode([msgspec.to_builtins(one.entry), *one.envelopes]))
         if batch and size + cost > _BATCH_BYTES:
-            _flush(session, context, loaded, partner, batch, envelopes)
-            batch, envelopes, size = [], [], 0
-        batch.append((canonical.parse(row.leaf), statement.token))
-        envelopes += [canonical.parse(one.document) for one in sealed]
+            yield batch
+            batch, size = [], 0
+        batch.append(one)
         size += cost
     if batch:
-        _flush(session, context, loaded, partner, batch, envelopes)
+        yield batch
 
 
-def _flush(
-    session: Session,
-    context: Context,
-    loaded: Loaded,
-    partner: str,
-    batch: list[tuple[Any, str]],
-    envelopes: list[dict[str, Any]],
-) -> None:
-    start, end = batch[0][0]["seq"], batch[-1][0]["seq"] + 1
-    head = head_at(session, loaded, end)
-    if head is None:
-        return  # another term's entries travel with that term's head
-    message = EntriesMessage(
-        execution=loaded.row.id,
-        start=start,
-        entries=[entry for entry, _ in batch],
-        statements=[token for _, token in batch],
-        head=head.token,
-        sealed=envelopes,
-    )
-    post(session, context, partner, message, loaded.row.id)
+def _stored(unit: Unit, execution: str, start: int) -> Iterable[Fresh]:
+    for row in entries_from(unit, execution, start, _BATCH_ENTRIES):
+        said = unit.get_one(StatementRow, row.statement_id)
+        sealed = unit.exec(select(EnvelopeRow).where(EnvelopeRow.statement_id == row.statement_id))
+        envelopes = [canonical.parse(one.document) for one in sealed]
+        yield Fresh(read_entry(canonical.parse(row.leaf)), said.token, envelopes)

@@ -6,10 +6,11 @@ Only the partner's own messages wait when its quota is used up: its stream bring
 from collections.abc import Iterable
 
 from sqlalchemy import func
-from sqlmodel import Session, col, select
+from sqlmodel import col, select
 
 from tallystick.core.errors import Unavailable
 from tallystick.node.record.context import Context
+from tallystick.node.record.unit import Unit
 from tallystick.tenants.models.record import PartnerChunkRow
 
 MAX_UNNAMED = 256 * 1024 * 1024  # bytes of a partner: four files of the largest size on their way at once
@@ -27,36 +28,34 @@ class QuotaExceeded(Unavailable):
         self.partner = partner
 
 
-def admit(session: Session, context: Context, partner: str, name: str, size: int) -> bool:
+def admit(unit: Unit, context: Context, partner: str, name: str, size: int) -> bool:
     """Count a chunk against its sender's quota; False when it is here already."""
-    if session.get(PartnerChunkRow, name) is not None and context.chunks.has(name):
+    if unit.get(PartnerChunkRow, name) is not None and context.chunks.has(name):
         return False
-    if _unnamed(session, partner) + size > MAX_UNNAMED:
-        _sweep(session, context, partner)
-        if _unnamed(session, partner) + size > MAX_UNNAMED:
+    if _unnamed(unit, partner) + size > MAX_UNNAMED:
+        _sweep(unit, context, partner)
+        if _unnamed(unit, partner) + size > MAX_UNNAMED:
             raise QuotaExceeded(partner)
-    session.merge(PartnerChunkRow(sha256=name, partner=partner, size=size, at=context.now()))
-    session.flush()
+    unit.put(PartnerChunkRow, sha256=name, partner=partner, size=size, at=context.now())
     return True
 
 
-def named(session: Session, names: Iterable[str]) -> None:
+def named(unit: Unit, names: Iterable[str]) -> None:
     """A value that we opened needs these chunks, whether they are here or still to come."""
     for name in names:
-        row = session.get(PartnerChunkRow, name)
+        row = unit.get(PartnerChunkRow, name)
         if row is not None and not row.needed:
-            row.needed = True
-            session.add(row)
+            unit.change(PartnerChunkRow, name, needed=True)
 
 
-def _unnamed(session: Session, partner: str) -> int:
+def _unnamed(unit: Unit, partner: str) -> int:
     query = select(func.sum(PartnerChunkRow.size)).where(
         PartnerChunkRow.partner == partner, col(PartnerChunkRow.needed).is_(False)
     )
-    return session.exec(query).one() or 0
+    return int(unit.exec(query)[0] or 0)
 
 
-def _sweep(session: Session, context: Context, partner: str) -> None:
+def _sweep(unit: Unit, context: Context, partner: str) -> None:
     query = (
         select(PartnerChunkRow)
         .where(
@@ -66,7 +65,6 @@ def _sweep(session: Session, context: Context, partner: str) -> None:
         )
         .limit(_SWEEP)
     )
-    for row in session.exec(query).all():
+    for row in unit.exec(query):
         context.chunks.remove(row.sha256)
-        session.delete(row)
-    session.flush()
+        unit.delete(PartnerChunkRow, row.sha256)

@@ -1,6 +1,6 @@
 """Signed refusals: what a refused message's sender can read, and what becomes of one that we receive."""
 
-from sqlmodel import Session, col, select
+from sqlmodel import col, select
 
 from tallystick.core import statement as statements
 from tallystick.core.errors import TallystickError
@@ -8,13 +8,14 @@ from tallystick.core.head import Refusal, sign_refusal
 from tallystick.node.record import outgoing
 from tallystick.node.record.context import Context
 from tallystick.node.record.messages import AgreementMessage, Message, RefusalMessage, StatementMessage, agreement_of
+from tallystick.node.record.unit import Unit
 from tallystick.tenants.models.record import ExecutionRow, InboxRow, StatementRow
 
 MAX_DETAIL = 500  # characters of a reason that somebody else wrote
 NO_EXECUTION = "0" * 64  # an agreement is refused before any execution of it is known
 
 
-def refuse(session: Session, context: Context, partner: str, message: Message, error: TallystickError) -> None:
+def refuse(unit: Unit, context: Context, partner: str, message: Message, error: TallystickError) -> None:
     """Sign the reason why a statement or an agreement changed nothing; other messages have no author to tell."""
     if isinstance(message, StatementMessage):
         said = statements.read(message.token)[1]
@@ -35,32 +36,30 @@ def refuse(session: Session, context: Context, partner: str, message: Message, e
         iat=context.now(),
     )
     token = sign_refusal(context.signing_key, refusal)
-    outgoing.post(session, context, partner, RefusalMessage(token=token), None)
+    outgoing.post(unit, context, partner, RefusalMessage(token=token), None)
 
 
-def refused_statement(session: Session, context: Context, refusal: Refusal) -> None:
+def refused_statement(unit: Unit, context: Context, refusal: Refusal) -> None:
     """Keep the reason beside our statement, as long as it stands in no entry."""
-    row = session.get(StatementRow, refusal.statement_id)
+    row = unit.get(StatementRow, refusal.statement_id)
     if row is not None and row.iss == context.org_id and row.seq is None:
-        row.refusal = reason(refusal)
-        session.add(row)
+        unit.change(StatementRow, row.id, refusal=reason(refusal))
 
 
-def refused_agreement(session: Session, context: Context, refusal: Refusal) -> None:
+def refused_agreement(unit: Unit, context: Context, refusal: Refusal) -> None:
     """Keep the reason beside the executions of our agreement that wait for this partner's consent."""
     query = select(ExecutionRow.id).where(
         ExecutionRow.agreement_hash == refusal.aud, col(ExecutionRow.status) == "created"
     )
-    for execution in session.exec(query.limit(100)):
-        session.merge(
-            InboxRow(
-                partner=refusal.iss,
-                message_id=refusal.aud,
-                execution=execution,
-                outcome="refused",
-                reason=reason(refusal),
-                since=context.now(),
-            )
+    for execution in unit.exec(query.limit(100)):
+        unit.put(
+            InboxRow,
+            partner=refusal.iss,
+            message_id=refusal.aud,
+            execution=execution,
+            outcome="refused",
+            reason=reason(refusal),
+            since=context.now(),
         )
 
 

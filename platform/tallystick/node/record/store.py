@@ -1,59 +1,46 @@
-"""Reading and writing an execution's rows inside the caller's transaction."""
+"""Reading and writing an execution's rows inside the caller's unit of work."""
 
 from functools import lru_cache
 from typing import Any
 
-import msgspec
-from sqlmodel import Session, col, select
+from sqlmodel import col, select
 
 from tallystick.core import agreement as agreements
 from tallystick.core import canonical
 from tallystick.core.agreement import Agreement
-from tallystick.core.engine.state import State
 from tallystick.core.entry import Entry
 from tallystick.core.errors import NotFound
 from tallystick.core.head import Head
-from tallystick.core.merkle import Frontier
 from tallystick.core.replay import Replay
 from tallystick.core.statement import Statement
+from tallystick.node.record.loaded import Loaded, Standing
+from tallystick.node.record.terms import terms
+from tallystick.node.record.unit import Reader, Unit
+from tallystick.tenants.models.listing import ExecutionTermRow
 from tallystick.tenants.models.record import AgreementRow, EntryRow, ExecutionRow, HeadRow, StatementRow
 
-_STATE = msgspec.msgpack.Decoder(State)
-_FRONTIER = msgspec.msgpack.Decoder(Frontier)
-_encode = msgspec.msgpack.encode
+Step = dict[str, Any]
 
 
-class Loaded:
-    """An execution as a transaction holds it: its row and its replay."""
-
-    def __init__(self, row: ExecutionRow, replay: Replay) -> None:
-        self.row = row
-        self.replay = replay
-
-    @property
-    def agreement(self) -> Agreement:
-        """The agreement that governs it."""
-        return self.replay.agreement
-
-    @property
-    def state(self) -> State:
-        """The fold so far."""
-        return self.replay.state
+def step_of(agreement: Agreement, step_id: str) -> Step:
+    """The compiled step; everything outside the engine reads steps through this."""
+    step: Step = agreement.definition["steps"][step_id]
+    return step
 
 
-def put_agreement(session: Session, document: dict[str, Any]) -> tuple[str, Agreement]:
+def put_agreement(unit: Unit, document: dict[str, Any]) -> tuple[str, Agreement]:
     """Check and keep an agreement; its hash and form."""
-    agreement = agreements.read(document)
+    content = canonical.encode(document)
+    agreement = _agreement(content)
     name = agreements.agreement_hash(document)
-    if session.get(AgreementRow, name) is None:
-        session.add(AgreementRow(hash=name, document=canonical.encode(document)))
-        session.flush()
+    if unit.get(AgreementRow, name) is None:
+        unit.insert(AgreementRow, hash=name, document=content)
     return name, agreement
 
 
-def get_agreement(session: Session, name: str) -> Agreement | None:
+def get_agreement(reader: Reader, name: str) -> Agreement | None:
     """The agreement of that hash, when it is here."""
-    row = session.get(AgreementRow, name)
+    row = reader.get(AgreementRow, name)
     return _agreement(row.document) if row else None
 
 
@@ -63,100 +50,110 @@ def _agreement(document: bytes) -> Agreement:
     return agreements.read(canonical.parse(document))
 
 
-def create(session: Session, agreement_hash: str, agreement: Agreement, execution: str, now: int) -> Loaded:
+def create(unit: Unit, agreement_hash: str, agreement: Agreement, execution: str, now: int) -> Loaded:
     """A new execution without entries."""
     replay = Replay(agreement, agreement_hash, execution)
-    row = ExecutionRow(
+    row = Standing(
         id=execution,
         agreement_hash=agreement_hash,
         name=agreement.definition["name"],
         definition_id=agreement.definition["id"],
         status=replay.state.status,
         coordinator=agreement.coordinator,
-        frontier=_encode(replay.frontier),
-        state=_encode(replay.state),
         created_at=now,
         updated_at=now,
     )
-    session.add(row)
-    session.flush()
-    return Loaded(row, replay)
+    for term in terms(agreement, execution):
+        unit.insert(ExecutionTermRow, term=term, created_at=now, execution=execution)
+    loaded = Loaded(row, replay, stored=False)
+    loaded.changed = True
+    return unit.hold(loaded)
 
 
-def find(session: Session, execution: str) -> Loaded | None:
+def find(reader: Reader, execution: str) -> Loaded | None:
     """The execution, when it is here."""
-    row = session.get(ExecutionRow, execution)
-    if row is None:
-        return None
-    agreement = get_agreement(session, row.agreement_hash)
+    held = reader.execution(execution) if isinstance(reader, Unit) else None
+    if held is not None:
+        return held
+    row = reader.get(ExecutionRow, execution)
+    agreement = get_agreement(reader, row.agreement_hash) if row else None
     if agreement is None:
         return None
-    replay = Replay(
-        agreement,
-        row.agreement_hash,
-        execution,
-        state=_STATE.decode(row.state),
-        frontier=_FRONTIER.decode(row.frontier),
-    )
-    return Loaded(row, replay)
+    loaded = Loaded.of_row(row, agreement)
+    return reader.hold(loaded) if isinstance(reader, Unit) else loaded
 
 
-def load(session: Session, execution: str) -> Loaded:
+def load(reader: Reader, execution: str) -> Loaded:
     """The execution; NotFound when this organisation has no such one."""
-    loaded = find(session, execution)
+    loaded = find(reader, execution)
     if loaded is None:
         raise NotFound("there is no such execution here")
     return loaded
 
 
-def save(session: Session, loaded: Loaded, now: int) -> None:
-    """Write the fold back."""
-    row, replay = loaded.row, loaded.replay
-    row.status, row.term, row.size, row.root = replay.state.status, replay.state.term, replay.state.size, replay.root
-    row.state, row.frontier = _encode(replay.state), _encode(replay.frontier)
+def save(loaded: Loaded, now: int) -> None:
+    """Bring the row up to the fold; it is written when the unit's group is."""
+    row, state = loaded.row, loaded.replay.state
+    row.status, row.term, row.size, row.root = state.status, state.term, state.size, loaded.replay.root
     row.updated_at = now
-    timers = [timer.due_at for timer in replay.state.timers.values()]
-    row.next_due = min(timers, default=None)
-    session.add(row)
+    row.next_due = min((timer.due_at for timer in state.timers.values()), default=None)
+    loaded.changed = True
 
 
-def add_entry(session: Session, entry: Entry, said: Statement, token: str) -> None:
-    """Keep an entry and its statement, ours or not."""
-    session.add(
-        EntryRow(
-            execution=entry.execution,
-            term=entry.term,
-            seq=entry.seq,
-            statement_id=entry.statement_id,
-            leaf=entry.leaf(),
-        )
+def add_entry(unit: Unit, loaded: Loaded, entry: Entry, said: Statement, token: str) -> None:
+    """Keep the entry that the replay took in last, and its statement, ours or not."""
+    unit.insert(
+        EntryRow,
+        execution=entry.execution,
+        term=entry.term,
+        seq=entry.seq,
+        statement_id=entry.statement_id,
+        leaf=loaded.replay.leaf,
+        root=loaded.replay.frontier.root(),
     )
-    row = session.get(StatementRow, said.id)
-    if row is None:
-        row = StatementRow(id=said.id, execution=said.execution, iss=said.iss, kind=said.kind, token=token, at=entry.at)
-    row.seq = entry.seq
-    session.add(row)
-    session.flush()
+    if unit.get(StatementRow, said.id) is not None:
+        unit.change(StatementRow, said.id, seq=entry.seq)
+        return
+    unit.insert(
+        StatementRow,
+        id=said.id,
+        execution=said.execution,
+        iss=said.iss,
+        kind=said.kind,
+        token=token,
+        at=entry.at,
+        seq=entry.seq,
+    )
 
 
-def add_head(session: Session, head: Head, token: str) -> HeadRow:
-    """Keep a head or attestation; a second, different one of the same place comes back for comparison."""
-    row = session.get(HeadRow, (head.execution, head.term, head.size, head.iss))
-    if row is None:
-        row = HeadRow(
-            execution=head.execution, term=head.term, size=head.size, iss=head.iss, root=head.root, token=token
-        )
-        session.add(row)
-        session.flush()
-    return row
+def add_head(unit: Unit, head: Head, token: str) -> None:
+    """Keep a head or attestation; the first one of a place stays."""
+    if unit.get(HeadRow, (head.execution, head.term, head.size, head.iss)) is not None:
+        return
+    put_head(unit, head, token)
 
 
-def head_at(session: Session, loaded: Loaded, size: int) -> HeadRow | None:
-    """The coordinator's head of ``size``."""
-    return session.get(HeadRow, (loaded.row.id, loaded.state.term, size, loaded.agreement.coordinator))
+def put_head(unit: Unit, head: Head, token: str) -> None:
+    """Keep a head that is certainly the first of its place; the database refuses another one."""
+    unit.insert(
+        HeadRow, execution=head.execution, term=head.term, size=head.size, iss=head.iss, root=head.root, token=token
+    )
 
 
-def entries_from(session: Session, execution: str, start: int, limit: int) -> list[EntryRow]:
+def head_at(reader: Reader, loaded: Loaded, size: int) -> HeadRow | None:
+    """The coordinator's head of ``size``, when one was signed: entries that came together share their newest."""
+    return reader.get(HeadRow, (loaded.row.id, loaded.state.term, size, loaded.agreement.coordinator))
+
+
+def root_at(reader: Reader, loaded: Loaded, size: int) -> str | None:
+    """The tree's root over the first ``size`` entries, hex; None beyond them."""
+    if size == loaded.state.size:
+        return loaded.replay.root
+    row = reader.get(EntryRow, (loaded.row.id, loaded.state.term, size - 1))
+    return row.root.hex() if row else None
+
+
+def entries_from(reader: Reader, execution: str, start: int, limit: int) -> list[EntryRow]:
     """At most ``limit`` entries from sequence number ``start``."""
     query = (
         select(EntryRow)
@@ -164,4 +161,4 @@ def entries_from(session: Session, execution: str, start: int, limit: int) -> li
         .order_by(col(EntryRow.seq))
         .limit(limit)
     )
-    return list(session.exec(query))
+    return list(reader.exec(query))

@@ -11,7 +11,8 @@ from sqlmodel import Session
 from tallystick.core import canonical
 from tallystick.core.errors import Invalid
 from tallystick.node.parts import Parts
-from tallystick.tenants.permissions import Permission, require
+from tallystick.node.record.unit import Unit
+from tallystick.tenants.permissions import Holder, Permission, require
 from tallystick.tenants.users import User
 
 T = TypeVar("T")
@@ -34,23 +35,15 @@ class Service:
 
         return await asyncio.to_thread(run)
 
-    async def write(self, who: User, permission: Permission, work: Callable[[Session], T]) -> T:
-        """Run ``work`` in a durable transaction, one at a time, then wake the loops."""
+    async def write(self, who: Holder, permission: Permission, work: Callable[[Unit], T]) -> T:
+        """Run ``work`` in a unit of its own, durable when this returns."""
         require(who, permission)
-
-        def run() -> T:
-            with self.parts.database.write() as session:
-                return work(session)
-
-        async with self.parts.lock:
-            result = await asyncio.to_thread(run)
-        self.parts.bell.ring()
-        return result
+        return await self.parts.committer.run(work)
 
 
 def page(rows: list[T], limit: int, cursor_of: Callable[[T], list[Any]], view: Callable[[T], Any]) -> dict[str, Any]:
     """A page of at most ``limit`` of the rows (one more was fetched to know whether there is a next page)."""
-    following = _encode(cursor_of(rows[limit - 1])) if len(rows) > limit else None
+    following = encode_cursor(cursor_of(rows[limit - 1])) if len(rows) > limit else None
     return {"items": [view(row) for row in rows[:limit]], "next_cursor": following}
 
 
@@ -74,5 +67,6 @@ def cursor_values(cursor: str | None, kinds: tuple[type, ...]) -> list[Any] | No
     return values
 
 
-def _encode(values: list[Any]) -> str:
+def encode_cursor(values: list[Any]) -> str:
+    """A cursor for the keys of a page's last row."""
     return base64.urlsafe_b64encode(canonical.encode(values)).decode()

@@ -3,7 +3,7 @@
 import os
 from typing import Any
 
-from sqlmodel import Session, col, select, tuple_
+from sqlmodel import Session
 
 from tallystick.core import agreement as agreements
 from tallystick.core import b64, canonical
@@ -15,11 +15,14 @@ from tallystick.core.statement import Consent, Propose, Start, Terminate
 from tallystick.node.record import audience, onchain, outgoing, store
 from tallystick.node.record.authoring import Saying, say
 from tallystick.node.record.messages import AgreementMessage
-from tallystick.node.services import views
+from tallystick.node.record.unit import Unit
+from tallystick.node.services import repeats, searching, views
 from tallystick.node.services.agreeing import draft, facts
-from tallystick.node.services.base import Service, bounded, cursor_values, page
+from tallystick.node.services.base import Service, bounded
+from tallystick.node.services.repeats import Asked
+from tallystick.node.services.searching import Wanted, cursor_key
 from tallystick.node.services.values import resolve
-from tallystick.tenants.models.record import AgreementRow, ExecutionRow
+from tallystick.tenants.models.record import AgreementRow
 from tallystick.tenants.permissions import Permission
 from tallystick.tenants.users import User
 
@@ -28,32 +31,41 @@ class Collaborations(Service):
     """Collaborations as names.md has them; each is one execution under one agreement."""
 
     async def propose(
-        self, who: User, definition: dict[str, Any], input: dict[str, Any] | None = None
+        self,
+        who: User,
+        definition: dict[str, Any],
+        input: dict[str, Any] | None = None,
+        *,
+        asked: Asked | None = None,
     ) -> dict[str, Any]:
         """Compile, check against the partners' cards, and propose to every participant.
 
-        ``input`` stays here until the start, which uses it unless it brings its own.
+        ``input`` stays here until the start, which uses it unless it brings its own. What is ``asked`` again is not
+        proposed again.
         """
 
-        def work(session: Session) -> dict[str, Any]:
+        def work(unit: Unit) -> dict[str, Any]:
             known = facts(self.parts)
             try:
                 compiled = compile_definition(definition, known)
             except DefinitionErrors as error:
                 raise error.below("/definition") from None
             document = draft(self.parts, definition, compiled)
-            name, agreement = store.put_agreement(session, document)
-            onchain.note_workflow(session, agreement, self.parts.context.org_id, self.parts.context.now())
+            name, agreement = store.put_agreement(unit, document)
+            onchain.note_workflow(unit, agreement, self.parts.context.org_id, self.parts.context.now())
             nonce = b64.encode(os.urandom(16))
             execution = agreements.execution_id(name, self.parts.context.org_id, nonce)
-            loaded = store.create(session, name, agreement, execution, self.parts.context.now())
+            loaded = store.create(unit, name, agreement, execution, self.parts.context.now())
             loaded.row.proposed_input = canonical.encode(input or {})
-            self._send_agreement(session, agreement, document, execution)
+            self._send_agreement(unit, agreement, document, execution)
             saying = Saying(kind="propose", make=lambda _data, _sealed: Propose(nonce=nonce), answer_key="propose")
-            say(session, self.parts.context, loaded, saying)
+            say(unit, self.parts.context, loaded, saying)
             return views.collaboration(loaded)
 
-        return await self.write(who, Permission.CREATE_COLLABORATION, work)
+        def once(unit: Unit) -> dict[str, Any]:
+            return repeats.once(unit, asked, self.parts.context.now(), work)
+
+        return await self.write(who, Permission.CREATE_COLLABORATION, once)
 
     async def consent(
         self, who: User, collaboration_id: str, decision: str, reason: str | None = None
@@ -62,8 +74,8 @@ class Collaborations(Service):
         if decision not in {"accepted", "rejected"}:
             raise Invalid("decision must be accepted or rejected", code="bad_decision", pointer="/decision")
 
-        def work(session: Session) -> dict[str, Any]:
-            loaded = store.load(session, collaboration_id)
+        def work(unit: Unit) -> dict[str, Any]:
+            loaded = store.load(unit, collaboration_id)
             consent = loaded.state.consents.get(self.parts.context.org_id)
             if loaded.state.status != "created" or consent != "pending":
                 raise WrongState("this proposal does not wait for our consent", state=consent or loaded.state.status)
@@ -78,7 +90,7 @@ class Collaborations(Service):
                 values={"$reason": reason} if reason else {},
                 readers=audience.of_everyone(loaded.agreement),
             )
-            say(session, self.parts.context, loaded, saying)
+            say(unit, self.parts.context, loaded, saying)
             return views.collaboration(loaded)
 
         return await self.write(who, Permission.GIVE_CONSENT, work)
@@ -86,8 +98,8 @@ class Collaborations(Service):
     async def start(self, who: User, collaboration_id: str, input: dict[str, Any] | None = None) -> dict[str, Any]:
         """Start a ready collaboration; starting one that runs answers with it as it is."""
 
-        def work(session: Session) -> dict[str, Any]:
-            loaded = store.load(session, collaboration_id)
+        def work(unit: Unit) -> dict[str, Any]:
+            loaded = store.load(unit, collaboration_id)
             if loaded.agreement.initiator != self.parts.context.org_id:
                 raise WrongState("only the initiating organisation starts it", state=loaded.state.status)
             if loaded.state.status == "created":
@@ -98,10 +110,10 @@ class Collaborations(Service):
                 kind="start",
                 make=lambda data, sealed: Start(input=data, sealed=sealed),
                 answer_key="start",
-                values=resolve(session, input or canonical.parse(loaded.row.proposed_input or b"{}")),
+                values=resolve(unit, input or canonical.parse(loaded.row.proposed_input or b"{}")),
                 readers=audience.of_everyone(loaded.agreement),
             )
-            say(session, self.parts.context, loaded, saying)
+            say(unit, self.parts.context, loaded, saying)
             return views.collaboration(loaded)
 
         return await self.write(who, Permission.CREATE_COLLABORATION, work)
@@ -111,8 +123,8 @@ class Collaborations(Service):
         if not reason.strip():
             raise Invalid("a reason is required", code="reason_required", pointer="/reason")
 
-        def work(session: Session) -> dict[str, Any]:
-            loaded = store.load(session, collaboration_id)
+        def work(unit: Unit) -> dict[str, Any]:
+            loaded = store.load(unit, collaboration_id)
             me = loaded.agreement.participant(self.parts.context.org_id)
             if me is None or not me.can_terminate:
                 raise WrongState(
@@ -127,31 +139,22 @@ class Collaborations(Service):
                 values={"$reason": reason},
                 readers=audience.of_everyone(loaded.agreement),
             )
-            say(session, self.parts.context, loaded, saying)
+            say(unit, self.parts.context, loaded, saying)
             return views.collaboration(loaded)
 
         return await self.write(who, Permission.CREATE_COLLABORATION, work)
 
     async def collaborations(
-        self, who: User, *, status: str | None = None, limit: int = 50, cursor: str | None = None
+        self, who: User, *, status: str | None = None, limit: int = 50, cursor: str | None = None, **filters: Any
     ) -> dict[str, Any]:
-        """Newest first, in keyset pages."""
-        limit, after = bounded(limit), cursor_values(cursor, (int, str))
+        """Newest first, in keyset pages; ``status`` is a collaboration's word or an execution's."""
+        limit, after = bounded(limit), cursor_key(cursor)
+        statuses = tuple(w for w in _STATUSES if status in {w, views.collaboration_status(w)})
+        wanted = Wanted(statuses=statuses or ((status,) if status else ()), **filters)
 
         def work(session: Session) -> dict[str, Any]:
-            query = select(ExecutionRow).order_by(col(ExecutionRow.created_at).desc(), col(ExecutionRow.id).desc())
-            if status:
-                words = [w for w in _STATUSES if views.collaboration_status(w) == status or w == status]
-                query = query.where(col(ExecutionRow.status).in_(words))
-            if after:
-                query = query.where(tuple_(col(ExecutionRow.created_at), col(ExecutionRow.id)) < tuple(after))
-            rows = list(session.exec(query.limit(limit + 1)))
-            return page(
-                rows,
-                limit,
-                lambda row: [row.created_at, row.id],
-                lambda row: views.collaboration(store.load(session, row.id)),
-            )
+            found = searching.executions(session, wanted, limit, after)
+            return found.page(lambda row: views.collaboration(store.load(session, row.id)))
 
         return await self.read(who, work)
 
@@ -175,10 +178,10 @@ class Collaborations(Service):
 
         return await self.read(who, work)
 
-    def _send_agreement(self, session: Session, agreement: Agreement, document: dict[str, Any], execution: str) -> None:
+    def _send_agreement(self, unit: Unit, agreement: Agreement, document: dict[str, Any], execution: str) -> None:
         for one in agreement.participants:
             if one.org_id != self.parts.context.org_id:
-                outgoing.post(session, self.parts.context, one.org_id, AgreementMessage(agreement=document), execution)
+                outgoing.post(unit, self.parts.context, one.org_id, AgreementMessage(agreement=document), execution)
 
 
 _STATUSES = ("created", "ready", "running", "completed", "failed", "cancelled", "suspended", "terminated")

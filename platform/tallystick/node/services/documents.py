@@ -10,6 +10,8 @@ from sqlmodel import Session, col, select, tuple_
 from tallystick.core import canonical
 from tallystick.core.errors import Invalid, NotFound
 from tallystick.core.manifest import Manifest
+from tallystick.node.record import documents
+from tallystick.node.record.unit import Unit
 from tallystick.node.services.base import Service, bounded, cursor_values, page
 from tallystick.tenants.chunks import FileOpener, FileSealer, read_manifest
 from tallystick.tenants.models.record import DocumentRow, OpeningRow
@@ -34,21 +36,10 @@ class Documents(Service):
         rest, value = sealer.finish()
         for chunk in rest:
             await asyncio.to_thread(self.parts.context.chunks.put, chunk.ciphertext)
-        manifest = read_manifest(value)
 
-        def work(session: Session) -> dict[str, Any]:
-            row = DocumentRow(
-                id="d_" + secrets.token_hex(12),
-                name=name,
-                media_type=manifest.media_type,
-                size=manifest.size,
-                sha256=manifest.sha256,
-                manifest=canonical.encode(value),
-                uploaded_by=who.username,
-                at=self.parts.context.now(),
-            )
-            session.add(row)
-            return _view(row)
+        def work(unit: Unit) -> dict[str, Any]:
+            document_id = "d_" + secrets.token_hex(12)
+            return _view(documents.add(unit, self.parts.context, document_id, name, value, who.username))
 
         return await self.write(who, Permission.WORK_ON_TASKS, work)
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlmodel import Session, col, select, tuple_
+from sqlmodel import Session, col, select
 
 from tallystick.core import canonical
 from tallystick.core import entry as entries
@@ -12,11 +12,12 @@ from tallystick.core.head import read_attestation, read_head
 from tallystick.node.anchoring.stores import covering
 from tallystick.node.record import store
 from tallystick.node.record.onchain import START
-from tallystick.node.services import views
-from tallystick.node.services.base import Service, bounded, cursor_values, page
+from tallystick.node.services import searching, views
+from tallystick.node.services.base import Service, bounded
+from tallystick.node.services.searching import Wanted, cursor_key
 from tallystick.node.services.waiting import waits
 from tallystick.tenants.models.anchor import LeafRow
-from tallystick.tenants.models.record import EntryRow, ExecutionRow, HeadRow, OpeningRow, StatementRow
+from tallystick.tenants.models.record import EntryRow, HeadRow, OpeningRow, StatementRow
 from tallystick.tenants.users import User
 
 MAX_TIMELINE = 500
@@ -26,19 +27,15 @@ class Executions(Service):
     """Reading the record."""
 
     async def executions(
-        self, who: User, *, status: str | None = None, limit: int = 50, cursor: str | None = None
+        self, who: User, *, status: str | None = None, limit: int = 50, cursor: str | None = None, **filters: Any
     ) -> dict[str, Any]:
-        """Newest first, in keyset pages."""
-        limit, after = bounded(limit), cursor_values(cursor, (int, str))
+        """Newest first, in keyset pages; ``filters`` are those of :class:`Wanted`."""
+        limit, after = bounded(limit), cursor_key(cursor)
+        wanted = Wanted(statuses=(status,) if status else (), **filters)
 
         def work(session: Session) -> dict[str, Any]:
-            query = select(ExecutionRow).order_by(col(ExecutionRow.created_at).desc(), col(ExecutionRow.id).desc())
-            if status:
-                query = query.where(ExecutionRow.status == status)
-            if after:
-                query = query.where(tuple_(col(ExecutionRow.created_at), col(ExecutionRow.id)) < tuple(after))
-            rows = list(session.exec(query.limit(limit + 1)))
-            return page(rows, limit, lambda row: [row.created_at, row.id], lambda row: _view(session, row.id))
+            found = searching.executions(session, wanted, limit, after)
+            return found.page(lambda row: _view(session, row.id))
 
         return await self.read(who, work)
 

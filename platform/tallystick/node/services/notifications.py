@@ -8,6 +8,7 @@ from tallystick.core.errors import NotFound, WrongState
 from tallystick.core.statement import Acknowledge
 from tallystick.node.record import store
 from tallystick.node.record.authoring import Saying, say
+from tallystick.node.record.unit import Reader, Unit
 from tallystick.node.services import views
 from tallystick.node.services.base import Service, bounded, cursor_values, page
 from tallystick.tenants.models.record import NotificationRow
@@ -34,22 +35,19 @@ class Notifications(Service):
     async def acknowledge(self, who: User, notification_id: int | str) -> dict[str, Any]:
         """Mark as read; where the step asks for it, state the acknowledgement in the record."""
 
-        def work(session: Session) -> dict[str, Any]:
-            row = session.get(NotificationRow, int(notification_id)) if str(notification_id).isdecimal() else None
+        def work(unit: Unit) -> dict[str, Any]:
+            row = unit.get(NotificationRow, int(notification_id)) if str(notification_id).isdecimal() else None
             if row is None:
                 raise NotFound("there is no such notification here")
-            row.read = True
-            session.add(row)
+            unit.change(NotificationRow, row.id, read=True)
             if row.requires_acknowledgment and not row.acknowledged:
-                self._say(session, row)
-            session.flush()
-            session.refresh(row)
-            return _view(session, row)
+                self._say(unit, row)
+            return _view(unit, unit.get_one(NotificationRow, row.id))
 
         return await self.write(who, Permission.WORK_ON_TASKS, work)
 
-    def _say(self, session: Session, row: NotificationRow) -> None:
-        loaded = store.load(session, row.execution)
+    def _say(self, unit: Unit, row: NotificationRow) -> None:
+        loaded = store.load(unit, row.execution)
         if loaded.state.status != "running":
             raise WrongState("the execution has ended", state=loaded.state.status)
         task, attempt = row.task or "", row.attempt or 0
@@ -60,9 +58,9 @@ class Notifications(Service):
             task=task,
             attempt=attempt,
         )
-        say(session, self.parts.context, loaded, saying)
+        say(unit, self.parts.context, loaded, saying)
 
 
-def _view(session: Session, row: NotificationRow) -> dict[str, Any]:
-    loaded = store.load(session, row.execution)
+def _view(reader: Reader, row: NotificationRow) -> dict[str, Any]:
+    loaded = store.load(reader, row.execution)
     return views.notification(row, views.names(loaded.agreement), loaded.row.name)

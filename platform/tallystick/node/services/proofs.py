@@ -15,6 +15,7 @@ from tallystick.ledger.audit.trust import Organisation, Trust
 from tallystick.ledger.audit.verify import verify
 from tallystick.node.evidence import assemble
 from tallystick.node.record import store
+from tallystick.node.record.unit import Unit
 from tallystick.node.services.base import Service
 from tallystick.node.services.organisation import own_card
 from tallystick.tenants.models.record import VerificationRow
@@ -38,8 +39,8 @@ class Proofs(Service):
         bundle = await self.evidence(who, execution_id)
         report = await self._verify(canonical.encode(bundle), bundle["anchors"])
 
-        def work(session: Session) -> dict[str, Any]:
-            loaded = store.load(session, execution_id)
+        def work(unit: Unit) -> dict[str, Any]:
+            loaded = store.load(unit, execution_id)
             row = VerificationRow(
                 execution_id=execution_id,
                 workflow_id=loaded.row.definition_id,
@@ -52,8 +53,7 @@ class Proofs(Service):
                 verifier_id=f"{self.parts.context.org_id}/{who.username}",
                 checks=msgspec.json.encode(report.checks),
             )
-            session.add(row)
-            session.flush()
+            unit.insert(VerificationRow, **row.model_dump(exclude={"id"}))
             return _view(row)
 
         return await self.write(who, Permission.VERIFY, work)

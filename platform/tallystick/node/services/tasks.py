@@ -2,17 +2,16 @@
 
 from typing import Any
 
-import msgspec
-from sqlmodel import Session, col, select, tuple_
+from sqlmodel import Session
 
 from tallystick.core.errors import NotFound, WrongState
-from tallystick.core.statement import Result
-from tallystick.node.record import audience, store
-from tallystick.node.record.authoring import Saying, say
-from tallystick.node.record.store import Loaded
-from tallystick.node.services import views
-from tallystick.node.services.base import Service, bounded, cursor_values, page
+from tallystick.node.record import store
+from tallystick.node.record.answering import say_result
+from tallystick.node.record.unit import Reader, Unit
+from tallystick.node.services import searching, views
+from tallystick.node.services.base import Service, bounded
 from tallystick.node.services.forms import check_form
+from tallystick.node.services.searching import Wanted, cursor_key
 from tallystick.node.services.values import resolve
 from tallystick.tenants.models.record import TaskRow
 from tallystick.tenants.permissions import Permission
@@ -26,20 +25,15 @@ class Tasks(Service):
     """Tasks that people of this organisation answer."""
 
     async def tasks(
-        self, who: User, *, status: str | None = "open", limit: int = 50, cursor: str | None = None
+        self, who: User, *, status: str | None = "open", limit: int = 50, cursor: str | None = None, **filters: Any
     ) -> dict[str, Any]:
         """Oldest first, in keyset pages; ``open`` includes what colleagues have claimed."""
-        limit, after = bounded(limit), cursor_values(cursor, (int, str))
-        words = list(_OPEN) if status == "open" else [status] if status else None
+        limit, after = bounded(limit), cursor_key(cursor)
+        wanted = Wanted(statuses=_OPEN if status == "open" else (status,) if status else (), **filters)
 
         def work(session: Session) -> dict[str, Any]:
-            query = select(TaskRow).where(TaskRow.kind == "user").order_by(col(TaskRow.since), col(TaskRow.key))
-            if words:
-                query = query.where(col(TaskRow.status).in_(words))
-            if after:
-                query = query.where(tuple_(col(TaskRow.since), col(TaskRow.key)) > tuple(after))
-            rows = list(session.exec(query.limit(limit + 1)))
-            return page(rows, limit, lambda row: [row.since, row.key], lambda row: self._view(session, row))
+            found = searching.tasks(session, wanted, limit, after)
+            return found.page(lambda row: self._view(session, row))
 
         return await self.read(who, work)
 
@@ -50,22 +44,21 @@ class Tasks(Service):
     async def claim(self, who: User, task_key: str) -> dict[str, Any]:
         """Take the task for oneself; taking it twice is harmless, taking a colleague's is refused."""
 
-        def work(session: Session) -> dict[str, Any]:
-            row = self._open_row(session, task_key, who)
-            row.status, row.claimed_by, row.claimed_at = "claimed", who.username, self.parts.context.now()
-            session.add(row)
-            return self._view(session, row)
+        def work(unit: Unit) -> dict[str, Any]:
+            row = self._open_row(unit, task_key, who)
+            now = self.parts.context.now()
+            unit.change(TaskRow, row.key, status="claimed", claimed_by=who.username, claimed_at=now)
+            return self._view(unit, unit.get_one(TaskRow, row.key))
 
         return await self.write(who, _WORK, work)
 
     async def release(self, who: User, task_key: str) -> dict[str, Any]:
         """Give a claimed task back."""
 
-        def work(session: Session) -> dict[str, Any]:
-            row = self._open_row(session, task_key, who)
-            row.status, row.claimed_by, row.claimed_at = "open", None, None
-            session.add(row)
-            return self._view(session, row)
+        def work(unit: Unit) -> dict[str, Any]:
+            row = self._open_row(unit, task_key, who)
+            unit.change(TaskRow, row.key, status="open", claimed_by=None, claimed_at=None)
+            return self._view(unit, unit.get_one(TaskRow, row.key))
 
         return await self.write(who, _WORK, work)
 
@@ -104,57 +97,36 @@ class Tasks(Service):
         message: str = "",
         only: str | None = None,
     ) -> dict[str, Any]:
-        def work(session: Session) -> dict[str, Any]:
-            row = self._open_row(session, task_key, who)
-            loaded = store.load(session, row.execution)
-            step = loaded.agreement.definition["steps"][row.step]
+        def work(unit: Unit) -> dict[str, Any]:
+            row = self._open_row(unit, task_key, who)
+            loaded = store.load(unit, row.execution)
+            step = store.step_of(loaded.agreement, row.step)
             if only and views.task_type(step) != only:
                 raise WrongState(f"only an {only} can be approved or rejected", state=views.task_type(step))
-            values = resolve(session, data or {})
+            values = resolve(unit, data or {})
             if status == "completed":
                 check_form(step, values)
-            if message:
-                values["$message"] = message
-            say(session, self.parts.context, loaded, _saying(loaded, row, status, values, code))
-            session.refresh(row)
-            if row.status in _OPEN:
-                row.status, row.claimed_by = "answered", who.username  # on its way to the coordinator
-                session.add(row)
-            return self._view(session, row)
+            facts: dict[str, Any] = {"status": status, "values": values, "code": code, "message": message}
+            say_result(unit, self.parts.context, loaded, row, **facts)
+            if unit.get_one(TaskRow, row.key).status in _OPEN:  # on its way to the coordinator
+                unit.change(TaskRow, row.key, status="answered", claimed_by=who.username)
+            return self._view(unit, unit.get_one(TaskRow, row.key))
 
         return await self.write(who, _WORK, work)
 
-    def _open_row(self, session: Session, task_key: str, who: User) -> TaskRow:
-        row = self._row(session, task_key)
+    def _open_row(self, unit: Unit, task_key: str, who: User) -> TaskRow:
+        row = self._row(unit, task_key)
         if row.status not in _OPEN:
             raise WrongState(f"the task is {row.status}", state=row.status)
         if row.claimed_by not in {None, who.username}:
             raise WrongState(f"the task is claimed by {row.claimed_by}", state="claimed", code="claimed_by_other")
         return row
 
-    def _row(self, session: Session, task_key: str) -> TaskRow:
-        row = session.get(TaskRow, task_key)
+    def _row(self, reader: Reader, task_key: str) -> TaskRow:
+        row = reader.get(TaskRow, task_key)
         if row is None or row.kind != "user":
             raise NotFound("there is no such task here")
         return row
 
-    def _view(self, session: Session, row: TaskRow) -> dict[str, Any]:
-        return views.task(row, store.load(session, row.execution))
-
-
-def _saying(loaded: Loaded, row: TaskRow, status: str, values: dict[str, Any], code: str | None) -> Saying:
-    def make(commitments: dict[str, str], sealed: list[str]) -> Result:
-        text = commitments.pop("$message", None)
-        error = {"code": code, "message": text} if code else None
-        facts = {"task": row.task, "attempt": row.attempt, "status": status, "data": commitments, "sealed": sealed}
-        return msgspec.convert({**facts, "error": error}, Result)
-
-    return Saying(
-        kind="result",
-        make=make,
-        answer_key=f"result/{row.task}/{row.attempt}",
-        values=values,
-        readers=audience.of_step(loaded.agreement, row.step),
-        task=row.task,
-        attempt=row.attempt,
-    )
+    def _view(self, reader: Reader, row: TaskRow) -> dict[str, Any]:
+        return views.task(row, store.load(reader, row.execution))

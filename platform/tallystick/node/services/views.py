@@ -5,7 +5,8 @@ from typing import Any
 from tallystick.core.agreement import Agreement
 from tallystick.core.engine.state import State
 from tallystick.node.record.effects import task_key
-from tallystick.node.record.store import Loaded
+from tallystick.node.record.loaded import Loaded
+from tallystick.node.record.store import step_of
 from tallystick.tenants.models.anchor import WorkflowRow
 from tallystick.tenants.models.record import NotificationRow, TaskRow
 
@@ -79,7 +80,7 @@ def execution(loaded: Loaded, attested_by: list[dict[str, Any]]) -> dict[str, An
 
 def task(row: TaskRow, loaded: Loaded) -> dict[str, Any]:
     """A task for staff and workers."""
-    step = loaded.agreement.definition["steps"][row.step]
+    step = step_of(loaded.agreement, row.step)
     return {
         "task_id": row.key,
         "collaboration_id": row.execution,
@@ -149,7 +150,6 @@ def _completed(loaded: Loaded) -> list[dict[str, Any]]:
 
 
 def _pending(loaded: Loaded) -> list[dict[str, Any]]:
-    steps = loaded.agreement.definition["steps"]
     return [
         {
             "task": name,
@@ -160,7 +160,7 @@ def _pending(loaded: Loaded) -> list[dict[str, Any]]:
             "waiting_for": list(task.waiting) or [task.org],
             "since": task.assigned_at,
             "due_date": task.due_at,
-            "priority": steps[task.step]["priority"],
+            "priority": step_of(loaded.agreement, task.step)["priority"],
         }
         for name, task in loaded.state.tasks.items()
         if task.status in {"open", "delivering", "retrying"} and loaded.state.status == "running"
@@ -168,5 +168,5 @@ def _pending(loaded: Loaded) -> list[dict[str, Any]]:
 
 
 def _step_name(loaded: Loaded, step: str) -> str:
-    name: str = loaded.agreement.definition["steps"][step]["name"]
+    name: str = step_of(loaded.agreement, step)["name"]
     return name

@@ -6,9 +6,10 @@ from sqlmodel import Session, col, select
 
 from tallystick.node.anchoring.stores import covering
 from tallystick.node.record import onchain, store
-from tallystick.node.record.store import Loaded
+from tallystick.node.record.loaded import Loaded
 from tallystick.node.services import views
 from tallystick.tenants.models.anchor import LeafRow
+from tallystick.tenants.models.queue import QueueTaskRow
 from tallystick.tenants.models.record import InboxRow, OutboxRow, StatementRow, TaskRow
 
 
@@ -25,6 +26,7 @@ def _waits(session: Session, org_id: str, execution_id: str, loaded: Loaded) -> 
         *_consents(session, loaded),
         *_tasks(loaded),
         *_automatic(session, org_id, execution_id),
+        *_queued(session, org_id, execution_id),
         *_outbox(session, execution_id),
         *_statements(session, org_id, execution_id),
         *_inbox(session, execution_id),
@@ -60,6 +62,16 @@ def _automatic(session: Session, org_id: str, execution_id: str) -> list[dict[st
         TaskRow.execution == execution_id, TaskRow.status == "open", col(TaskRow.note).is_not(None)
     )
     return [_item(f"{row.kind} of {row.task}", org_id, row.since, tried=row.note) for row in session.exec(query)]
+
+
+def _queued(session: Session, org_id: str, execution_id: str) -> list[dict[str, Any]]:
+    query = select(QueueTaskRow).where(
+        QueueTaskRow.execution == execution_id, col(QueueTaskRow.state).in_(("waiting", "claimed"))
+    )
+    return [
+        _item(f"worker of {row.queue}", org_id, row.since, tried=f"{row.state}; given out {row.deliveries} times")
+        for row in session.exec(query)
+    ]
 
 
 def _outbox(session: Session, execution_id: str) -> list[dict[str, Any]]:

@@ -46,7 +46,8 @@ class Ear:
     async def wait(self, seconds: float) -> None:
         """Return at the next ring (also one that came while we were busy), or after ``seconds``."""
         try:
-            await asyncio.wait_for(self._event.wait(), seconds)
+            async with asyncio.timeout(seconds):  # `wait_for` may swallow the cancellation that ends a loop
+                await self._event.wait()
         except TimeoutError:
             return
         finally:

@@ -7,32 +7,55 @@ a heap of waiting messages costs the others nothing.
 import asyncio
 import logging
 
-from sqlalchemy import func, update
-from sqlmodel import Session, col, select
+from sqlalchemy import bindparam, delete, func, literal_column, update
+from sqlmodel import col, select
 
 from tallystick.core.errors import Invalid, NotYet, TallystickError
 from tallystick.node.links.peer import Verdict
 from tallystick.node.record import incoming, messages, refusing
 from tallystick.node.record.context import Context
-from tallystick.node.record.messages import AgreementMessage, Message
+from tallystick.node.record.messages import AgreementMessage, ChunkMessage, Message
+from tallystick.node.record.tables import word
+from tallystick.node.record.unit import Unit
 from tallystick.node.work.bell import Bell
+from tallystick.node.work.committer import Committer
 from tallystick.tenants.database import Database
-from tallystick.tenants.models.record import InboxRow
+from tallystick.tenants.models.record import InboxRow, TaskRow
 
 logger = logging.getLogger(__name__)
 MAX_WAITING = 1_000  # messages of one partner; beyond that its stream holds them back
 SOONEST_MS, LATEST_MS = 500, 30_000  # between two tries: half of what it has waited already
 _BATCH = 50
+_WENT_THROUGH = delete(InboxRow).where(
+    col(InboxRow.partner) == bindparam("b_partner"),
+    col(InboxRow.message_id) == bindparam("b_message"),
+    col(InboxRow.outcome) == word("wait"),
+)
+_ARRIVED = (
+    update(TaskRow)
+    .where(
+        col(TaskRow.execution) == bindparam("b_execution"),
+        col(TaskRow.kind) == word("receive"),
+        col(TaskRow.status) == word("open"),
+    )
+    .values(retry_at=literal_column("0"))
+)
+_MOVED = (
+    update(InboxRow)
+    .where(col(InboxRow.execution) == bindparam("b_execution"), col(InboxRow.outcome) == word("wait"))
+    .values(retry_at=literal_column("0"))
+)
 
 
 class Inbox:
-    """Takes messages in, one transaction each."""
+    """Takes messages in, each in a unit of its own."""
 
-    def __init__(self, database: Database, context: Context, bell: Bell, lock: asyncio.Lock) -> None:
+    def __init__(self, database: Database, context: Context, bell: Bell, committer: Committer) -> None:
         self._database = database
         self._context = context
         self._bell = bell
-        self._lock = lock
+        self._committer = committer
+        self._some_wait = True  # until a look at the table has shown otherwise
 
     async def receive(self, partner: str, message_id: str, payload: bytes) -> Verdict:
         """``ack`` once the outcome is durable; ``nak`` when this node could not decide now."""
@@ -50,18 +73,25 @@ class Inbox:
     async def retry_waiting(self) -> int:
         """Try what waits and is due, the longest due first; how many went through."""
         done = 0
-        for row in await asyncio.to_thread(self._due):
-            try:
-                outcome = await self._taken(row.partner, row.message_id, row.payload or b"")
-            except TallystickError:
-                continue  # stays due
-            done += outcome != "wait"
+        rows = await asyncio.to_thread(self._due)
+        self._some_wait = bool(rows) or await asyncio.to_thread(self._any_wait)
+        tries = [self._taken(row.partner, row.message_id, row.payload or b"") for row in rows]
+        for outcome in await asyncio.gather(*tries, return_exceptions=True):
+            if isinstance(outcome, BaseException) and not isinstance(outcome, TallystickError):
+                raise outcome
+            done += outcome in {"confirm", "reject"}  # what raised stays due
         return done
 
     async def _taken(self, partner: str, message_id: str, payload: bytes) -> str:
-        async with self._lock:
-            outcome, execution = await asyncio.to_thread(self._take, partner, message_id, payload)
+        try:
+            message = messages.decode(payload)
+        except Invalid as error:
+            refused = error
+            return await self._committer.run(lambda unit: self._rejected(unit, partner, message_id, None, refused))
+        outcome = await self._committer.run(lambda unit: self._take(unit, partner, message_id, message, payload))
         if outcome == "confirm":
+            await asyncio.to_thread(incoming.finish, self._context, message)
+            execution = messages.execution_of(message)
             self._bell.ring({"topic": "execution", "id": execution} if execution else None)
         return outcome
 
@@ -75,83 +105,84 @@ class Inbox:
         with self._database.session() as session:
             return list(session.exec(query))
 
-    def _take(self, partner: str, message_id: str, payload: bytes) -> tuple[str, str | None]:
-        """The outcome, and the execution that the message is about."""
-        try:
-            message = messages.decode(payload)
-        except Invalid as error:
-            return self._rejected(partner, message_id, None, error), None
+    def _any_wait(self) -> bool:
+        with self._database.session() as session:
+            return (
+                session.exec(select(InboxRow.message_id).where(InboxRow.outcome == "wait").limit(1)).first() is not None
+            )
+
+    def _take(self, unit: Unit, partner: str, message_id: str, message: Message, payload: bytes) -> str:
+        """The outcome; whatever it is, it becomes durable with it."""
         execution = messages.execution_of(message)
         try:
-            with self._database.write() as session:
-                incoming.handle(session, self._context, partner, message)
-                self._settle(session, partner, message_id, execution)
-            return "confirm", execution
+            incoming.handle(unit, self._context, partner, message)
         except NotYet as error:
-            return self._wait(partner, message_id, execution, error, payload), execution
+            unit.discard()
+            return self._wait(unit, partner, message_id, execution, error, payload)
         except Invalid as error:
-            return self._rejected(partner, message_id, message, error), execution
+            unit.discard()
+            return self._rejected(unit, partner, message_id, message, error)
+        self._settle(unit, partner, message_id, execution, chunk=isinstance(message, ChunkMessage))
+        return "confirm"
 
-    def _settle(self, session: Session, partner: str, message_id: str, execution: str | None) -> None:
-        """The message waits no longer, and what waits for its execution is due at once."""
-        row = session.get(InboxRow, (partner, message_id))
-        if row is not None and row.outcome == "wait":
-            session.delete(row)
-            session.flush()
+    def _settle(self, unit: Unit, partner: str, message_id: str, execution: str | None, *, chunk: bool) -> None:
+        """The message waits no longer, and what waits for its execution, or for its chunk, is due at once."""
+        unit.later(InboxRow, _WENT_THROUGH, {"b_partner": partner, "b_message": message_id})
         if execution is not None:
-            waiting = (col(InboxRow.execution) == execution, col(InboxRow.outcome) == "wait")
-            session.execute(update(InboxRow).where(*waiting).values(retry_at=0))
+            unit.later(InboxRow, _MOVED, {"b_execution": execution})
+            if chunk:
+                unit.later(TaskRow, _ARRIVED, {"b_execution": execution})
+            if self._some_wait or chunk:
+                unit.note("due", 0)
 
-    def _wait(self, partner: str, message_id: str, execution: str | None, error: NotYet, payload: bytes) -> str:
+    def _wait(
+        self, unit: Unit, partner: str, message_id: str, execution: str | None, error: NotYet, payload: bytes
+    ) -> str:
         now = self._context.now()
-        with self._database.write() as session:
-            row = session.get(InboxRow, (partner, message_id))
-            if row is None and self._is_full(session, partner):
-                return "full"
-            since = row.since if row else now
-            session.merge(
-                InboxRow(
-                    partner=partner,
-                    message_id=message_id,
-                    execution=execution,
-                    outcome="wait",
-                    reason=_reason(error),
-                    since=since,
-                    retry_at=now + min(max((now - since) // 2, SOONEST_MS), LATEST_MS),
-                    payload=payload,
-                )
-            )
+        row = unit.get(InboxRow, (partner, message_id))
+        if row is None and self._is_full(unit, partner):
+            return "full"
+        since = row.since if row else now
+        unit.put(
+            InboxRow,
+            partner=partner,
+            message_id=message_id,
+            execution=execution,
+            outcome="wait",
+            reason=_reason(error),
+            since=since,
+            retry_at=now + min(max((now - since) // 2, SOONEST_MS), LATEST_MS),
+            payload=payload,
+        )
+        unit.note("due", now + SOONEST_MS)
+        self._some_wait = True
         return "wait"
 
-    def _is_full(self, session: Session, partner: str) -> bool:
+    def _is_full(self, unit: Unit, partner: str) -> bool:
         query = select(func.count()).where(InboxRow.partner == partner, InboxRow.outcome == "wait")
-        return session.exec(query).one() >= MAX_WAITING
+        return unit.exec(query)[0] >= MAX_WAITING
 
-    def _rejected(self, partner: str, message_id: str, message: Message | None, error: Invalid) -> str:
+    def _rejected(self, unit: Unit, partner: str, message_id: str, message: Message | None, error: Invalid) -> str:
         """Note it, and sign the reason for its author. An agreement is noted under its own hash, which entries name."""
         logger.warning("message %s from %s is refused: %s", message_id, partner, error)
+        unit.delete(InboxRow, (partner, message_id))
         name = messages.agreement_of(message) if isinstance(message, AgreementMessage) else message_id
-        with self._database.write() as session:
-            waited = session.get(InboxRow, (partner, message_id))
-            if waited is not None:
-                session.delete(waited)
-                session.flush()
-            row = InboxRow(
-                partner=partner,
-                message_id=name,
-                execution=messages.execution_of(message) if message else None,
-                outcome="reject",
-                reason=_reason(error),
-                since=self._context.now(),
-            )
-            session.merge(row)
-            if message is not None:
-                self._refuse(session, partner, message, error)
+        unit.put(
+            InboxRow,
+            partner=partner,
+            message_id=name,
+            execution=messages.execution_of(message) if message else None,
+            outcome="reject",
+            reason=_reason(error),
+            since=self._context.now(),
+        )
+        if message is not None:
+            self._refuse(unit, partner, message, error)
         return "reject"
 
-    def _refuse(self, session: Session, partner: str, message: Message, error: Invalid) -> None:
+    def _refuse(self, unit: Unit, partner: str, message: Message, error: Invalid) -> None:
         try:
-            refusing.refuse(session, self._context, partner, message, error)
+            refusing.refuse(unit, self._context, partner, message, error)
         except Invalid:
             return  # unreadable: there is nothing to name in a refusal
 

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 import msgspec
 from sqlmodel import col, select
@@ -11,7 +12,9 @@ from tallystick.core import b64
 from tallystick.core.errors import TallystickError
 from tallystick.node.record import messages
 from tallystick.node.record.context import Context
+from tallystick.node.record.unit import Unit
 from tallystick.node.work.bell import Bell
+from tallystick.node.work.committer import Committer
 from tallystick.tenants.database import Database
 from tallystick.tenants.models.record import OutboxRow
 
@@ -24,10 +27,11 @@ _BACKOFF = (0.2, 0.5, 1.0, 2.0, 5.0)  # seconds; the last one repeats
 class Outbox:
     """One relay task for each partner with something to send; a silent partner delays no other."""
 
-    def __init__(self, database: Database, context: Context, bell: Bell, send: Send) -> None:
+    def __init__(self, database: Database, context: Context, bell: Bell, committer: Committer, send: Send) -> None:
         self._database = database
         self._context = context
         self._bell = bell
+        self._committer = committer
         self._send = send
 
     async def run(self) -> None:
@@ -48,16 +52,19 @@ class Outbox:
     async def _relay(self, partner: str) -> None:
         failures = 0
         while rows := await asyncio.to_thread(self._next, partner):
+            sent: list[int] = []
+            failed: tuple[OutboxRow, TallystickError] | None = None
             for row in rows:
                 try:
                     await self._send(partner, row.message_id, self._payload(row))
                 except TallystickError as error:
-                    await asyncio.to_thread(self._failed, row, error)
-                    await asyncio.sleep(_BACKOFF[min(failures, len(_BACKOFF) - 1)])
-                    failures += 1
+                    failed = (row, error)
                     break
-                failures = 0
-                await asyncio.to_thread(self._sent, row)
+                sent.append(row.id or 0)
+            await self._committer.run(partial(_settle, sent=sent, failed=failed))
+            failures = failures + 1 if failed and not sent else int(failed is not None)
+            if failed:
+                await asyncio.sleep(_BACKOFF[min(failures, len(_BACKOFF)) - 1])
 
     def _payload(self, row: OutboxRow) -> bytes:
         if row.what != "chunk":
@@ -76,16 +83,11 @@ class Outbox:
             query = select(OutboxRow).where(OutboxRow.partner == partner).order_by(col(OutboxRow.id)).limit(_BATCH)
             return list(session.exec(query))
 
-    def _sent(self, row: OutboxRow) -> None:
-        with self._database.write() as session:
-            held = session.get(OutboxRow, row.id)
-            if held is not None:
-                session.delete(held)
 
-    def _failed(self, row: OutboxRow, error: TallystickError) -> None:
-        with self._database.write() as session:
-            held = session.get(OutboxRow, row.id)
-            if held is not None:
-                held.attempts += 1
-                held.last_error = f"{error.code}: {error.detail}"[:300]
-                session.add(held)
+def _settle(unit: Unit, *, sent: list[int], failed: tuple[OutboxRow, TallystickError] | None) -> None:
+    """Forget what the partner's stream has confirmed. Losing this to a crash sends it again, under the same id."""
+    for number in sent:
+        unit.delete(OutboxRow, number)
+    if failed:
+        row, error = failed
+        unit.change(OutboxRow, row.id, attempts=row.attempts + 1, last_error=f"{error.code}: {error.detail}"[:300])

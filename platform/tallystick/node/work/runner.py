@@ -1,195 +1,250 @@
-"""The runner: what is due here. Timers of executions that we coordinate, decisions, notifications and receipts."""
+"""The runner: what is due here. Timers of executions that we coordinate, automatic tasks, activities.
+
+What an entry makes due is heard from the commit that wrote it. The tables are looked through by index, at start, when
+the earliest time that stands in them has come, and now and then for what another replica has left undone. Hundreds of
+timers or tasks go into one commit; trouble with one is noted beside it and delays no other.
+"""
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Iterable
+from functools import partial
 from typing import Any
 
-import msgspec
-from sqlmodel import Session, col, select
+from sqlalchemy import func
+from sqlmodel import col, select
 
-from tallystick.core import canonical
-from tallystick.core.errors import Invalid, NotYet, TallystickError, WrongState
-from tallystick.core.expression.evaluate import evaluate, outcome_of
-from tallystick.core.manifest import is_file
-from tallystick.core.scope import Value, variables
-from tallystick.core.statement import Received, Result, Timer
+from tallystick.core.errors import TallystickError, WrongState
+from tallystick.core.statement import Timer
 from tallystick.node.record import store
+from tallystick.node.record.answering import say_result
 from tallystick.node.record.authoring import Saying, say
+from tallystick.node.record.calls import ACTIVITY, LEASE_MS, Call, call_of
 from tallystick.node.record.context import Context
-from tallystick.node.record.effects import AUTOMATIC
-from tallystick.node.record.store import Loaded
-from tallystick.node.work.bell import Bell
+from tallystick.node.record.unit import Note, Unit
+from tallystick.node.work import automatic
+from tallystick.node.work.activities import Activities, ActivityCall, ActivityFailed
+from tallystick.node.work.committer import Committer
+from tallystick.node.work.dispatch import Dispatch
 from tallystick.node.work.inbox import Inbox
-from tallystick.tenants.chunks import FileOpener, read_manifest
 from tallystick.tenants.database import Database
-from tallystick.tenants.models.record import ExecutionRow, OpeningRow, TaskRow
+from tallystick.tenants.models.record import ExecutionRow, InboxRow, TaskRow
 
 logger = logging.getLogger(__name__)
+BATCH = 500  # timers, and tasks, of one round
+LOOK_AGAIN_MS = 10_000  # for what another replica of this node has left undone
+MAX_FIRED = 100  # timers of one execution in one job
+_CLAIMED = {"status": "claimed", "claimed_by": "node", "retry_at": None}
 
 
 class Runner:
-    """Does what is due until nothing is, then waits for the bell or the next second."""
+    """Does what is due until nothing is, then waits."""
 
-    def __init__(self, database: Database, context: Context, bell: Bell, lock: asyncio.Lock, inbox: Inbox) -> None:
+    def __init__(
+        self,
+        database: Database,
+        context: Context,
+        committer: Committer,
+        inbox: Inbox,
+        activities: Activities,
+    ) -> None:
         self._database = database
         self._context = context
-        self._bell = bell
-        self._lock = lock
+        self._committer = committer
         self._inbox = inbox
+        self._dispatch = Dispatch(activities, self._answer)
+        self._started = context.now()
+        self._recovering = True
+        self._due_at = 0
+        self._wake = asyncio.Event()
+        committer.listen(self._heard)
 
     async def run(self) -> None:
         """Work until cancelled."""
-        ear = self._bell.ear()
-        while True:
-            try:
-                done = await self.once()
-            except TallystickError:
-                logger.exception("work is put off")
-                done = 0
-            if done:
-                self._bell.ring()
-            else:
-                await ear.wait(0.5)
+        try:
+            while True:
+                try:
+                    done = await self.once()
+                except TallystickError:
+                    logger.exception("work is put off")
+                    done = 0
+                if not done:
+                    await self._rest()
+        finally:
+            await self._dispatch.stop()
 
     async def once(self) -> int:
         """One round; how much was done."""
+        now = self._context.now()
+        if now < self._due_at:
+            return 0
+        self._due_at = now + LOOK_AGAIN_MS
+        timers, tasks, later = await asyncio.to_thread(self._look, now)
+        self._due_at = min(self._due_at, later)  # a commit may have brought something meanwhile
         done = await self._inbox.retry_waiting()
-        for work in await asyncio.to_thread(self._due):
-            async with self._lock:
-                done += await asyncio.to_thread(self._attempt, work)
+        tries = [self._committer.run(partial(self._fire, execution=execution)) for execution in timers]
+        tries += [self._committer.run(partial(self._task, key=row.key)) for row in tasks if row.kind != ACTIVITY]
+        calls = [row for row in tasks if row.kind == ACTIVITY]
+        if calls:
+            tries.append(self._committer.run(partial(self._take_up, rows=calls)))
+        for outcome in await asyncio.gather(*tries, return_exceptions=True):
+            if isinstance(outcome, TallystickError):
+                logger.warning("work is put off: %s", outcome)
+            elif isinstance(outcome, BaseException):
+                raise outcome
+            else:
+                done += outcome
+        if not tasks:
+            self._recovering = False
         return done
 
-    def _due(self) -> list[tuple[str, str]]:
-        """(what, key): timers as ("timer", execution), automatic tasks as ("task", key)."""
+    async def _rest(self) -> None:
+        """Until something is heard, or the earliest time known has come."""
+        wait_ms = min(max(self._due_at - self._context.now(), 0), LOOK_AGAIN_MS)
+        try:
+            async with asyncio.timeout(max(wait_ms, 1) / 1000):  # `wait_for` may swallow a cancellation
+                await self._wake.wait()
+        except TimeoutError:
+            if wait_ms == LOOK_AGAIN_MS:
+                self._due_at = 0
+        self._wake.clear()
+
+    def _heard(self, notes: list[Note]) -> None:
+        """A commit: its activities begin at once; what else it made due wakes the loop."""
+        for note in notes:
+            match note.kind:
+                case "call":
+                    self._begin(note.facts)
+                case "due" if note.facts < self._due_at:
+                    self._due_at = note.facts
+                    self._wake.set()
+                case "ended":
+                    self._dispatch.end(token=note.facts)
+                case "closed":
+                    self._dispatch.end(execution=note.facts)
+
+    def _begin(self, due: Call) -> None:
+        """Offer a call to its activity; one that finds no room stays in the table until its lease ends."""
+        call = ActivityCall(
+            token=due.key,
+            execution=due.execution,
+            task=due.task,
+            step=due.step,
+            attempt=due.attempt,
+            activity_type=due.activity_type,
+            input=due.input,
+            due_at=due.due_at,
+        )
+        self._dispatch.offer(call, due.since, due.priority)
+
+    def _look(self, now: int) -> tuple[list[str], list[TaskRow], int]:
+        """Executions with due timers, due tasks, and when to look again."""
+        # At start, what this node's last run had leased is due: it cannot be running any more.
+        until = max(now, self._started + LEASE_MS - 1) if self._recovering else now
+        mine = ExecutionRow.coordinator == self._context.org_id
         with self._database.session() as session:
-            due = select(ExecutionRow.id).where(
-                ExecutionRow.coordinator == self._context.org_id, col(ExecutionRow.next_due) <= self._context.now()
+            due = select(ExecutionRow.id).where(mine, col(ExecutionRow.next_due) <= now)
+            timers = list(session.exec(due.order_by(col(ExecutionRow.next_due)).limit(BATCH)))
+            ready = select(TaskRow).where(col(TaskRow.retry_at) <= until)
+            tasks = list(session.exec(ready.order_by(col(TaskRow.retry_at)).limit(BATCH)))
+            times = (
+                select(func.min(ExecutionRow.next_due)).where(mine, col(ExecutionRow.next_due) > now),
+                select(func.min(TaskRow.retry_at)).where(col(TaskRow.retry_at) > until),
+                select(func.min(InboxRow.retry_at)).where(InboxRow.outcome == "wait"),
             )
-            tasks = (
-                select(TaskRow.key)
-                .where(TaskRow.status == "open", col(TaskRow.kind).in_(AUTOMATIC))
-                .order_by(col(TaskRow.since))
-                .limit(200)
-            )
-            return [("timer", one) for one in session.exec(due.limit(200))] + [
-                ("task", one) for one in session.exec(tasks)
-            ]
+            later = [session.exec(one).one() for one in times]
+        if timers or tasks:
+            return timers, tasks, 0
+        return timers, tasks, min((one for one in later if one is not None), default=now + LOOK_AGAIN_MS)
 
-    def _attempt(self, work: tuple[str, str]) -> int:
-        """Do one piece; trouble with it is noted where staff can see it and delays nothing else."""
-        what, key = work
-        try:
-            with self._database.write() as session:
-                (self._fire if what == "timer" else self._task)(session, key)
-            return 1
-        except TallystickError as error:
-            if what == "task":
-                self._note(key, error)
-            else:
-                logger.warning("timer of %s: %s", key, error)
+    def _fire(self, unit: Unit, execution: str) -> int:
+        """Every timer of the execution that is due, the earliest first."""
+        loaded = store.load(unit, execution)
+        fired = 0
+        while loaded.state.timers and fired < MAX_FIRED:
+            name, timer = min(loaded.state.timers.items(), key=lambda item: (item[1].due_at, item[0]))
+            if timer.due_at > self._context.now():
+                break
+            key = f"timer/{name}/{loaded.state.size}"
+            saying = Saying(kind="timer", make=partial(_timer, name), answer_key=key)
+            say(unit, self._context, loaded, saying)
+            fired += 1
+        return fired
+
+    def _task(self, unit: Unit, key: str) -> int:
+        """Do one automatic task; why it cannot be done now is noted where staff can see it."""
+        row = unit.get(TaskRow, key)
+        if row is None or row.status != "open":
+            unit.change(TaskRow, key, retry_at=None)
             return 0
-
-    def _fire(self, session: Session, execution: str) -> None:
-        loaded = store.load(session, execution)
-        due = min(loaded.state.timers.items(), key=lambda item: (item[1].due_at, item[0]))[0]
-        saying = Saying(
-            kind="timer", make=lambda _data, _sealed: Timer(timer=due), answer_key=f"timer/{due}/{loaded.state.size}"
-        )
-        say(session, self._context, loaded, saying)
-
-    def _task(self, session: Session, key: str) -> None:
-        row = session.get_one(TaskRow, key)
-        _DOERS[row.kind](self, session, store.load(session, row.execution), row)
-        if row.status == "open":
-            row.status = "claimed"  # said; the record will close it
-            row.claimed_by = "node"
-            session.add(row)
-
-    def decision(self, session: Session, loaded: Loaded, row: TaskRow) -> None:
-        """Evaluate the step's expression over the values that we may read, and state the outcome."""
-        step = loaded.agreement.definition["steps"][row.step]
         try:
-            outcome = outcome_of(evaluate(step["expression"], _scope(session, row.execution)))
-            saying = _result(row, status="completed", outcome=outcome)
-        except Invalid as error:
-            saying = _result(row, status="failed", error={"code": error.code})
-        say(session, self._context, loaded, saying)
+            loaded = store.load(unit, row.execution)
+            automatic.DOERS[row.kind](unit, self._context, loaded, row)
+        except WrongState as error:
+            unit.discard()
+            unit.change(TaskRow, key, **_CLAIMED, note=_reason(error))  # our answer is on its way
+            return 0
+        except TallystickError as error:
+            unit.discard()
+            retry_at = automatic.retry_at(row, self._context.now())
+            unit.change(TaskRow, key, note=_reason(error), retry_at=retry_at)
+            unit.note("due", retry_at)
+            return 0
+        self._said(unit, key)
+        return 1
 
-    def notification(self, session: Session, loaded: Loaded, row: TaskRow) -> None:
-        """The text stands in the agreement; stating the result sends it."""
-        say(session, self._context, loaded, _result(row, status="completed"))
+    def _take_up(self, unit: Unit, rows: Iterable[TaskRow]) -> int:
+        """Lease activities that nobody seems to be running, and call them after the commit."""
+        until = self._context.now() + LEASE_MS
+        for row in rows:
+            unit.change(TaskRow, row.key, retry_at=until)
+            if not self._dispatch.holds(row.key):
+                step = store.step_of(store.load(unit, row.execution).agreement, row.step)
+                unit.note("call", call_of(row, step))
+        unit.note("due", until)
+        return 1
 
-    def receive(self, session: Session, loaded: Loaded, row: TaskRow) -> None:
-        """Confirm a delivery once every value and every byte of it is here and right."""
-        task = loaded.state.tasks[row.task]
-        query = select(OpeningRow).where(
-            OpeningRow.execution == row.execution, OpeningRow.task == row.task, OpeningRow.attempt == row.attempt
-        )
-        held = list(session.exec(query))
-        if not held:
-            raise NotYet(f"waits for the data of {task.org}", code="no_data")
-        for one in held:
-            self._check_file(canonical.parse(one.value), task.org)
-        sealed = list(task.sealed)
-        saying = Saying(
-            kind="received",
-            make=lambda _data, _sealed: Received(task=row.task, attempt=row.attempt, sealed=sealed),
-            answer_key=f"received/{row.task}/{row.attempt}",
-            task=row.task,
-            attempt=row.attempt,
-        )
-        say(session, self._context, loaded, saying)
+    async def _answer(self, call: ActivityCall, result: dict[str, object], failure: ActivityFailed | None) -> None:
+        try:
+            await self._committer.run(lambda unit: self._say_result(unit, call, result, failure))
+        except WrongState:
+            return  # answered before: by a replica, or by this node before it was stopped
+        except TallystickError as error:
+            logger.warning("the result of %s is put off: %s", call.task, error)
 
-    def _check_file(self, value: Any, sender: str) -> None:
-        if not is_file(value):
+    def _say_result(
+        self, unit: Unit, call: ActivityCall, result: dict[str, object], failure: ActivityFailed | None
+    ) -> None:
+        loaded = store.load(unit, call.execution)
+        task = loaded.state.tasks.get(call.task)
+        if loaded.state.status != "running" or task is None or (task.status, task.attempt) != ("open", call.attempt):
+            return  # its time is over
+        outcome: dict[str, Any] = {"status": "completed", "values": dict(result)}
+        if failure is not None:
+            outcome = {"status": "failed", "values": {}, "code": failure.code, "message": failure.detail}
+        try:
+            say_result(unit, self._context, loaded, call, **outcome)
+        except WrongState:
+            raise
+        except TallystickError as error:  # what it returned cannot be said: that is its failure
+            if failure is not None:
+                raise
+            unit.discard()
+            self._say_result(unit, call, {}, ActivityFailed(error.detail, code=error.code))
             return
-        manifest = read_manifest(value)
-        missing = [name for name in manifest.chunks if not self._context.chunks.has(name)]
-        if missing:
-            raise NotYet(
-                f"waits for {len(missing)} of {len(manifest.chunks)} chunks from {sender}", code="chunks_missing"
-            )
-        opener = FileOpener(manifest)
-        for name in manifest.chunks:
-            opener.open(self._context.chunks.get(name))
-        opener.finish()
+        if loaded.agreement.coordinator != self._context.org_id:
+            unit.change(TaskRow, call.token, **_CLAIMED)
 
-    def _note(self, key: str, error: TallystickError) -> None:
-        note = f"{error.code}: {error.detail}"[:300]
-        with self._database.write() as session:
-            row = session.get_one(TaskRow, key)
-            if isinstance(error, WrongState):
-                row.status = "claimed"  # our answer is on its way
-                row.claimed_by = "node"
-            elif row.note == note:
-                return
-            row.note = note
-            session.add(row)
+    def _said(self, unit: Unit, key: str) -> None:
+        """The record will close the task, or has done so."""
+        held = unit.get_one(TaskRow, key)
+        if held.status == "open":
+            unit.change(TaskRow, key, **_CLAIMED)
 
 
-def _result(row: TaskRow, *, status: str, outcome: str | None = None, error: dict[str, str] | None = None) -> Saying:
-    facts: dict[str, Any] = {"task": row.task, "attempt": row.attempt, "status": status}
-
-    def make(_data: dict[str, str], _sealed: list[str]) -> Result:
-        return msgspec.convert({**facts, "outcome": outcome, "error": error}, Result)
-
-    return Saying(
-        kind="result",
-        make=make,
-        answer_key=f"result/{row.task}/{row.attempt}",
-        task=row.task,
-        attempt=row.attempt,
-    )
+def _timer(name: str, _data: dict[str, str], _sealed: list[str]) -> Timer:
+    return Timer(timer=name)
 
 
-def _scope(session: Session, execution: str) -> dict[str, Any]:
-    rows = session.exec(select(OpeningRow).where(OpeningRow.execution == execution))
-    return variables(Value(row.task, row.attempt, row.property, canonical.parse(row.value)) for row in rows)
-
-
-_DOERS: dict[str, Callable[[Runner, Session, Loaded, TaskRow], None]] = {
-    "decision": Runner.decision,
-    "notification": Runner.notification,
-    "receive": Runner.receive,
-}
+def _reason(error: TallystickError) -> str:
+    return f"{error.code}: {error.detail}"[:300]

@@ -1,6 +1,6 @@
 """Tables of the signed record: what was said, sequenced, opened and sent. Times are milliseconds since 1970 (UTC)."""
 
-from sqlalchemy import BigInteger, Index, LargeBinary, UniqueConstraint
+from sqlalchemy import BigInteger, Index, LargeBinary, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
 
 
@@ -16,18 +16,22 @@ class ExecutionRow(SQLModel, table=True):
     """Where an execution stands: the fold of its entries, and the tree's right edge."""
 
     __tablename__ = "execution"
+    __table_args__ = (
+        Index("ix_execution_created", "created_at", "id"),
+        Index("ix_execution_status", "status", "created_at", "id"),
+    )
     id: str = Field(primary_key=True)
     agreement_hash: str
     name: str
     definition_id: str
-    status: str = Field(index=True)
+    status: str
     coordinator: str
     term: int = 0
     size: int = 0
     root: str = ""
     frontier: bytes = Field(sa_type=LargeBinary)
     state: bytes = Field(sa_type=LargeBinary)
-    created_at: int = Field(sa_type=BigInteger, index=True)
+    created_at: int = Field(sa_type=BigInteger)
     updated_at: int = Field(sa_type=BigInteger)
     start_size: int | None = None  # the head that the start leaf anchors
     next_due: int | None = Field(
@@ -35,6 +39,7 @@ class ExecutionRow(SQLModel, table=True):
     )  # the earliest timer, where this node coordinates
     dispute: str | None = None
     proposed_input: bytes | None = Field(default=None, sa_type=LargeBinary)  # of our own proposal, until it starts
+    revision: int = 0  # counts the row's writes: a replica of this node that read another one has to read again
 
 
 class StatementRow(SQLModel, table=True):
@@ -57,7 +62,7 @@ class StatementRow(SQLModel, table=True):
 
 
 class EntryRow(SQLModel, table=True):
-    """An entry's canonical bytes, which are its leaf data."""
+    """An entry's canonical bytes, which are its leaf data, and the root of the tree that it ends."""
 
     __tablename__ = "entry"
     execution: str = Field(primary_key=True)
@@ -65,6 +70,7 @@ class EntryRow(SQLModel, table=True):
     seq: int = Field(primary_key=True)
     statement_id: str
     leaf: bytes = Field(sa_type=LargeBinary)
+    root: bytes = Field(sa_type=LargeBinary)
 
 
 class HeadRow(SQLModel, table=True):
@@ -108,7 +114,18 @@ class TaskRow(SQLModel, table=True):
     """A task of this organisation, for its staff."""
 
     __tablename__ = "task"
-    __table_args__ = (UniqueConstraint("execution", "task", "attempt"), Index("ix_task_list", "status", "since", "key"))
+    __table_args__ = (
+        UniqueConstraint("execution", "task", "attempt"),
+        Index("ix_task_list", "status", "since", "key"),
+        Index("ix_task_since", "since", "key"),
+        # Only automatic work that is still to be done has a time, so the index stays as small as that is.
+        Index(
+            "ix_task_due",
+            "retry_at",
+            sqlite_where=text("retry_at IS NOT NULL"),
+            postgresql_where=text("retry_at IS NOT NULL"),
+        ),
+    )
     key: str = Field(primary_key=True)
     execution: str = Field(index=True)
     task: str
@@ -122,6 +139,7 @@ class TaskRow(SQLModel, table=True):
     claimed_by: str | None = None
     claimed_at: int | None = Field(default=None, sa_type=BigInteger)
     note: str | None = None  # why automatic work waits
+    retry_at: int | None = Field(default=None, sa_type=BigInteger)  # when automatic work is due, or its lease ends
 
 
 class NotificationRow(SQLModel, table=True):

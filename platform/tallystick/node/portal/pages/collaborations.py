@@ -6,7 +6,7 @@ from starlette.responses import RedirectResponse, Response
 
 from tallystick.core import canonical
 from tallystick.core.errors import Invalid
-from tallystick.node.portal.rendering import Visit
+from tallystick.node.portal.rendering import MAX_SEARCH, Visit
 
 STATES = ("created", "ready", "in_progress", "completed", "failed", "terminated")
 ENDED = ("completed", "failed", "terminated")
@@ -16,8 +16,9 @@ async def show(visit: Visit) -> Response:
     """The collaborations that this organisation takes part in."""
     query = visit.request.query_params
     status = query.get("status") or None
-    page = await visit.services.collaborations(visit.who, status=status, cursor=query.get("cursor"))
-    return await visit.page("collaborations.html", collaborations=page, status=status, states=STATES)
+    text = (query.get("text") or "")[:MAX_SEARCH]
+    page = await visit.services.collaborations(visit.who, status=status, text=text or None, cursor=query.get("cursor"))
+    return await visit.page("collaborations.html", collaborations=page, status=status, text=text, states=STATES)
 
 
 async def new(visit: Visit) -> Response:

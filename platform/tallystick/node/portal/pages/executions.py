@@ -1,10 +1,10 @@
 """Executions: who signed what and when, what the chain holds, what is waited for."""
 
-import msgspec
 from starlette.responses import RedirectResponse, Response
 
+from tallystick.core import canonical
 from tallystick.node.api.files import attachment
-from tallystick.node.portal.rendering import Visit
+from tallystick.node.portal.rendering import MAX_SEARCH, Visit
 
 TIMELINE_PAGE = 500  # as many entries as the facade gives at once
 STATES = ("running", "completed", "failed", "cancelled", "suspended", "terminated")
@@ -14,8 +14,9 @@ async def show(visit: Visit) -> Response:
     """The executions that this organisation takes part in."""
     query = visit.request.query_params
     status = query.get("status") or None
-    page = await visit.services.executions(visit.who, status=status, cursor=query.get("cursor"))
-    return await visit.page("executions.html", executions=page, status=status, states=STATES)
+    text = (query.get("text") or "")[:MAX_SEARCH]
+    page = await visit.services.executions(visit.who, status=status, text=text or None, cursor=query.get("cursor"))
+    return await visit.page("executions.html", executions=page, status=status, text=text, states=STATES)
 
 
 async def one(visit: Visit) -> Response:
@@ -37,10 +38,10 @@ async def one(visit: Visit) -> Response:
 
 
 async def evidence(visit: Visit) -> Response:
-    """The evidence bundle as a file."""
+    """The evidence bundle as a file, in the canonical bytes that the verifier asks for."""
     bundle = await visit.services.evidence(visit.who, _key(visit))
     headers = {"content-disposition": attachment(f"evidence-{_key(visit)[:16]}.json")}
-    return Response(msgspec.json.encode(bundle), headers=headers, media_type="application/json")
+    return Response(canonical.encode(bundle), headers=headers, media_type="application/json")
 
 
 async def verify(visit: Visit) -> Response:

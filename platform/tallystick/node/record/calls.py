@@ -1,0 +1,69 @@
+"""Which of our tasks the node does by itself, and the activity calls that become due with an entry."""
+
+from collections.abc import Container
+from typing import Any, Protocol
+
+import msgspec
+
+from tallystick.node.record.queues import queue_of
+
+ACTIVITY = "activity"  # the kind of a task that a registered function does
+QUEUED = "queued"  # the kind of a task that an external worker does
+AUTOMATIC = ("decision", "notification", "receive")
+LEASE_MS = 30_000  # a call that nobody has renewed for so long is taken up again
+
+
+class Row(Protocol):
+    """What a call needs of its task's row."""
+
+    key: str
+    execution: str
+    task: str
+    step: str
+    attempt: int
+    due_at: int | None
+    priority: str
+    since: int
+
+
+class Call(msgspec.Struct, frozen=True, kw_only=True):
+    """An activity that is due here; ``key`` is its task's and the idempotency token."""
+
+    key: str
+    execution: str
+    task: str
+    step: str
+    attempt: int
+    activity_type: str
+    input: dict[str, Any]
+    due_at: int | None
+    priority: str
+    since: int
+
+
+def kind_of(step: dict[str, Any], activities: Container[str]) -> str:
+    """Who does a step of ours: the node by itself (and how), a worker, or ``user``."""
+    if step["step_type"] == "decision":
+        return "decision"
+    if queue_of(step):
+        return QUEUED
+    activity_type = step["activity_type"]
+    if activity_type in AUTOMATIC:
+        return str(activity_type)
+    return ACTIVITY if activity_type is not None and activity_type in activities else "user"
+
+
+def call_of(row: Row, step: dict[str, Any]) -> Call:
+    """The call for a task that is in the table."""
+    return Call(
+        key=row.key,
+        execution=row.execution,
+        task=row.task,
+        step=row.step,
+        attempt=row.attempt,
+        activity_type=step["activity_type"],
+        input=step["input"] or {},
+        due_at=row.due_at,
+        priority=row.priority,
+        since=row.since,
+    )

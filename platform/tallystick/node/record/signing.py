@@ -1,0 +1,39 @@
+"""The coordinator's signature under a log: one head for each (execution, term, size), whatever crashes."""
+
+from tallystick.core.head import Head, sign_head
+from tallystick.node.record import store
+from tallystick.node.record.context import Context
+from tallystick.node.record.loaded import Loaded
+from tallystick.node.record.unit import Unit
+
+
+def sign_newest(unit: Unit, context: Context, loaded: Loaded) -> str:
+    """Sign and keep the head of all entries so far, which nobody can have signed before: they are new."""
+    return _sign(unit, context, loaded, loaded.state.size, loaded.replay.root)
+
+
+def head_of(unit: Unit, context: Context, loaded: Loaded, size: int) -> str | None:
+    """The head of ``size`` entries; signed now if the entries went under a later one. None beyond the log."""
+    held = store.head_at(unit, loaded, size)
+    if held is not None:
+        return held.token
+    root = store.root_at(unit, loaded, size)
+    if root is None or loaded.agreement.coordinator != context.org_id:
+        return None
+    return _sign(unit, context, loaded, size, root)
+
+
+def _sign(unit: Unit, context: Context, loaded: Loaded, size: int, root: str) -> str:
+    head = Head(
+        v=1,
+        iss=context.org_id,
+        aud=loaded.row.agreement_hash,
+        execution=loaded.row.id,
+        term=loaded.state.term,
+        size=size,
+        root=root,
+        iat=context.now(),
+    )
+    token = sign_head(context.signing_key, head)
+    store.put_head(unit, head, token)
+    return token

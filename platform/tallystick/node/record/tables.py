@@ -1,0 +1,146 @@
+"""The SQL that writes and reads a model's rows by key, compiled once from its table for each kind of database."""
+
+from collections.abc import Iterable
+from functools import cached_property
+from types import SimpleNamespace
+from typing import Any
+
+from sqlalchemy import (
+    Boolean,
+    ColumnElement,
+    Connection,
+    Dialect,
+    Executable,
+    Table,
+    and_,
+    bindparam,
+    insert,
+    literal_column,
+    select,
+    update,
+)
+from sqlalchemy import delete as delete_from
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlmodel import SQLModel
+
+Values = dict[str, Any]
+Key = tuple[Any, ...]
+_OLD = "old_"  # marks the parameters that say which row an update is for
+GUARD = "old_revision"  # the parameter of the revision that a guarded update follows
+
+
+class Sql:
+    """One statement as the driver takes it: compiling it again for each group would cost more than running it."""
+
+    def __init__(self, statement: Executable, dialect: Dialect, columns: list[str] | None = None) -> None:
+        compiled = statement.compile(dialect=dialect, column_keys=columns)  # type: ignore[attr-defined]
+        self.text = str(compiled)
+        self._order: list[str] | None = compiled.positiontup if compiled.positional else None
+
+    def parameters(self, values: Values) -> Any:
+        """``values`` in the form that the driver wants."""
+        return values if self._order is None else tuple([values[name] for name in self._order])
+
+    def run(self, connection: Connection, many: Iterable[Values]) -> int:
+        """Run it for each of ``many``; how many rows it changed."""
+        return connection.exec_driver_sql(self.text, [self.parameters(one) for one in many]).rowcount
+
+
+class Form:
+    """A model's table: its columns, its key and its statements."""
+
+    def __init__(self, model: type[SQLModel], dialect: Dialect) -> None:
+        self.table: Table = model.__table__  # type: ignore[attr-defined]
+        self.name = self.table.name
+        self._dialect = dialect
+        self.columns = [column.name for column in self.table.columns]
+        self.key = [column.name for column in self.table.primary_key]
+        self.numbered = len(self.key) == 1 and self.table.autoincrement_column is not None
+        self._booleans = [column.name for column in self.table.columns if isinstance(column.type, Boolean)]
+        fields = model.model_fields
+        self.defaults = {name: fields[name].default for name in self.columns if not fields[name].is_required()}
+        if self.numbered:
+            self.defaults.pop(self.key[0], None)
+        self._updates: dict[frozenset[str], Sql] = {}
+        self._others: dict[Executable, Sql] = {}
+        self.select = Sql(select(self.table).where(self._is_row()), dialect)
+        self.insert = Sql(insert(self.table).inline(), dialect, self._given)
+        self.upsert = Sql(self._upsert(), dialect, self._given)
+        self.delete = Sql(delete_from(self.table).where(self._is_row()), dialect)
+
+    @property
+    def _given(self) -> list[str]:
+        return [name for name in self.columns if not (self.numbered and name in self.key)]
+
+    def key_of(self, values: Values) -> Key:
+        """The primary key of a row."""
+        return tuple([values[name] for name in self.key])
+
+    def read(self, connection: Connection, key: Key) -> Values | None:
+        """The row of that key as it stands in the database."""
+        parameters = self.select.parameters(self.which(key))
+        row = connection.exec_driver_sql(self.select.text, parameters).first()
+        if row is None:
+            return None
+        values = dict(zip(self.columns, row, strict=True))
+        for name in self._booleans:
+            values[name] = bool(values[name])
+        return values
+
+    def which(self, key: Key) -> Values:
+        """The parameters that name a row to :attr:`select`, :attr:`delete` and :meth:`update`."""
+        return {_OLD + name: value for name, value in zip(self.key, key, strict=True)}
+
+    @cached_property
+    def guarded(self) -> Sql:
+        """The statement that sets all columns of one row, unless its ``revision`` is another than the one named."""
+        held = and_(self._is_row(), self.table.c.revision == bindparam(GUARD))
+        statement = update(self.table).where(held).values({name: bindparam(name) for name in self.columns})
+        return Sql(statement, self._dialect)
+
+    def update(self, names: frozenset[str]) -> Sql:
+        """The statement that sets ``names`` of one row."""
+        found = self._updates.get(names)
+        if found is None:
+            statement = update(self.table).where(self._is_row()).values({name: bindparam(name) for name in names})
+            found = self._updates[names] = Sql(statement, self._dialect)
+        return found
+
+    def sql(self, statement: Executable) -> Sql:
+        """A statement that some module keeps, whose literal values need no parameters."""
+        found = self._others.get(statement)
+        if found is None:
+            found = self._others[statement] = Sql(statement, self._dialect)
+        return found
+
+    def _is_row(self) -> ColumnElement[bool]:
+        return and_(*(self.table.c[name] == bindparam(_OLD + name) for name in self.key))
+
+    def _upsert(self) -> Executable:
+        make = sqlite.insert if self._dialect.name == "sqlite" else postgresql.insert
+        statement = make(self.table).inline()
+        new = {name: statement.excluded[name] for name in self._given if name not in self.key}
+        if not new:  # a table of nothing but its key
+            return statement.on_conflict_do_nothing(index_elements=self.key)
+        return statement.on_conflict_do_update(index_elements=self.key, set_=new)
+
+
+_FORMS: dict[tuple[type[SQLModel], str], Form] = {}
+
+
+def form(model: type[SQLModel], dialect: Dialect) -> Form:
+    """The form of ``model`` for databases of one kind, whichever organisation's they are."""
+    found = _FORMS.get((model, dialect.name))
+    if found is None:
+        found = _FORMS[model, dialect.name] = Form(model, dialect)
+    return found
+
+
+def word(constant: str) -> ColumnElement[str]:
+    """A word of ours that stands in a statement's text; the parameters are what differs from run to run."""
+    return literal_column(f"'{constant}'")
+
+
+def as_row(values: Values) -> Any:
+    """What reads like a row of the model; assigning to it changes nothing in the database."""
+    return SimpleNamespace(**values)

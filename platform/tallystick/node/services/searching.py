@@ -1,0 +1,169 @@
+"""Finding executions and tasks, in keyset pages whose cost does not grow with what is stored.
+
+One filter leads: its index gives keys in the order of the listing. The other filters are applied to those keys, a
+window at a time, and only so many are looked at: a page may come back short, with a cursor that goes on from there.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import msgspec
+from sqlmodel import Session, col, select, tuple_
+
+from tallystick.node.record import terms
+from tallystick.node.services.base import cursor_values, encode_cursor
+from tallystick.tenants.models.listing import ExecutionTermRow
+from tallystick.tenants.models.record import ExecutionRow, TaskRow
+
+WINDOW = 250  # keys filtered by one query
+BUDGET = 2_000  # keys looked at for one page
+Key = tuple[int, str]
+
+
+class Wanted(msgspec.Struct, frozen=True, kw_only=True):
+    """What a listing is limited to; times in milliseconds since 1970 (UTC), ``before`` exclusive."""
+
+    statuses: tuple[str, ...] = ()
+    definition_id: str | None = None
+    participant: str | None = None
+    since: int | None = None
+    before: int | None = None
+    text: str | None = None
+
+    def terms(self) -> list[str]:
+        """The terms that an execution must have, the most selective kind first."""
+        found = sorted((terms.word(one) for one in terms.words(self.text or "")), key=len, reverse=True)
+        if self.participant:
+            found.append(terms.participant(self.participant))
+        return [*found, terms.defined_by(self.definition_id)] if self.definition_id else found
+
+
+class Found(msgspec.Struct, frozen=True):
+    """A page's rows, and the key that the next one follows; None at the end."""
+
+    rows: list[Any]
+    following: Key | None
+
+    def page(self, view: Callable[[Any], Any]) -> dict[str, Any]:
+        """The answer of a listing."""
+        following = encode_cursor(list(self.following)) if self.following else None
+        return {"items": [view(row) for row in self.rows], "next_cursor": following}
+
+
+def cursor_key(cursor: str | None) -> Key | None:
+    """The key that a page follows, as the page before gave it."""
+    values = cursor_values(cursor, (int, str))
+    return (values[0], values[1]) if values else None
+
+
+def executions(session: Session, wanted: Wanted, limit: int, after: Key | None) -> Found:
+    """Executions, newest first."""
+    found = wanted.terms()
+    lead, required = (found[0] if found else None), found[1:]
+
+    def keys(last: Key | None) -> list[Key]:
+        return _execution_keys(session, lead, wanted, last)
+
+    def matching(window: Sequence[Key]) -> Iterable[ExecutionRow]:
+        query = select(ExecutionRow).where(col(ExecutionRow.id).in_([one for _, one in window]))
+        if wanted.statuses:
+            query = query.where(col(ExecutionRow.status).in_(wanted.statuses))
+        for term in required:
+            query = query.where(_has_term(term))
+        return session.exec(query)
+
+    return _page(keys, matching, lambda row: (row.created_at, row.id), limit, after)
+
+
+def tasks(session: Session, wanted: Wanted, limit: int, after: Key | None) -> Found:
+    """Tasks for people, oldest first; definition, participant and text are those of their executions."""
+    required = wanted.terms()
+
+    def keys(last: Key | None) -> list[Key]:
+        return _task_keys(session, wanted, last)
+
+    def matching(window: Sequence[Key]) -> Iterable[TaskRow]:
+        query = (
+            select(TaskRow)
+            .join(ExecutionRow, col(ExecutionRow.id) == col(TaskRow.execution))
+            .where(col(TaskRow.key).in_([one for _, one in window]), TaskRow.kind == "user")
+        )
+        for term in required:
+            query = query.where(_has_term(term))
+        return session.exec(query)
+
+    return _page(keys, matching, lambda row: (row.since, row.key), limit, after)
+
+
+def _page(
+    keys: Callable[[Key | None], list[Key]],
+    matching: Callable[[Sequence[Key]], Iterable[Any]],
+    key_of: Callable[[Any], Key],
+    limit: int,
+    after: Key | None,
+) -> Found:
+    rows: list[Any] = []
+    last, looked_at = after, 0
+    while looked_at < BUDGET:
+        window = keys(last)
+        found = {key_of(row): row for row in matching(window)} if window else {}
+        for key in window:
+            if key in found and len(rows) == limit:
+                return Found(rows, last)
+            if key in found:
+                rows.append(found[key])
+            last = key
+        if len(window) < WINDOW:
+            return Found(rows, None)
+        looked_at += len(window)
+    return Found(rows, last)
+
+
+def _execution_keys(session: Session, lead: str | None, wanted: Wanted, last: Key | None) -> list[Key]:
+    if lead is not None:
+        at, name = col(ExecutionTermRow.created_at), col(ExecutionTermRow.execution)
+        query = select(at, name).where(ExecutionTermRow.term == lead)
+    else:
+        at, name = col(ExecutionRow.created_at), col(ExecutionRow.id)
+        query = select(at, name)
+        if len(wanted.statuses) == 1:
+            query = query.where(ExecutionRow.status == wanted.statuses[0])
+    if wanted.since is not None:
+        query = query.where(at >= wanted.since)
+    if wanted.before is not None:
+        query = query.where(at < wanted.before)
+    if last is not None:
+        query = query.where(tuple_(at, name) < last)
+    return [(one[0], one[1]) for one in session.exec(query.order_by(at.desc(), name.desc()).limit(WINDOW))]
+
+
+def _task_keys(session: Session, wanted: Wanted, last: Key | None) -> list[Key]:
+    """Of several statuses each has its own range of the index; their beginnings are merged."""
+    found: list[Key] = []
+    for status in wanted.statuses or (None,):
+        at, name = col(TaskRow.since), col(TaskRow.key)
+        query = select(at, name)
+        if status is not None:
+            query = query.where(TaskRow.status == status)
+        if wanted.since is not None:
+            query = query.where(at >= wanted.since)
+        if wanted.before is not None:
+            query = query.where(at < wanted.before)
+        if last is not None:
+            query = query.where(tuple_(at, name) > last)
+        found += [(one[0], one[1]) for one in session.exec(query.order_by(at, name).limit(WINDOW))]
+    return sorted(found)[:WINDOW]
+
+
+def _has_term(term: str) -> Any:
+    """Whether the execution of the enclosing query has the term."""
+    return (
+        select(ExecutionTermRow.term)
+        .where(
+            ExecutionTermRow.term == term,
+            ExecutionTermRow.created_at == ExecutionRow.created_at,
+            ExecutionTermRow.execution == ExecutionRow.id,
+        )
+        .correlate(ExecutionRow)
+        .exists()
+    )
