@@ -253,6 +253,11 @@ CASES: dict[str, tuple[str, Change, list[tuple[str, str]]]] = {
         lambda one: one["steps"][0]["decision"]["decision_table"]["rows"][1].update(input_value=[True]),
         [("/steps/0/decision/decision_table/rows/1/input_value", "bad_row")],
     ),
+    "a row without outputs": (
+        "decision_table",
+        lambda one: one["steps"][2]["decision"]["decision_table"]["rows"][1].pop("output_values"),
+        [("/steps/2/decision/decision_table/rows/1/output_values", "required")],
+    ),
     "a route for no row": (
         "decision_table",
         lambda one: one["steps"][0]["next_steps"][0].update(outcome="specail"),

@@ -139,6 +139,29 @@ def test_faults_in_diff_are_one_line(bad: Path, capsys: pytest.CaptureFixture[st
     assert "there is no organisation carier (and 1 more)" in capsys.readouterr().err
 
 
+def test_simulate(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["simulate", str(FOLDER / "timer.yaml"), "--begin", "2026-11-24T00:00:00Z"]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "        00:15:00  cool_down.1  timer: is due",
+        "    6 d 00:00:00  monday.1  timer: is due",
+        "   96 d 16:00:00  season.1  timer: is due",
+        "   96 d 16:00:00  begin.1  activity by huaxia: completed",
+        "completed",
+    ]
+    answers = tmp_path / "answers.yaml"
+    answers.write_text("steps:\n  customs: {$fail: closed}\n", encoding="utf-8")
+    journey = str(FOLDER / "compensation.yaml")
+    assert main(["simulate", journey, "--answers", str(answers)]) == 1
+    assert capsys.readouterr().out.endswith("release.1  activity by blueline: completed\nfailed (closed)\n")
+    assert main(["simulate", journey, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["status"] == "completed"
+    answers.write_text("steps: {custom: {}}", encoding="utf-8")
+    assert main(["simulate", journey, "--answers", str(answers)]) == 1
+    assert "did you mean customs?" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        main(["simulate", journey, "--begin", "now"])
+
+
 def test_example(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["example"]) == 0
     assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == NAMES

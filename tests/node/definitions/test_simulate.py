@@ -10,7 +10,8 @@ from tallystick.core.definition.compile import compile_typed
 from tallystick.core.definition.sound import targets
 from tallystick.core.errors import Invalid
 from tallystick.node.definitions.script import Script
-from tallystick.node.definitions.simulate import Ended, simulate
+from tallystick.node.definitions.simulate import simulate
+from tallystick.node.definitions.trace import Ended
 
 
 def run(name: str | dict[str, Any], answers: dict[str, Any] | None = None, begin: int = 0) -> Ended:
@@ -98,7 +99,7 @@ PRODUCTION: dict[str, tuple[dict[str, Any], list[str]]] = {
         [*BEGIN, *READY, *GO, "complete_production"],
     ),
     "materials have to come": (
-        {"check_materials": {"$result": {"availability": "insufficient"}}, **PASSED},
+        {"check_materials": {"$result": {"json": {"availability": "insufficient"}}}, **PASSED},
         [*BEGIN, "request_materials", "wait_for_materials", *READY, *GO, "complete_production"],
     ),
     "the first configuration fails": (

@@ -25,6 +25,9 @@ def table(members: Members, context: Context, reader: str) -> Table:
     rows = []
     for index, item in enumerate(members.items("rows", most=MAX_ROWS)):
         one = Members(item, at(members.pointer, "rows", index), members.faults)
+        for name in ("input_value", "output_values"):
+            if name not in one:  # null is a value here
+                one.missing(name)
         cells = _list(one, "input_value", len(columns))
         values = _list(one, "output_values", len(outputs))
         one.close()

@@ -23,7 +23,8 @@ from tallystick.node.definitions.layout import laid_out
 from tallystick.node.definitions.places import lines
 from tallystick.node.definitions.reading import load
 from tallystick.node.definitions.script import Script
-from tallystick.node.definitions.simulate import Line, simulate
+from tallystick.node.definitions.simulate import simulate
+from tallystick.node.definitions.trace import Line
 
 OK, BAD, USAGE = 0, 1, 2
 EPILOG = """\

@@ -313,7 +313,7 @@ _PARTS: dict[str, Schema] = {
         outputs={**_list("id", model.MAX_COLUMNS, least=1), "uniqueItems": True},
         hit_policy=_one_of(*POLICIES),
         rows=_list(
-            _object(["output_values"], input_value=ANYTHING, output_values=ANYTHING),
+            _object(["input_value", "output_values"], input_value=ANYTHING, output_values=ANYTHING),
             model.MAX_ROWS,
         ),
         default=ANYTHING,

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from tallystick.core import deciding
-from tallystick.core.definition import cron
+from tallystick.core.definition import cron, mappings
 from tallystick.core.definition.instants import milliseconds
 from tallystick.core.definition.model import (
     CompiledDefinition,
@@ -32,33 +32,11 @@ from tallystick.core.scope import Value, variables
 from tallystick.node.definitions.log import Log
 from tallystick.node.definitions.sampling import form_values, sample
 from tallystick.node.definitions.script import Reply, Script
+from tallystick.node.definitions.trace import Ended, Line
 
 MAX_VISITS = 500  # of one step: what comes back more often goes round in circles
 MAX_STATEMENTS = 50_000
 COMMITMENT = "0" * 64
-
-
-class Line(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Something that happened; ``at`` in milliseconds since the start, ``level`` 1 and more in sub-workflows."""
-
-    at: int
-    task: str
-    event: str
-    step_type: str = ""
-    org: str = ""
-    data: dict[str, Any] = {}
-    outcome: str | None = None
-    level: int = 0
-
-
-class Ended(msgspec.Struct, frozen=True):
-    """How it ended; ``stuck`` says why it did not."""
-
-    status: str
-    outcome: str | None
-    lines: list[Line]
-    scope: dict[str, Any]
-    stuck: str = ""
 
 
 def simulate(definition: CompiledDefinition, script: Script, *, begin: int = 0, level: int = 0) -> Ended:
@@ -148,7 +126,7 @@ class _Run:
     ) -> tuple[dict[str, Any], str | None, dict[str, Any] | None]:
         """What the step's work gives: its data, its outcome, its child."""
         scope = variables(self.values, name, task.seq)
-        inputs = {target: evaluate(text, scope) for target, text in step.input_mapping.items()}
+        inputs = mappings.apply(step.input_mapping, scope)
         if isinstance(step, Decision | ForEach):
             if reply.data is not None:
                 raise Invalid(f"answers: {step.id} decides by itself; say what it reads", code="bad_answers")
@@ -159,7 +137,8 @@ class _Run:
         if isinstance(step, SubWorkflow):
             return self._child(step, {**step.input, **inputs}, scope, reply)
         if reply.result is not None:
-            return self._mapped(step.output_mapping, scope, reply.result) or reply.result, None, None
+            mapped = mappings.apply(step.output_mapping, {**scope, mappings.RESULT: reply.result})
+            return mapped or reply.result, None, None
         given = reply.data or {}
         if step.form:
             return {**form_values(step.form), **given}, None, None
@@ -178,11 +157,8 @@ class _Run:
         child = {"execution": COMMITMENT, "term": 0, "size": 1, "root": COMMITMENT, "status": status}
         if status != "completed":
             return {}, None, child
-        return {**self._mapped(step.output_mapping, scope, result), **(reply.data or {})}, None, child
-
-    @staticmethod
-    def _mapped(mapping: dict[str, str], scope: dict[str, Any], result: Any) -> dict[str, Any]:
-        return {name: evaluate(text, {**scope, "result": result}) for name, text in mapping.items()}
+        mapped = mappings.apply(step.output_mapping, {**scope, mappings.RESULT: result})
+        return {**mapped, **(reply.data or {})}, None, child
 
     def _reply(self, name: str, task: Task) -> Reply:
         """Drawn once for each attempt."""
