@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from sqlmodel import col, select
+from sqlalchemy import select
+from sqlmodel import col
 
 from tallystick.core import canonical
 from tallystick.core.deciding import mapped
@@ -13,6 +14,14 @@ from tallystick.node.record.unit import Reader
 from tallystick.tenants.models.record import EntryRow, OpeningRow, StatementRow
 
 # Only an applied entry's leaf has this outside a string; a void entry has no events that could hold it.
+_COLUMNS: list[Any] = [
+    OpeningRow.task,
+    OpeningRow.attempt,
+    OpeningRow.property,
+    OpeningRow.value,
+    EntryRow.seq,
+    EntryRow.leaf,
+]
 _APPLIED = b'"outcome":"applied"'
 
 
@@ -26,15 +35,15 @@ def values(reader: Reader, loaded: Loaded) -> list[Value]:
     """Every value of the execution that was said with effect and opened to us."""
     number = loaded.row.number
     query = (
-        select(OpeningRow, StatementRow.seq, EntryRow.leaf)
+        select(*_COLUMNS)
         .join(StatementRow, col(StatementRow.id) == col(OpeningRow.statement_id))
         .join(EntryRow, col(EntryRow.seq) == col(StatementRow.seq))
-        .where(OpeningRow.number == number, StatementRow.number == number)
-        .where(EntryRow.number == number, EntryRow.term == loaded.state.term)
+        .where(col(OpeningRow.number) == number, col(StatementRow.number) == number)
+        .where(col(EntryRow.number) == number, col(EntryRow.term) == loaded.state.term)
     )
     return [
-        Value(row.task, row.attempt, row.property, canonical.parse(row.value), seq or 0)
-        for row, seq, leaf in reader.exec(query)
+        Value(task, attempt, name, canonical.parse(value), seq)
+        for task, attempt, name, value, seq, leaf in reader.exec(query)
         if _APPLIED in leaf
     ]
 
