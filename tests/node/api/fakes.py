@@ -206,6 +206,31 @@ class FakeServicesForApiTests:
         self._called("terminate", key, reason)
         return self._collaboration(key)
 
+    async def signal_execution(self, who: Any, key: str, signal: str, data: dict[str, Any]) -> dict[str, Any]:
+        """Recorded."""
+        self._called("signal_execution", key, signal, data)
+        return self._collaboration(key)
+
+    async def suspend_execution(self, who: Any, key: str, reason: str) -> dict[str, Any]:
+        """Recorded."""
+        self._called("suspend_execution", key, reason)
+        return self._collaboration(key)
+
+    async def resume_execution(self, who: Any, key: str) -> dict[str, Any]:
+        """Recorded."""
+        self._called("resume_execution", key)
+        return self._collaboration(key)
+
+    async def cancel_execution(self, who: Any, key: str, reason: str) -> dict[str, Any]:
+        """Recorded."""
+        self._called("cancel_execution", key, reason)
+        return self._collaboration(key)
+
+    async def retry_task(self, who: Any, key: str) -> dict[str, Any]:
+        """Recorded."""
+        self._called("retry_task", key)
+        return self._collaboration("c1")
+
     def _collaboration(self, key: str) -> dict[str, Any]:
         state = key if key in ("ready", "in_progress", "completed") else "created"
         return {

@@ -60,6 +60,13 @@ class Start(Body, frozen=True, kw_only=True):
     input: dict[str, Any] = {}
 
 
+class Signal(Body, frozen=True, kw_only=True):
+    """A signal: it ends a step that waits for its name; expressions read its data."""
+
+    name: Annotated[str, Meta(pattern="^[A-Za-z][A-Za-z0-9_-]{0,63}$")]
+    data: dict[str, Any] = {}
+
+
 class Reason(Body, frozen=True, kw_only=True):
     """Why something is ended."""
 

@@ -124,6 +124,21 @@ async def terminate(call: Call) -> Any:
     return await call.services.terminate(call.who, call.path["collaboration_id"], call.body.reason)
 
 
+async def signal(call: Call) -> Any:
+    """Send a signal to an execution."""
+    return await call.services.signal_execution(call.who, call.path["execution_id"], call.body.name, call.body.data)
+
+
+async def suspend(call: Call) -> Any:
+    """Suspend an execution."""
+    return await call.services.suspend_execution(call.who, call.path["execution_id"], call.body.reason)
+
+
+async def cancel_execution(call: Call) -> Any:
+    """Cancel an execution: what was done is undone."""
+    return await call.services.cancel_execution(call.who, call.path["execution_id"], call.body.reason)
+
+
 async def timeline(call: Call) -> Any:
     """The entries of an execution after a sequence number."""
     return await call.services.timeline(call.who, call.path["execution_id"], after=call.query.after)

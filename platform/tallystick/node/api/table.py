@@ -79,6 +79,12 @@ def _executions() -> list[Operation]:
     def view(name: str, summary: str, **more: Any) -> Operation:
         return get(f"{one}/{name}", by_id(name, "execution_id"), summary, problems=missing, **more)
 
+    def steer(
+        name: str, handler: Any, summary: str, body: Any = bodies.Nothing, permission: str = "create_collaboration"
+    ) -> Operation:
+        return post(f"{one}/{name}", handler, summary, body=body, permission=permission,
+                    problems=("not_found", "wrong_state"))  # fmt: skip
+
     return [
         get("/executions", listing("executions"), "Executions", query=bodies.Search),
         get(one, by_id("execution", "execution_id"), "An execution", problems=missing),
@@ -88,6 +94,10 @@ def _executions() -> list[Operation]:
         view("waiting", "What is waited for, and since when"),
         view("verifications", "Stored verification results", permission="verify"),
         get(one + "/evidence", handlers.evidence, "The evidence bundle", permission="verify", problems=missing),
+        steer("signals", handlers.signal, "Send a signal", bodies.Signal, "work_on_tasks"),
+        steer("suspend", handlers.suspend, "Suspend it, with a reason", bodies.Reason),
+        steer("resume", by_id("resume_execution", "execution_id"), "Let it go on"),
+        steer("cancel", handlers.cancel_execution, "Cancel it and undo what was done, with a reason", bodies.Reason),
         post(one + "/verify", by_id("verify_execution", "execution_id"), "Verify and store the result",
              permission="verify", problems=["not_found", "unavailable"]),
     ]  # fmt: skip
@@ -109,6 +119,7 @@ def _tasks() -> list[Operation]:
         act("complete", handlers.complete, "Answer with the form's values", bodies.Completion, worker=True),
         act("fail", handlers.fail, "Say that it cannot be done", bodies.Failure, worker=True),
         act("cancel", handlers.cancel, "Cancel with a reason", bodies.Reason),
+        act("retry", by_id("retry_task", "task_id"), "Try a held task again"),
         act("approve", handlers.approve, "Approve", bodies.Comments),
         act("reject", handlers.reject, "Reject", bodies.Comments),
     ]

@@ -8,6 +8,7 @@ from tallystick.core import canonical
 from tallystick.core.agreement import Agreement
 from tallystick.core.definition.compile import compile_definition
 from tallystick.core.definition.faults import DefinitionErrors
+from tallystick.core.engine.state import OPEN
 from tallystick.core.errors import Invalid, WrongState
 from tallystick.core.statement import Consent, Terminate
 from tallystick.node.record import audience, beginning, onchain, outgoing, store
@@ -119,7 +120,7 @@ class Collaborations(Service):
                 raise WrongState(
                     "this organisation may not terminate it", state=loaded.state.status, code="may_not_terminate"
                 )
-            if loaded.state.status not in {"created", "ready", "running"}:
+            if loaded.state.status not in OPEN:
                 raise WrongState("it has ended already", state=loaded.state.status)
             saying = Saying(
                 kind="terminate",

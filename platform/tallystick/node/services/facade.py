@@ -10,10 +10,11 @@ from tallystick.node.services.notifications import Notifications
 from tallystick.node.services.organisation import Organisation
 from tallystick.node.services.proofs import Proofs
 from tallystick.node.services.queues import TaskQueues
+from tallystick.node.services.steering import Steering
 from tallystick.node.services.tasks import Tasks
 
 
-class Services(Collaborations, Executions, Tasks, TaskQueues, Documents, Notifications, Proofs, Organisation):
+class Services(Collaborations, Executions, Steering, Tasks, TaskQueues, Documents, Notifications, Proofs, Organisation):
     """One facade over the services."""
 
     def subscribe(self) -> AsyncIterator[dict[str, Any]]:
