@@ -177,3 +177,80 @@ async def test_hold_retry_suspend_resume_and_cancel(trio: Trio) -> None:
     assert [one["task"] for one in await events(trio, collaboration) if one["type"] == "compensating"] == ["reserve.1"]
     late = await supplier.http.post(f"/tasks/{pay}/complete", json={"data": {"note": "x"}})
     assert late.status_code == 409
+
+
+def delivery(completion: str) -> dict[str, Any]:
+    """A sub-workflow of the supplier's, beside a task of the buyer's."""
+    child = {
+        "id": "delivery",
+        "name": "Delivery",
+        "participants": [{"org_id": SUPPLIER, "role": "supplier"}, {"org_id": CARRIER, "role": "carrier"}],
+        "input_schema": {"type": "object", "required": ["article"]},
+        "steps": [user("carry", "carrier"), user("count", "supplier")],
+    }
+    step = {
+        "id": "deliver",
+        "name": "Deliver",
+        "step_type": "sub_workflow",
+        "assigned_role": "supplier",
+        "sub_workflow": {
+            "workflow_id": "delivery",
+            "input_mapping": {"article": "steps.order.note"},
+            "output_mapping": {"signed": "result.steps.carry.note"},
+        },
+    }
+    branches = [{"id": "a", "steps": [step]}, {"id": "b", "steps": [user("hurry", "buyer")]}]
+    fork = {"completion_type": completion, "branches": branches}
+    return {
+        "id": "whole",
+        "name": "Whole",
+        "participants": PARTICIPANTS,
+        "definitions": [child],
+        "steps": [
+            user("order", "buyer"),
+            {"id": "fork", "name": "Fork", "step_type": "parallel", "parallel": fork},
+            user("thank", "buyer"),
+        ],
+    }
+
+
+async def child_of(trio: Trio, org: str) -> dict[str, Any]:
+    """The sub-workflow's execution, as an organisation has it."""
+
+    async def look() -> dict[str, Any] | None:
+        items = (await trio.members[org].get("/executions"))["items"]
+        return next((one for one in items if one["definition_id"] == "delivery"), None)
+
+    return await until(look)
+
+
+async def test_a_sub_workflow_runs_by_itself_and_its_head_is_the_result(trio: Trio) -> None:
+    collaboration = await trio.begin(delivery("all_branches"))
+    await ended(trio, collaboration, "completed")
+    child = await child_of(trio, CARRIER)
+    assert (child["status"], child["coordinator"]) == ("completed", SUPPLIER)
+    items = (await trio.members[BUYER].get(f"/executions/{collaboration}/timeline"))["items"]
+    assert any(item["task"] == "fork.1#a/deliver.1" and item["outcome"] == "applied" for item in items)
+    data = {(one["task"], one["property"]): one["value"] for one in await opened(trio, collaboration)}
+    assert data["fork.1#a/deliver.1", "signed"] == "x"
+    assert not any(
+        one["definition_id"] == "delivery" for one in (await trio.members[BUYER].get("/executions"))["items"]
+    )
+    verified = await trio.members[SUPPLIER].post(f"/executions/{collaboration}/verify")
+    found = {check["number"]: check["code"] for check in verified["checks"]}
+    assert found[11] == "decided_with_children"
+
+
+async def test_a_sub_workflow_that_lost_is_terminated(trio: Trio) -> None:
+    collaboration = await trio.begin(delivery("any_branch"))
+    order = await task_of(trio, BUYER, "order")
+    await trio.members[BUYER].post(f"/tasks/{order}/complete", {"data": {"note": "x"}})
+    await task_of(trio, CARRIER, "carry")
+    hurry = await task_of(trio, BUYER, "hurry")
+    await trio.members[BUYER].post(f"/tasks/{hurry}/complete", {"data": {"note": "x"}})
+
+    async def look() -> bool | None:
+        return (await child_of(trio, CARRIER))["status"] == "terminated" or None
+
+    await until(look)
+    await ended(trio, collaboration, "completed")

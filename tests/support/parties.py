@@ -101,6 +101,7 @@ def agreement_document(keys: dict[str, SigningKey], **changes: Any) -> dict[str,
         "retention_days": 30,
         "anchoring": None,
         "sealing_suite": "x25519-hkdf-sha256-chacha20poly1305",
+        "parent": None,
     }
     return {**document, **changes}
 

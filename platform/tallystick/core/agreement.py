@@ -73,6 +73,15 @@ class Anchoring(_Wire, frozen=True):
     start_anchor: Literal["best_effort"] = "best_effort"
 
 
+class Parent(_Wire, frozen=True):
+    """The attempt at a sub-workflow step that an execution is the work of; ``agreement`` is a hash."""
+
+    execution: str
+    agreement: str
+    task: str
+    attempt: int
+
+
 class Agreement(_Wire, frozen=True, dict=True):
     """See RECORD.md; ``definition`` is the compiled form as it is signed, ``compiled`` what the engine reads."""
 
@@ -91,6 +100,7 @@ class Agreement(_Wire, frozen=True, dict=True):
     retention_days: int
     anchoring: Anchoring | None
     sealing_suite: Suite
+    parent: Parent | None
 
     @cached_property
     def compiled(self) -> CompiledDefinition:

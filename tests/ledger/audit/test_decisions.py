@@ -8,7 +8,8 @@ import pytest
 from msgspec.structs import replace
 
 from ledger.audit.world import bundle_of, finding, judge, start, trust_of
-from support.parties import BUYER, SUPPLIER, Parties, agreement_document
+from support.parties import BUYER, CARRIER, SUPPLIER, Parties, agreement_document
+from tallystick.core.definition.compile import audiences, compile_definition
 from tallystick.core.expression.parser import parse
 from tallystick.ledger.audit.decisions import references
 
@@ -121,3 +122,57 @@ def test_a_withheld_statement_may_have_said_anything() -> None:
 )
 def test_what_an_expression_reads(expression: str, expected: set[tuple[str, str]] | None) -> None:
     assert references(parse(expression)) == expected
+
+
+def counted(outcome: str = "2", items: list[Any] | None = None, level: str = "big", **table: Any) -> Parties:
+    """A for-each over the input, then a table over its results, then a sub-workflow."""
+    rules = {"columns": ["size(steps.lines.results)"], "outputs": ["level"], "default": ["small"], **table}
+    body = {"id": "pick", "name": "Pick", "step_type": "user_task", "assigned_role": "supplier", "user_task": {}}
+    each = {"items": "input.lines", "steps": [body]}
+    decision = {"decision_table": {"rows": [{"input_value": [2], "output_values": ["big"]}], **rules}}
+    steps: list[dict[str, Any]] = [
+        {"id": "lines", "name": "Lines", "step_type": "for_each", "assigned_role": "supplier", "for_each": each},
+        {"id": "judge", "name": "Judge", "step_type": "decision", "assigned_role": "buyer", "decision": decision},
+        {
+            "id": "sub",
+            "name": "Sub",
+            "step_type": "sub_workflow",
+            "assigned_role": "buyer",
+            "sub_workflow": {"workflow_id": "inner"},
+        },
+    ]
+    roles = [{"org_id": org, "role": role} for org, role in ((BUYER, "buyer"), (SUPPLIER, "supplier"), (CARRIER, "c"))]
+    inner = {"id": "inner", "name": "Inner", "participants": roles[:1], "steps": [{**body, "assigned_role": "buyer"}]}
+    source = {"id": "x", "name": "X", "participants": roles, "definitions": [inner], "steps": steps}
+    compiled = compile_definition(source)
+    parties = Parties(definition=compiled, visibility=audiences(compiled))
+    parties.say(BUYER, "propose", {"nonce": parties.nonce})
+    for org in (SUPPLIER, CARRIER):
+        parties.say(org, "consent", {"decision": "accepted"})
+    start(parties, {"lines": ["a", "b"]})
+    parties.answer(SUPPLIER, "lines.1", {"items": ["a", "b"] if items is None else items}, outcome=outcome)
+    for index in range(int(outcome)):
+        parties.answer(SUPPLIER, f"lines.1#{index}/pick.1", {"picked": index})
+    parties.answer(BUYER, "judge.1", {"level": level}, outcome=level)
+    return parties
+
+
+def test_a_for_each_goes_over_what_its_values_give() -> None:
+    assert judge(11, counted()) == (PASS, "decided")
+    assert judge(11, counted("3")) == (FAIL, "other_outcome")
+    assert judge(11, counted(items=["a", "x"])) == (FAIL, "other_output")
+
+
+def test_a_table_is_taken_again() -> None:
+    assert judge(11, counted(level="small")) == (FAIL, "other_outcome")
+    parties = counted()
+    assert judge(11, parties, openings=without(parties, "picked")) == (UNKNOWN, "attested_decisions")
+    assert judge(11, parties, openings=without(parties, "items", "lines")) == (UNKNOWN, "attested_decisions")
+    assert judge(11, parties, openings=without(parties, "level")) == (PASS, "decided")
+
+
+def test_a_childs_head_is_named() -> None:
+    parties = counted()
+    child = {"execution": "c" * 64, "term": 0, "size": 9, "root": "0" * 64, "status": "completed"}
+    parties.answer(BUYER, "sub.1", {}, child=child)
+    assert judge(11, parties) == (PASS, "decided_with_children")

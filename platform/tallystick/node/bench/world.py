@@ -169,4 +169,5 @@ def _agreement(keystore: Keystore) -> dict[str, Any]:
         "retention_days": 1,
         "anchoring": None,
         "sealing_suite": "x25519-hkdf-sha256-chacha20poly1305",
+        "parent": None,
     }

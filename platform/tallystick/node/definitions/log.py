@@ -92,4 +92,5 @@ def _agreement(definition: CompiledDefinition, coordinator: str) -> Agreement:
         retention_days=1,
         anchoring=None,
         sealing_suite=suite,
+        parent=None,
     )

@@ -4,13 +4,14 @@ import os
 from typing import Any
 
 from tallystick.core import agreement as agreements
-from tallystick.core import b64
+from tallystick.core import b64, canonical
 from tallystick.core.agreement import Agreement
 from tallystick.core.statement import Propose, Start
-from tallystick.node.record import audience, store
+from tallystick.node.record import audience, onchain, outgoing, store
 from tallystick.node.record.authoring import Saying, say
 from tallystick.node.record.context import Context
 from tallystick.node.record.loaded import Loaded
+from tallystick.node.record.messages import AgreementMessage
 from tallystick.node.record.unit import Unit
 
 
@@ -19,6 +20,19 @@ def new(unit: Unit, context: Context, agreement_hash: str, agreement: Agreement)
     nonce = b64.encode(os.urandom(16))
     execution = agreements.execution_id(agreement_hash, context.org_id, nonce)
     return store.create(unit, agreement_hash, agreement, execution, context.now()), nonce
+
+
+def offer(unit: Unit, context: Context, document: dict[str, Any], values: dict[str, Any]) -> Loaded:
+    """Propose an execution of an agreement of ours to every participant; it will start with ``values``."""
+    name, agreement = store.put_agreement(unit, document)
+    onchain.note_workflow(unit, agreement, context.org_id, context.now())
+    loaded, nonce = new(unit, context, name, agreement)
+    loaded.row.proposed_input = canonical.encode(values)
+    for one in agreement.participants:
+        if one.org_id != context.org_id:
+            outgoing.post(unit, context, one.org_id, AgreementMessage(agreement=document), loaded.row.id)
+    propose(unit, context, loaded, nonce)
+    return loaded
 
 
 def propose(unit: Unit, context: Context, loaded: Loaded, nonce: str) -> None:

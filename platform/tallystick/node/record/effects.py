@@ -9,7 +9,7 @@ from sqlmodel import col, select
 from tallystick.core import replay
 from tallystick.core.canonical import parse
 from tallystick.core.commitment import data_hash
-from tallystick.core.definition.model import Notification, Task
+from tallystick.core.definition.model import Notification, SubWorkflow, Task
 from tallystick.core.engine import names
 from tallystick.core.entry import Entry
 from tallystick.core.entry import read as read_entry
@@ -21,7 +21,7 @@ from tallystick.node.record.context import Context
 from tallystick.node.record.loaded import Loaded
 from tallystick.node.record.messages import AttestationMessage
 from tallystick.node.record.outgoing import post
-from tallystick.node.record.store import add_head, step_of, step_of_task
+from tallystick.node.record.store import add_head, find, step_of, step_of_task
 from tallystick.node.record.tables import word
 from tallystick.node.record.unit import Unit
 from tallystick.tenants.models.record import EntryRow, NotificationRow, StatementRow, TaskRow
@@ -179,6 +179,7 @@ class Effects:
         self.unit.note("closed", self.entry.execution)
         kind = "terminated" if event["status"] in {"terminated", "cancelled"} else event["status"]
         self._notify(kind, self.loaded.row.name)
+        self._close_child()
         self._attest()
         if self.loaded.row.start_size is not None and self.loaded.agreement.anchoring is not None:
             inputs, results = self._all_commitments()
@@ -262,6 +263,9 @@ class Effects:
         key = calls.task_key(self.loaded.row, event["task"], event["attempt"])
         if queues.queue_of(step_of_task(self.loaded.agreement, event["task"])):
             queues.close(self.unit, key, status)
+        if isinstance(step_of_task(self.loaded.agreement, event["task"]), SubWorkflow) and status != "completed":
+            self._revisit(key)  # its child ends too
+            return
         held = self.unit.known(TaskRow, key)
         if held is None:
             self.unit.later(TaskRow, _CLOSE, {"b_key": key, "b_status": status})
@@ -269,6 +273,19 @@ class Effects:
             self.unit.change(TaskRow, key, status=status, retry_at=None)
         if status != "completed":
             self.unit.note("ended", key)
+
+    def _revisit(self, key: str) -> None:
+        """The runner looks at a sub-workflow of ours again: it, or its child, has ended."""
+        if self.unit.get(TaskRow, key) is not None:
+            self.unit.change(TaskRow, key, status="open", claimed_by=None, retry_at=0)
+            self.unit.note("due", 0)
+
+    def _close_child(self) -> None:
+        """We do a sub-workflow that has ended: its head is its parent's result."""
+        parent = self.loaded.agreement.parent
+        around = find(self.unit, parent.execution) if parent else None
+        if parent and around and self.loaded.agreement.initiator == self.context.org_id:
+            self._revisit(calls.task_key(around.row, parent.task, parent.attempt))
 
     def _wants_activities(self) -> bool:
         me = self.loaded.agreement.participant(self.context.org_id)

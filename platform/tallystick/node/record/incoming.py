@@ -17,7 +17,7 @@ from tallystick.core.head import Head
 from tallystick.core.statement import Propose, Statement
 from tallystick.ledger import leaf as leaves
 from tallystick.ledger.hashing import unhex
-from tallystick.node.record import coordinator, onchain, openings, outgoing, quota, refusing, store
+from tallystick.node.record import children, coordinator, onchain, openings, outgoing, quota, refusing, store
 from tallystick.node.record import messages as m
 from tallystick.node.record.context import Context
 from tallystick.node.record.effects import Effects
@@ -69,6 +69,7 @@ def _statement(unit: Unit, context: Context, partner: str, message: m.StatementM
     _check_basis(unit, loaded, said)
     envelopes = _committed_envelopes(said, message.sealed)
     coordinator.sequence(unit, context, loaded, said, message.token, envelopes)
+    children.follow(unit, context, loaded)
     openings.read(unit, context, loaded, said, envelopes)
 
 
@@ -104,6 +105,7 @@ def _entries(unit: Unit, context: Context, partner: str, message: m.EntriesMessa
     envelopes = {sealing.ciphertext_hash(one): one for one in message.sealed}
     for document, token in zip(message.entries, message.statements, strict=True):
         _take_entry(unit, context, loaded, document, token, envelopes)
+    children.accept(unit, context, loaded)
     if (head.size, head.root) == (loaded.state.size, loaded.replay.root):
         store.add_head(unit, loaded, head, message.head)
     elif head.size >= loaded.state.size:

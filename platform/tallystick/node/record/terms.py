@@ -5,7 +5,7 @@ import unicodedata
 from collections.abc import Iterable
 from itertools import pairwise
 
-from tallystick.core.agreement import Agreement
+from tallystick.core.agreement import Agreement, Parent
 
 MAX_WORDS = 64  # of one execution; a query has fewer
 _MAX_WORD = 64  # characters: a whole execution id
@@ -32,6 +32,7 @@ def terms(agreement: Agreement, execution: str) -> list[str]:
     return [
         *(participant(one.org_id) for one in agreement.participants),
         defined_by(definition.id),
+        *([child_of(agreement.parent)] if agreement.parent else []),
         *(word(one) for one in words(" ".join(names))),
     ]
 
@@ -39,6 +40,11 @@ def terms(agreement: Agreement, execution: str) -> list[str]:
 def participant(org_id: str) -> str:
     """The term of the executions that the organisation takes part in."""
     return f"p:{org_id}"
+
+
+def child_of(parent: Parent) -> str:
+    """The term of the execution that is the work of an attempt at a sub-workflow."""
+    return f"c:{parent.execution}/{parent.task}/{parent.attempt}"
 
 
 def defined_by(definition_id: str) -> str:

@@ -44,6 +44,7 @@ def draft(parts: Parts, source: dict[str, Any], compiled: dict[str, Any]) -> dic
         "retention_days": 3650,
         "anchoring": _anchoring(parts, compiled),
         "sealing_suite": parts.settings.sealing_suite,
+        "parent": None,
     }
 
 

@@ -5,15 +5,13 @@ from typing import Any
 from sqlmodel import Session
 
 from tallystick.core import canonical
-from tallystick.core.agreement import Agreement
 from tallystick.core.definition.compile import compile_definition
 from tallystick.core.definition.faults import DefinitionErrors
 from tallystick.core.engine.state import OPEN
 from tallystick.core.errors import Invalid, WrongState
 from tallystick.core.statement import Consent, Terminate
-from tallystick.node.record import audience, beginning, onchain, outgoing, store
+from tallystick.node.record import audience, beginning, onchain, store
 from tallystick.node.record.authoring import Saying, say
-from tallystick.node.record.messages import AgreementMessage
 from tallystick.node.record.unit import Unit
 from tallystick.node.services import repeats, searching, views
 from tallystick.node.services.agreeing import draft, facts
@@ -50,12 +48,7 @@ class Collaborations(Service):
             except DefinitionErrors as error:
                 raise error.below("/definition") from None
             document = draft(self.parts, definition, compiled)
-            name, agreement = store.put_agreement(unit, document)
-            onchain.note_workflow(unit, agreement, self.parts.context.org_id, self.parts.context.now())
-            loaded, nonce = beginning.new(unit, self.parts.context, name, agreement)
-            loaded.row.proposed_input = canonical.encode(input or {})
-            self._send_agreement(unit, agreement, document, loaded.row.id)
-            beginning.propose(unit, self.parts.context, loaded, nonce)
+            loaded = beginning.offer(unit, self.parts.context, document, input or {})
             return views.collaboration(loaded)
 
         def once(unit: Unit) -> dict[str, Any]:
@@ -167,11 +160,6 @@ class Collaborations(Service):
             return {"agreement_hash": row.hash, "agreement": canonical.parse(row.document)}
 
         return await self.read(who, work)
-
-    def _send_agreement(self, unit: Unit, agreement: Agreement, document: dict[str, Any], execution: str) -> None:
-        for one in agreement.participants:
-            if one.org_id != self.parts.context.org_id:
-                outgoing.post(unit, self.parts.context, one.org_id, AgreementMessage(agreement=document), execution)
 
 
 _STATUSES = ("created", "ready", "running", "completed", "failed", "cancelled", "suspended", "terminated")

@@ -11,6 +11,7 @@ from tallystick.core.engine.flow import route
 from tallystick.core.errors import Invalid, NotYet
 from tallystick.core.manifest import is_file
 from tallystick.core.statement import Received
+from tallystick.node.record import children
 from tallystick.node.record.answering import say_result
 from tallystick.node.record.authoring import Saying, say
 from tallystick.node.record.context import Context
@@ -97,5 +98,6 @@ def _check_file(context: Context, value: Any, sender: str) -> None:
 DOERS: dict[str, Callable[[Unit, Context, Loaded, TaskRow], None]] = {
     "decision": decision,
     "notification": notification,
+    "sub_workflow": children.work,
     "receive": receive,
 }
