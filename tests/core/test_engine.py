@@ -5,8 +5,7 @@ import pytest
 
 from support.parties import BUYER, CARRIER, NOON, SUPPLIER, Parties
 from tallystick.core.engine.decide import decide
-from tallystick.core.engine.evolve import apply, evolve
-from tallystick.core.engine.flow import backoff_ms
+from tallystick.core.engine.evolve import evolve
 from tallystick.core.engine.state import initial
 
 
@@ -179,17 +178,6 @@ def test_strangers_are_void(parties: Parties) -> None:
     said = parties.open(parties.token(BUYER, "propose", {"nonce": parties.nonce}))
     stranger = msgspec.structs.replace(said, iss="mallory")
     assert decide(parties.agreement, initial(parties.execution), stranger, NOON).outcome == "void:not_a_participant"
-
-
-def test_backoff_stops_at_its_most() -> None:
-    policy = {"initial_interval_seconds": 10, "max_interval_seconds": 25, "backoff_percent": 200}
-    assert [backoff_ms(policy, attempt) for attempt in (1, 2, 3, 4)] == [10_000, 20_000, 25_000, 25_000]
-
-
-def test_evolve_is_total(parties: Parties) -> None:
-    state = initial(parties.execution)
-    assert apply(state, {"type": "unheard_of"}) == state
-    assert apply(state, {}) == state
 
 
 def test_deciding_and_evolving_give_the_same_state(parties: Parties) -> None:

@@ -6,7 +6,7 @@ from tallystick.core import agreement as agreements
 from tallystick.core import b64, statement
 from tallystick.core.agreement import VERSIONS
 from tallystick.core.commitment import Opening, Place, commit, new_salt
-from tallystick.core.definition.compile import compile_definition
+from tallystick.core.definition.compile import audiences, compile_definition
 from tallystick.core.entry import Entry
 from tallystick.core.head import Head, sign_attestation, sign_head
 from tallystick.core.keys import SigningKey
@@ -94,7 +94,7 @@ def agreement_document(keys: dict[str, SigningKey], **changes: Any) -> dict[str,
         "coordinator": BUYER,
         "versions": VERSIONS,
         "definition": compiled,
-        "visibility": {step["id"]: step["visible_to"] for step in compiled["steps"].values()},
+        "visibility": audiences(compiled),
         "participants": participants,
         "quorums": {"hand_over": "majority", "amend": "all"},
         "limits": {"skew_ms": 300_000, "sequencing_ms": 60_000, "max_entries": 1000, "max_statement_bytes": 256_000},

@@ -1,11 +1,13 @@
 """The agreement: everything that legality depends on, fixed before anything starts."""
 
+from functools import cached_property
 from typing import Any, Literal
 
 import msgspec
 
 from tallystick.core import canonical
 from tallystick.core.definition.compiled import check_compiled
+from tallystick.core.definition.model import CompiledDefinition, Wait
 from tallystick.core.errors import Invalid, UnknownVersion
 
 VERSION = 1
@@ -71,8 +73,8 @@ class Anchoring(_Wire, frozen=True):
     start_anchor: Literal["best_effort"] = "best_effort"
 
 
-class Agreement(_Wire, frozen=True):
-    """See RECORD.md; ``definition`` is the compiled form."""
+class Agreement(_Wire, frozen=True, dict=True):
+    """See RECORD.md; ``definition`` is the compiled form as it is signed, ``compiled`` what the engine reads."""
 
     v: int
     kind: Literal["agreement"]
@@ -90,9 +92,27 @@ class Agreement(_Wire, frozen=True):
     anchoring: Anchoring | None
     sealing_suite: Suite
 
+    @cached_property
+    def compiled(self) -> CompiledDefinition:
+        """The definition's typed form; :func:`read` makes it once."""
+        return msgspec.convert(self.definition, CompiledDefinition)
+
+    @cached_property
+    def waits(self) -> dict[str, tuple[Wait, ...]]:
+        """The steps that wait for a signal, by its name."""
+        found: dict[str, tuple[Wait, ...]] = {}
+        for step in self.compiled.steps.values():
+            if isinstance(step, Wait):
+                found[step.event_name] = (*found.get(step.event_name, ()), step)
+        return found
+
+    @cached_property
+    def _members(self) -> dict[str, Participant]:
+        return {one.org_id: one for one in self.participants}
+
     def participant(self, org_id: str) -> Participant | None:
         """The participant of that id."""
-        return next((one for one in self.participants if one.org_id == org_id), None)
+        return self._members.get(org_id)
 
     def key(self, org_id: str, kid: str) -> str | None:
         """The public signing key ``kid`` of the participant, hex."""
@@ -140,5 +160,7 @@ def _check_references(agreement: Agreement) -> None:
     kids = [key.kid for one in agreement.participants for key in one.signing_keys]
     if len(set(kids)) != len(kids):
         raise Invalid("agreement names a key twice", code="bad_agreement")
-    if check_compiled(agreement.definition).participants != organisations:
+    compiled = check_compiled(agreement.definition)
+    vars(agreement)["compiled"] = compiled  # parsed once
+    if compiled.participants != organisations:
         raise Invalid("agreement and its definition name other participants", code="bad_agreement")

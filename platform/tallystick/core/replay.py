@@ -9,7 +9,6 @@ from tallystick.core import agreement as agreements
 from tallystick.core import jws, statement
 from tallystick.core.agreement import Agreement
 from tallystick.core.engine.decide import decide
-from tallystick.core.engine.evolve import evolve
 from tallystick.core.engine.state import State, initial
 from tallystick.core.entry import APPLIED, Entry
 from tallystick.core.errors import BadSignature, Invalid
@@ -82,7 +81,7 @@ class Replay:
             raise self._illegal(entry, f"outcome is {entry.outcome}, replay gives {decision.outcome}")
         if decision.events != entry.events:
             raise self._illegal(entry, "events are not those that replay gives")
-        self._take(entry)
+        self._take(entry, decision.state)
 
     def sequence(self, said: Statement, at: int, term: int = 0) -> Entry:
         """The coordinator's side of :meth:`step`: make the next entry for ``said`` and take it in."""
@@ -98,7 +97,7 @@ class Replay:
             outcome=decision.outcome,
             events=decision.events,
         )
-        self._take(entry)
+        self._take(entry, decision.state)
         return entry
 
     @property
@@ -108,8 +107,10 @@ class Replay:
             self._root = self.frontier.root().hex()
         return self._root
 
-    def _take(self, entry: Entry) -> None:
-        self.state = evolve(self.state, entry)
+    def _take(self, entry: Entry, state: State) -> None:
+        """``state`` is what ``decide`` arrived at on its way to these very events; ``evolve`` would give no other."""
+        state.term = entry.term
+        self.state = state
         self.leaf = entry.leaf()
         self.frontier = self.frontier.append(leaf_hash(self.leaf))
         self._root = None

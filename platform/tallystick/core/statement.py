@@ -49,6 +49,16 @@ class ResultError(_Wire, frozen=True):
     message: str | None = None
 
 
+class Child(_Wire, frozen=True):
+    """The closing head of a sub-workflow's execution, and how it closed."""
+
+    execution: str
+    term: int
+    size: int
+    root: str
+    status: Literal["completed", "failed", "cancelled", "terminated"]
+
+
 class Result(_Wire, frozen=True):
     task: str
     attempt: int
@@ -56,6 +66,7 @@ class Result(_Wire, frozen=True):
     data: dict[str, str] = {}
     outcome: str | None = None
     error: ResultError | None = None
+    child: Child | None = None
     sealed: list[str] = []
 
 
@@ -79,7 +90,51 @@ class Terminate(_Wire, frozen=True):
     sealed: list[str] = []
 
 
-Body = Propose | Consent | Start | Result | Received | Acknowledge | Timer | Terminate
+class Signal(_Wire, frozen=True):
+    name: str
+    data: dict[str, str] = {}
+    sealed: list[str] = []
+
+
+class Cancel(_Wire, frozen=True):
+    reason: str
+    sealed: list[str] = []
+
+
+class Suspend(_Wire, frozen=True):
+    reason: str
+    sealed: list[str] = []
+
+
+class Resume(_Wire, frozen=True):
+    pass
+
+
+class Retry(_Wire, frozen=True):
+    task: str
+
+
+class Schedule(_Wire, frozen=True):
+    timer: str
+    due_at: int
+
+
+Body = (
+    Propose
+    | Consent
+    | Start
+    | Result
+    | Received
+    | Acknowledge
+    | Timer
+    | Schedule
+    | Signal
+    | Suspend
+    | Resume
+    | Retry
+    | Cancel
+    | Terminate
+)
 
 KINDS: dict[str, type[Body]] = {
     "propose": Propose,
@@ -89,8 +144,16 @@ KINDS: dict[str, type[Body]] = {
     "received": Received,
     "acknowledge": Acknowledge,
     "timer": Timer,
+    "schedule": Schedule,
+    "signal": Signal,
+    "suspend": Suspend,
+    "resume": Resume,
+    "retry": Retry,
+    "cancel": Cancel,
     "terminate": Terminate,
 }
+
+SEALING = (Consent, Start, Result, Signal, Suspend, Cancel, Terminate)  # kinds that ciphertexts travel beside
 
 
 class Payload(_Wire, frozen=True):
@@ -122,24 +185,26 @@ class Statement(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def sealed(self) -> list[str]:
         """The hashes of the ciphertexts that travel beside it (a receipt only names its delivery's)."""
-        return list(self.body.sealed) if isinstance(self.body, Consent | Start | Result | Terminate) else []
+        return list(self.body.sealed) if isinstance(self.body, SEALING) else []
 
     @property
     def place(self) -> tuple[str, int]:
         """The (task, attempt) that its commitments are bound to."""
         body = self.body
+        if isinstance(body, Signal):
+            return (f"signal:{body.name}", 0)
         return (body.task, body.attempt) if isinstance(body, Result | Received | Acknowledge) else ("", 0)
 
     @property
     def commitments(self) -> dict[str, str]:
         """Commitments by property name; free text stands under ``$reason`` and ``$message``."""
         match self.body:
-            case Start(input=members):
+            case Start(input=members) | Signal(data=members):
                 return dict(members)
             case Result(data=members, error=error):
                 extra = {"$message": error.message} if error and error.message else {}
                 return {**members, **extra}
-            case Consent(reason=reason) | Terminate(reason=reason):
+            case Consent(reason=reason) | Terminate(reason=reason) | Cancel(reason=reason) | Suspend(reason=reason):
                 return {"$reason": reason} if reason else {}
         return {}
 

@@ -11,6 +11,7 @@ from tallystick.core.definition.compile import compile_definition
 from tallystick.core.definition.compiled import check_compiled
 from tallystick.core.definition.faults import DefinitionErrors
 from tallystick.core.definition.forms import accepts
+from tallystick.core.definition.model import DataExchange
 
 GOOD = compile_definition(DEFINITION)
 
@@ -22,25 +23,33 @@ def test_what_the_compiler_makes_is_good() -> None:
 CASES: dict[str, Callable[[dict[str, Any]], Any]] = {
     "another version": lambda one: one.update(v=2),
     "an unknown member": lambda one: one.update(extra=1),
-    "a member that is missing": lambda one: one.pop("metadata"),
+    "a member that is missing": lambda one: one.pop("participants"),
     "another start": lambda one: one.update(start="order"),
     "a step under another name": lambda one: one["steps"]["order"].update(id="odrer"),
-    "a step without a member": lambda one: one["steps"]["order"].pop("priority"),
+    "a step without a member": lambda one: one["steps"]["order"].pop("assigned_org"),
     "a step with an unknown member": lambda one: one["steps"]["order"].update(extra=1),
     "no initialisation": lambda one: one["steps"].pop("initialize_collaboration"),
     "no end": lambda one: one["steps"].pop("finalize_collaboration"),
-    "a system step of its own": lambda one: one["steps"]["order"].update(
-        step_type="system", activity_type=None, assigned_org=None
-    ),
+    "a system step of its own": lambda one: one["steps"]["order"].update({"step_type": "end"}),
+    "a step of no type": lambda one: one["steps"]["order"].pop("step_type"),
+    "a default spelt out": lambda one: one["steps"]["order"].update(priority="normal"),
+    "a text's default spelt out": lambda one: one.update(version="1"),
+    "a retry policy that says nothing": lambda one: one["steps"]["order"].update(retry_policy={}),
+    "a step of a block that is not there": lambda one: one["steps"]["order"].update(block="nowhere"),
+    "a handler that routes lead to": lambda one: one["steps"]["carry"].update(compensates=True),
+    "a handler that is none": lambda one: one["steps"]["order"].update(compensate_with="carry"),
+    "a reminder after the time-out": lambda one: one["steps"]["carry"].update(reminder_seconds=[100]),
+    "a field twice": lambda one: one["steps"]["carry"]["form"].append({"id": "weight", "name": "w"}),
+    "a schema that is none": lambda one: one["steps"]["order"].update(data_schema={"typ": "object"}),
     "an end that leads on": lambda one: one["steps"]["finalize_collaboration"].update(next_steps=[{"step": "order"}]),
     "an end with another result": lambda one: one["steps"]["finalize_rejected"].update(result="completed"),
     "a result in the middle": lambda one: one["steps"]["order"].update(result="completed"),
     "a stranger's step": lambda one: one["steps"]["order"].update(assigned_org="mallory"),
     "a stranger's data": lambda one: one["steps"]["order"].update(targets=["mallory"]),
     "a stranger who sees": lambda one: one["steps"]["order"].update(visible_to=["mallory"]),
-    "an activity of nobody": lambda one: one["steps"]["order"].update(assigned_org=None),
-    "an activity of no type": lambda one: one["steps"]["order"].update(activity_type=None),
-    "a decision without an expression": lambda one: one["steps"]["approve_decision"].update(expression=None),
+    "an activity of nobody": lambda one: one["steps"]["carry"].update(assigned_org=None),
+    "an activity of no type": lambda one: one["steps"]["carry"].pop("activity_type"),
+    "a decision without an expression": lambda one: one["steps"]["approve_decision"].pop("expression"),
     "an expression without a decision": lambda one: one["steps"]["order"].update(expression="true"),
     "an expression that cannot be read": lambda one: one["steps"]["approve_decision"].update(expression="("),
     "a duration without a timer": lambda one: one["steps"]["order"].update(duration_seconds=5),
@@ -93,4 +102,6 @@ def test_what_each_type_of_field_takes(property_type: str, good: list[Any], bad:
 
 
 def test_only_the_named_see_the_data() -> None:
-    assert SUPPLIER in check_compiled(GOOD).steps["order"].visible_to
+    order = check_compiled(GOOD).steps["order"]
+    assert isinstance(order, DataExchange)
+    assert SUPPLIER in order.visible_to

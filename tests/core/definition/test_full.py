@@ -79,7 +79,7 @@ def faults(source: Any) -> list[tuple[str, str]]:
 def test_what_it_compiles_to() -> None:
     compiled = compile_definition(SOURCE)
     steps = compiled["steps"]
-    assert (compiled["version"], compiled["source_form"]) == ("3", "full")
+    assert (compiled["version"], "source_form" in compiled) == ("3", False)
     assert steps["initialize_collaboration"]["next_steps"] == [{"step": "inspect"}]
     assert (steps["inspect"]["name"], steps["inspect"]["assigned_org"]) == ("Inspect the machine", SUPPLIER)
     assert steps["grade"]["next_steps"] == [
@@ -88,7 +88,7 @@ def test_what_it_compiles_to() -> None:
         {"step": "finalize_rejected"},
     ]
     assert (steps["fix"]["visible_to"], steps["fix"]["reminder_seconds"]) == (sorted([CARRIER, BUYER]), [30, 54])
-    assert (steps["cool"]["assigned_org"], steps["cool"]["duration_seconds"]) == (None, 5)
+    assert ("assigned_org" in steps["cool"], steps["cool"]["duration_seconds"]) == (False, 5)
     assert steps["tell"]["next_steps"] == [{"step": "finalize_collaboration"}]
     assert steps["finalize_rejected"]["result"] == "rejected"
     check_compiled(compiled)
@@ -106,14 +106,9 @@ def test_an_approval_by_its_task_type() -> None:
 
 CASES: dict[str, tuple[Callable[[dict[str, Any]], Any], list[tuple[str, str]]]] = {
     "no steps": (lambda one: one.update(steps=[]), [("/steps", "required")]),
-    "triggers": (lambda one: one.update(triggers=[{}]), [("/triggers", "not_supported")]),
-    "a later step kind": (
-        lambda one: one["steps"][3].update(step_type="parallel", parallel={}),
-        [("/steps/3/step_type", "not_supported"), ("/steps/3/timer", "unknown_field")],
-    ),
     "an unknown step kind": (
         lambda one: one["steps"][3].update(step_type="tymer"),
-        [("/steps/3/step_type", "unknown_value"), ("/steps/3/timer", "unknown_field")],
+        [("/steps/3/step_type", "unknown_value")],
     ),
     "an assignee that takes no part": (
         lambda one: one["steps"][0]["user_task"].update(assignee="org:mallory"),
@@ -122,14 +117,6 @@ CASES: dict[str, tuple[Callable[[dict[str, Any]], Any], list[tuple[str, str]]]] 
     "two assignees": (
         lambda one: one["steps"][0].update(assigned_org=BUYER),
         [("/steps/0/user_task/assignee", "contradiction")],
-    ),
-    "candidate groups": (
-        lambda one: one["steps"][0]["user_task"].update(candidate_groups=["a"]),
-        [("/steps/0/user_task/candidate_groups", "not_supported")],
-    ),
-    "a decision table": (
-        lambda one: one["steps"][1].update(decision={"decision_table": {}}),
-        [("/steps/1/decision/decision_table", "not_supported")],
     ),
     "no duration": (
         lambda one: one["steps"][3].update(timer={}),
@@ -140,7 +127,7 @@ CASES: dict[str, tuple[Callable[[dict[str, Any]], Any], list[tuple[str, str]]]] 
         [("/steps/2/next_steps/0", "unknown_step")],
     ),
     "a step that nothing leads to": (
-        lambda one: one["steps"].append({**one["steps"][4], "id": "lost"}),
+        lambda one: one["steps"].append({**one["steps"][4], "id": "lost"}) or one["steps"][4].update(next_steps=[]),
         [("/steps/5", "unreachable_step")],
     ),
     "a circle": (

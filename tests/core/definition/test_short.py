@@ -39,7 +39,7 @@ def test_what_it_compiles_to() -> None:
         *("order", "approve", "approve_decision", "carry", "closing", "refused"),
         *("finalize_collaboration", "finalize_rejected"),
     ]
-    assert {name: step["next_steps"] for name, step in steps.items()} == {
+    assert {name: step.get("next_steps", []) for name, step in steps.items()} == {
         "initialize_collaboration": [{"step": "order"}],
         "order": [{"step": "approve"}],
         "approve": [{"step": "approve_decision"}],
@@ -51,13 +51,13 @@ def test_what_it_compiles_to() -> None:
         "finalize_rejected": [],
     }
     assert compiled["participants"] == [BUYER, SUPPLIER, CARRIER]
-    assert (compiled["v"], compiled["version"], compiled["source_form"]) == (1, "1", "short")
+    assert (compiled["v"], compiled["source_form"], "version" in compiled) == (1, "short", False)
     check_compiled(compiled)
 
 
 def test_an_approval_has_the_form_of_names_md() -> None:
     form = compile_definition(DEFINITION)["steps"]["approve"]["form"]
-    assert [(one["id"], one["property_type"], one["required"]) for one in form] == [
+    assert [(one["id"], one.get("property_type", "string"), one.get("required", False)) for one in form] == [
         ("approval_decision", "boolean", True),
         ("comments", "string", False),
     ]
@@ -73,16 +73,14 @@ def test_time_outs_priorities_and_retries() -> None:
     assert steps["closing"]["retry_policy"] == {
         "max_attempts": 3,
         "initial_interval_seconds": 2,
-        "max_interval_seconds": 3600,
         "backoff_percent": 150,
-        "non_retryable_errors": [],
     }
 
 
 def test_data_goes_to_its_targets_and_the_rest_is_shared() -> None:
     steps = compile_definition(DEFINITION)["steps"]
     assert steps["order"]["visible_to"] == [BUYER, SUPPLIER]
-    assert steps["carry"]["visible_to"] == "shared"
+    assert "visible_to" not in steps["carry"]
     limited = compile_definition(changed(lambda one: one["tasks"][2]["parameters"].update(visible_to=[SUPPLIER])))
     assert limited["steps"]["carry"]["visible_to"] == [CARRIER, SUPPLIER]
 
@@ -277,7 +275,7 @@ def test_what_is_no_object(source: Any) -> None:
 
 def test_depth_and_count_are_bounded() -> None:
     deep: Any = 1
-    for _ in range(30):
+    for _ in range(50):
         deep = [deep]
     assert faults({"metadata": {"a": deep}}) == [("", "too_large")]
     assert faults({"metadata": {"a": [0] * 50_001}}) == [("", "too_large")]

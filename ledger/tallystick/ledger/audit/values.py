@@ -7,6 +7,8 @@ import msgspec
 
 from tallystick.core import b64
 from tallystick.core.commitment import SALT_BYTES, Opening, Place, commit
+from tallystick.core.definition.model import DataExchange
+from tallystick.core.engine.names import step_of
 from tallystick.core.entry import Entry
 from tallystick.core.manifest import FILE, VERSION, Manifest, is_file
 from tallystick.core.statement import Received, Result, Statement
@@ -93,17 +95,17 @@ def _deliveries(case: Case) -> list[tuple[str, int, str, list[str]]]:
         step = _exchange(case, entry, said)
         if step is None or not isinstance(said.body, Result):
             continue
-        targets = [org for org in step["targets"] if org != step["assigned_org"]]
+        targets = [org for org in step.targets if org != step.assigned_org]
         found += [(said.body.task, said.body.attempt, target, said.body.sealed) for target in targets]
     return found
 
 
-def _exchange(case: Case, entry: Entry, said: Statement) -> dict[str, Any] | None:
+def _exchange(case: Case, entry: Entry, said: Statement) -> DataExchange | None:
     """The data exchange step that a statement completes, if it does."""
     if not entry.applied or not isinstance(said.body, Result) or said.body.status != "completed":
         return None
-    step: dict[str, Any] = case.agreement.definition["steps"][said.body.task.rpartition(".")[0]]
-    return step if step["activity_type"] == "data_exchange" else None
+    step = case.agreement.compiled.steps[step_of(said.body.task)]
+    return step if isinstance(step, DataExchange) else None
 
 
 def _ends(case: Case) -> tuple[dict[tuple[object, object], object], bool]:

@@ -1,179 +1,207 @@
-"""The compiled form: what an agreement carries and the engine runs.
+"""Whether a document is a compiled definition that the engine can run: ``check_compiled``.
 
-The compilers make it so; a definition that comes from a partner is checked against it before anything reads it, for
-the engine takes every field for granted.
+The compilers make such documents; one that comes from a partner is checked before anything reads it, for the engine
+takes every member for granted.
 """
 
-from typing import Annotated, Any, Literal
+from collections.abc import Iterator
+from typing import Any
 
 import msgspec
-from msgspec import UNSET, Meta, UnsetType
 
-from tallystick.core.definition.draft import Draft
+from tallystick.core import canonical
+from tallystick.core.definition import cron
+from tallystick.core.definition.document import document as plain
+from tallystick.core.definition.draft import Draft, Read
 from tallystick.core.definition.faults import DefinitionErrors, Fault, Faults, at
-from tallystick.core.definition.forms import MAX_FIELDS
-from tallystick.core.definition.full import MAX_ROUTES
-from tallystick.core.definition.readable import check_expressions
-from tallystick.core.definition.reading import MAX_ID, MAX_NAME, MAX_TEXT
-from tallystick.core.definition.sound import check_soundness
-from tallystick.core.definition.source import check_source
-from tallystick.core.definition.steps import (
-    FINALIZE,
-    INITIALIZE,
-    MAX_ATTEMPTS,
-    MAX_CODES,
-    MAX_REMINDERS,
-    MAX_STEPS,
-    REJECTED,
-    RESERVED,
-    TEN_YEARS,
+from tallystick.core.definition.forms import field_fault
+from tallystick.core.definition.model import (
+    MAX_NESTING,
+    SHARED,
+    AnyStep,
+    Begin,
+    CompiledDefinition,
+    DataExchange,
+    Decision,
+    End,
+    Notification,
+    Parallel,
+    SubWorkflow,
+    Task,
+    Timer,
+    Trigger,
+    Wait,
 )
+from tallystick.core.definition.readable import TAKES_OUTPUT, check_expressions, expressions
+from tallystick.core.definition.rules import wrongs
+from tallystick.core.definition.schemas import schema_faults
+from tallystick.core.definition.sound import check_soundness
+from tallystick.core.definition.source import MAX_DEPTH, check_source
+from tallystick.core.definition.structure import check_blocks
+from tallystick.core.definition.triggers import EVENT, is_topic_filter
+from tallystick.core.definition.words import FINALIZE, INITIALIZE, REJECTED, RESERVED
 
-MAX_PARTICIPANTS = 50
-RESULTS = {FINALIZE: "completed", REJECTED: "rejected"}
-
-Id = Annotated[str, Meta(pattern=rf"^[A-Za-z][A-Za-z0-9_-]{{0,{MAX_ID - 1}}}\Z")]
-Org = Annotated[str, Meta(min_length=1, max_length=MAX_ID)]
-Name = Annotated[str, Meta(max_length=MAX_NAME)]
-Text = Annotated[str, Meta(max_length=MAX_TEXT)]
-Seconds = Annotated[int, Meta(ge=1, le=TEN_YEARS)]
-Orgs = Annotated[list[Org], Meta(max_length=MAX_PARTICIPANTS)]
-
-
-class _Form(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Every field is present, and no other."""
-
-
-class Route(_Form, frozen=True):
-    """Where a step leads; without an outcome it is taken when no other route fits."""
-
-    step: Id
-    outcome: str | UnsetType = UNSET
-
-
-class RetryPolicy(_Form, frozen=True):
-    """When a failed attempt is made again; ``backoff_percent`` 200 doubles each wait."""
-
-    max_attempts: Annotated[int, Meta(ge=1, le=MAX_ATTEMPTS)]
-    initial_interval_seconds: Seconds
-    max_interval_seconds: Seconds
-    backoff_percent: Annotated[int, Meta(ge=100, le=10_000)]
-    non_retryable_errors: Annotated[list[Name], Meta(max_length=MAX_CODES)]
-
-
-class Field(_Form, frozen=True):
-    """A field of a form."""
-
-    id: Id
-    name: Name
-    property_type: Literal["string", "integer", "boolean", "decimal", "date", "file", "object"]
-    required: bool
-    default_value: Any
-
-
-class CompiledStep(_Form, frozen=True):
-    """A step of any kind; what its kind does not need is null, empty or the default."""
-
-    id: Id
-    name: Name
-    description: Text
-    step_type: Literal["system", "activity", "user_task", "decision", "timer"]
-    next_steps: Annotated[list[Route], Meta(max_length=MAX_ROUTES)]
-    assigned_org: Org | None
-    priority: Literal["low", "normal", "high", "critical"]
-    timeout_seconds: Seconds | None
-    reminder_seconds: Annotated[list[Seconds], Meta(max_length=MAX_REMINDERS)]
-    retry_policy: RetryPolicy
-    activity_type: Name | None
-    input: dict[str, Any]
-    form: Annotated[list[Field], Meta(max_length=MAX_FIELDS)]
-    expression: Text | None
-    targets: Orgs
-    notification_type: Name
-    message: Text
-    requires_acknowledgment: bool
-    encryption_required: bool
-    data_schema: dict[str, Any] | None
-    duration_seconds: Seconds | None
-    visible_to: Literal["shared"] | Orgs
-    result: Literal["completed", "rejected"] | UnsetType = UNSET
-
-
-class CompiledDefinition(_Form, frozen=True):
-    """The whole definition; ``steps`` by their id."""
-
-    v: Literal[1]
-    id: Id
-    name: Name
-    description: Text
-    version: Name
-    participants: Annotated[list[Org], Meta(min_length=1, max_length=MAX_PARTICIPANTS)]
-    source_form: Literal["short", "full"]
-    metadata: dict[str, Any]
-    input_properties: Annotated[list[Field], Meta(max_length=MAX_FIELDS)] | None
-    start: Literal["initialize_collaboration"]
-    # The compilers add the three system steps, and a decision to every approval.
-    steps: Annotated[dict[Id, CompiledStep], Meta(max_length=2 * MAX_STEPS + len(RESERVED))]
+_RESULTS = {FINALIZE: "completed", REJECTED: "rejected"}
+_HANDLERS = ("activity", "user_task", "data_exchange", "notification")
 
 
 def check_compiled(document: Any) -> CompiledDefinition:
     """Refuse whatever no compiler makes: bad form, unsound routes, strangers; pointers lead into ``document``."""
     faults = Faults()
-    check_source(document, faults)
+    check_source(document, faults, MAX_DEPTH)
     faults.raise_any()
     try:
         definition = msgspec.convert(document, CompiledDefinition)
     except msgspec.ValidationError as error:
         raise DefinitionErrors([Fault("", "bad_form", f"compiled definition: {error}")]) from error
-    draft = Draft(faults)
-    for name, step in document["steps"].items():
-        draft.put(step, at("/steps", name) if definition.steps[name].step_type != "system" else "")
-    for name, compiled in definition.steps.items():
-        _check_step(name, compiled, definition, faults)
-    if INITIALIZE not in definition.steps:
-        faults.add("/steps", "unknown_step", f"the step {INITIALIZE} is missing")
-    faults.raise_any()
-    check_soundness(draft, faults)
-    check_expressions(draft, faults)
+    if canonical.encode(plain(definition)) != canonical.encode(document):
+        raise DefinitionErrors([Fault("", "bad_form", "compiled definition: a member says what holds without it")])
+    _check(definition, "", faults, None)
     faults.raise_any()
     return definition
 
 
-def _check_step(name: str, step: CompiledStep, definition: CompiledDefinition, faults: Faults) -> None:
-    pointer = at("/steps", name)
-    if step.id != name:
-        faults.add(at(pointer, "id"), "bad_form", f"step {name} calls itself {step.id}")
-    for problem in filter(None, (_system(step), _work(step), _strangers(step, definition.participants))):
-        faults.add(pointer, "bad_form", f"step {name} {problem}")
+def _check(
+    definition: CompiledDefinition, pointer: str, faults: Faults, above: list[str] | None, level: int = 0
+) -> None:
+    """One definition and those within it; the faults of each lead below ``pointer``."""
+    found = Faults()
+    _check_one(definition, found)
+    if len(set(definition.participants)) != len(definition.participants):
+        found.add("/participants", "repeated_id", "an organisation takes part twice")
+    if above is not None and not set(definition.participants) <= set(above):
+        found.add("/participants", "unknown_organisation", "a sub-workflow has participants that its parent has not")
+    if level > MAX_NESTING:
+        found.add("/definitions", "too_deep", f"sub-workflows nest at most {MAX_NESTING} deep")
+    for fault in found.found:
+        faults.add(pointer + fault.pointer, fault.code, fault.detail, fault.suggestion)
+    for name, inner in definition.definitions.items():
+        where = at(pointer, "definitions", name)
+        if inner.id != name:
+            faults.add(at(where, "id"), "bad_form", f"definition {name} calls itself {inner.id}")
+        _check(inner, where, faults, definition.participants, level + 1)
 
 
-def _system(step: CompiledStep) -> str | None:
+def _check_one(definition: CompiledDefinition, faults: Faults) -> None:
+    draft = Draft(faults)
+    for name, step in definition.steps.items():
+        pointer = at("/steps", name)
+        if step.id != name:
+            faults.add(at(pointer, "id"), "bad_form", f"step {name} calls itself {step.id}")
+            continue
+        draft.note(pointer, name)
+        draft.put(step)
+        for problem in _problems(step, definition):
+            faults.add(pointer, "bad_form", f"step {name} {problem}")
+        draft.reads += [Read(name, at(pointer, *parts), text, names) for parts, text, names in expressions(step)]
+    if definition.start != INITIALIZE or not isinstance(draft.steps.get(INITIALIZE), Begin):
+        faults.add("/start", "unknown_step", f"the step {INITIALIZE} is missing")
+    _check_rest(definition, draft, faults)
+    if not faults.found and check_blocks(draft, INITIALIZE):
+        check_soundness(draft, INITIALIZE)
+        check_expressions(draft, definition.input_schema)
+
+
+def _check_rest(definition: CompiledDefinition, draft: Draft, faults: Faults) -> None:
+    """Schemas and triggers."""
+    for parts, detail in schema_faults(definition.input_schema):
+        faults.add(at("/input_schema", *parts), "bad_schema", detail)
+    for index, trigger in enumerate(definition.triggers):
+        pointer = at("/triggers", index)
+        for problem in _trigger(trigger):
+            faults.add(pointer, "bad_form", f"trigger {problem}")
+        texts = [trigger.condition] if trigger.condition is not None else []
+        draft.reads += [Read("", pointer, text, EVENT) for text in (*texts, *trigger.input_mapping.values())]
+
+
+def _problems(step: AnyStep, definition: CompiledDefinition) -> Iterator[str]:
+    """What the engine could not take for granted."""
+    if isinstance(step, Begin | End):
+        yield from _system(step)
+    elif step.id in RESERVED:
+        yield "has a name of the system"
+    if isinstance(step, Task):
+        yield from _task(step, definition)
+    if isinstance(step, Wait) and (strangers := set(step.senders) - set(definition.participants)):
+        yield f"waits for {min(strangers)}, which takes no part"
+    if isinstance(step, Timer):
+        yield from _timer(step)
+    if isinstance(step, Parallel):
+        names = [branch.id for branch in step.branches]
+        if len(set(names)) != len(names) or step.threshold > len(names):
+            yield "needs branches of different names, as many as its threshold"
+
+
+def _system(step: AnyStep) -> Iterator[str]:
     """System steps are taken one into the other at once: there are three, and only the first leads on."""
-    if step.step_type != "system":
-        return "has a result" if step.result is not UNSET else None
-    if step.id not in RESERVED:
-        return "is no step of the system"
-    if step.result != RESULTS.get(step.id, UNSET) or len(step.next_steps) != (step.id == INITIALIZE):
-        return "is not what the system makes it"
-    return None
+    if isinstance(step, Begin):
+        if step.id != INITIALIZE or len(step.next_steps) != 1 or step.catches:
+            yield "is not how an execution begins"
+    elif isinstance(step, End) and (step.result != _RESULTS.get(step.id) or step.next_steps or step.catches):
+        yield "is not how an execution ends"
 
 
-def _work(step: CompiledStep) -> str | None:
-    """What each kind of step needs, and what only one kind has."""
-    needs = {
-        "assigned_org": ("activity", "user_task", "decision"),
-        "activity_type": ("activity",),
-        "expression": ("decision",),
-        "duration_seconds": ("timer",),
-    }
-    for field, kinds in needs.items():
-        if (getattr(step, field) is not None) != (step.step_type in kinds):
-            return f"of type {step.step_type} has {field} {getattr(step, field)}"
-    return None
+def _task(step: Task, definition: CompiledDefinition) -> Iterator[str]:
+    named = {step.assigned_org, *(step.targets if isinstance(step, DataExchange | Notification) else ())}
+    for audience in (step.visible_to, *step.field_audiences.values()):
+        named |= set() if audience == SHARED else set(audience)
+        if audience != SHARED and step.assigned_org not in audience:
+            yield "hides its data from the organisation that does it"
+    if strangers := sorted(named - set(definition.participants)):
+        yield f"names {strangers[0]}, which takes no part"
+    if any(second not in range(1, step.timeout_seconds or 0) for second in step.reminder_seconds):
+        yield "has a reminder that does not come before its time-out"
+    if len({field.id for field in step.form}) != len(step.form):
+        yield "has two fields of one id"
+    for why in filter(None, (field_fault(field)[1] for field in step.form)):
+        yield f"has a field of which {why}"
+    for schema in (step.result_schema, step.data_schema if isinstance(step, DataExchange) else None):
+        for _, detail in schema_faults(schema):
+            yield f"has a bad schema: {detail}"
+    yield from _kind(step, definition)
 
 
-def _strangers(step: CompiledStep, participants: list[str]) -> str | None:
-    named = {*step.targets, *(step.visible_to if isinstance(step.visible_to, list) else ())}
-    named |= {step.assigned_org} if step.assigned_org is not None else set()
-    strangers = sorted(named - set(participants))
-    return f"names {strangers[0]}, which takes no part" if strangers else None
+def _kind(step: Task, definition: CompiledDefinition) -> Iterator[str]:
+    tag = str(step.__struct_config__.tag)
+    if step.compensates and (tag not in _HANDLERS or step.compensate_with or step.hold_on_failure):
+        yield "cannot undo another"
+    if step.output_mapping and (step.form or not isinstance(step, TAKES_OUTPUT)):
+        yield "has an output_mapping that nothing fills"
+    if isinstance(step, DataExchange | Notification) and (not step.targets or step.targets == [step.assigned_org]):
+        yield "has no targets"
+    if isinstance(step, SubWorkflow) and step.definition not in definition.definitions:
+        yield f"runs {step.definition}, which is not in definitions"
+    if isinstance(step, Decision):
+        if (step.expression is None) == (step.table is None):
+            yield "needs an expression or a table"
+        for parts, _, detail, _ in wrongs(step.table) if step.table else ():
+            yield f"has a bad table at {'/'.join(map(str, parts))}: {detail}"
+
+
+def _timer(step: Timer) -> Iterator[str]:
+    if [step.duration_seconds, step.until, step.cron].count(None) != 2 or step.catches:
+        yield "needs one of duration, instant and cron, and cannot fail"
+    if (step.cron is None) != (step.time_zone is None):
+        yield "needs a time zone with cron, and only then"
+    yield from _cron(step.cron, step.time_zone)
+
+
+def _cron(line: str | None, zone: str | None) -> Iterator[str]:
+    if zone is not None and not cron.is_zone(zone):
+        yield "has a time zone of no IANA form"
+    try:
+        if line is not None:
+            cron.parse(line)
+    except ValueError as error:
+        yield f"has a bad cron line: {error}"
+
+
+def _trigger(trigger: Trigger) -> Iterator[str]:
+    kind = trigger.trigger_type
+    if (trigger.topic is None) == (kind == "event") or (kind != "event" and trigger.condition is not None):
+        yield "has a topic for events, and only then"
+    if trigger.topic is not None and not is_topic_filter(trigger.topic):
+        yield "has a topic that is no filter"
+    if {trigger.cron is None, trigger.time_zone is None} != {kind != "schedule"}:
+        yield "has cron and time zone for schedules, and only then"
+    yield from _cron(trigger.cron, trigger.time_zone)

@@ -7,10 +7,7 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 from tallystick.core.definition.faults import Faults, at
-
-MAX_TEXT = 4000
-MAX_NAME = 200
-MAX_ID = 64
+from tallystick.core.definition.model import MAX_ID, MAX_NAME, MAX_TEXT
 
 
 class Members:
@@ -23,6 +20,10 @@ class Members:
         self._members: dict[str, Any] = value if isinstance(value, dict) else {}
         if not isinstance(value, dict):
             faults.add(pointer, "wrong_type", "an object is expected")
+
+    def __contains__(self, name: str) -> bool:
+        """Whether the member stands there, be it null."""
+        return name in self._members
 
     def raw(self, name: str) -> Any:
         """The member as it stands; None when absent, for absence and null mean the same."""
@@ -105,6 +106,19 @@ class Members:
                 found.append(item)
         return found
 
+    def words(self, name: str, *, most: int) -> list[str]:
+        """A list of short texts, each once."""
+        found: list[str] = []
+        for index, item in enumerate(self.items(name, most=most)):
+            pointer = at(self.pointer, name, index)
+            if not isinstance(item, str) or not 0 < len(item) <= MAX_NAME:
+                self.faults.add(pointer, "wrong_type", f"a string of 1 to {MAX_NAME} characters is expected")
+            elif item in found:
+                self.faults.add(pointer, "repeated_name", f"{item} is there twice")
+            else:
+                found.append(item)
+        return found
+
     def items(self, name: str, *, most: int) -> list[Any]:
         """A list of bounded length; empty when absent."""
         value = self.raw(name)
@@ -130,12 +144,6 @@ class Members:
         """The object that stands under ``name``; without members when absent."""
         value = self.raw(name)
         return Members({} if value is None else value, at(self.pointer, name), self.faults)
-
-    def refuse_later(self, *names: str) -> None:
-        """Refuse members that the language has and this version does not."""
-        for name in names:
-            if self.raw(name) is not None:
-                self.fault(name, "not_supported", f"{name} is not supported yet")
 
     def close(self) -> None:
         """Refuse members that nobody asked for."""

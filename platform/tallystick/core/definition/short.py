@@ -5,133 +5,132 @@ main path and follows a rejection, in that order, to ``finalize_rejected``.
 """
 
 from itertools import pairwise
+from typing import NamedTuple
 
-import msgspec
-
-from tallystick.core.definition.details import TALKING, Reader
+from tallystick.core.definition.context import Context
+from tallystick.core.definition.details import TALKING
 from tallystick.core.definition.draft import Draft
 from tallystick.core.definition.faults import Faults, at
 from tallystick.core.definition.forms import approval_form, form
-from tallystick.core.definition.reading import MAX_ID, MAX_NAME, Members
-from tallystick.core.definition.steps import (
-    FINALIZE,
-    INITIALIZE,
+from tallystick.core.definition.model import (
+    MAX_ID,
+    MAX_NAME,
     MAX_STEPS,
-    REJECTED,
-    Step,
-    assign,
-    blank,
-    prioritise,
-    retry,
-    show,
-    system,
-    time,
+    Activity,
+    AnyStep,
+    Begin,
+    Decision,
+    End,
+    Route,
+    UserTask,
 )
+from tallystick.core.definition.reading import Members
+from tallystick.core.definition.steps import Facts, head, retry, show, times
+from tallystick.core.definition.words import FINALIZE, INITIALIZE, REJECTED
 
 TASK_TIMEOUT = 3600  # seconds
-_DECISION = "_decision"
+KINDS = ("activity", "approval", *TALKING)
+DECISION = "_decision"
 
 
-class Task(msgspec.Struct, frozen=True):
-    """A task read from the source: its step, where it stands, and for an approval what follows a rejection."""
+class Given(NamedTuple):
+    """A task read from the source: where it stands, and for an approval what follows a rejection."""
 
-    step: Step
     pointer: str
     on_rejected: list[str] | None = None
 
 
-def compile_tasks(source: Members, organisations: list[str], faults: Faults) -> Draft:
-    """The steps of a short definition."""
+def compile_tasks(source: Members, context: Context) -> None:
+    """Put the steps of a short definition into the draft."""
     items = source.items("tasks", most=MAX_STEPS)
     if source.raw("tasks") in (None, []):
         source.fault("tasks", "required", "a collaboration needs at least one task")
     ids = [item["id"] for item in items if isinstance(item, dict) and isinstance(item.get("id"), str)]
-    draft, tasks = Draft(faults), dict[str, Task]()
-    draft.put(system(INITIALIZE))
+    draft, tasks = context.draft, dict[str, Given]()
+    draft.put(Begin(id=INITIALIZE, name=INITIALIZE))
     for index, item in enumerate(items):
-        task = _task(Members(item, at("/tasks", index), faults), organisations, ids)
-        draft.put(task.step, task.pointer)
-        if task.on_rejected is not None:
-            draft.put(_decision(task.step, faults, task.pointer), task.pointer)
-        tasks[task.step["id"]] = task
-    draft.put(system(FINALIZE, "completed"))
-    _link(draft, tasks, faults)
-    return draft
+        members = Members(item, at("/tasks", index), source.faults)
+        step, given = _task(members, context, ids)
+        draft.put(step, given.pointer)
+        if given.on_rejected is not None:
+            draft.put(_decision(step, given.pointer, source.faults), given.pointer)
+        tasks[step.id] = given
+    draft.put(End(id=FINALIZE, name=FINALIZE))
+    _link(draft, tasks)
 
 
-def _task(members: Members, organisations: list[str], ids: list[str]) -> Task:
-    step = blank(members.identifier(), members.text("name", most=MAX_NAME), "activity")
-    step["description"] = members.text("description", default="")
-    assign(step, members, organisations)
-    prioritise(step, members)
-    time(step, members, default=TASK_TIMEOUT)
-    retry(step, members)
-    kind = members.choice("task_type", tuple(_KINDS))
+def _task(members: Members, context: Context, ids: list[str]) -> tuple[AnyStep, Given]:
+    facts = {
+        **head(members),
+        "assigned_org": context.owner(members),
+        **times(members, default=TASK_TIMEOUT),
+        "retry_policy": retry(members),
+    }
+    kind = members.choice("task_type", KINDS)
     parameters = members.inner("parameters")
     on_rejected = parameters.names("on_rejected", ids, "task") if kind == "approval" else None
+    step = _step(kind, facts, parameters, context)
     if kind:
-        _KINDS[kind](step, parameters, organisations)
         parameters.close()
     members.close()
-    return Task(step, members.pointer, on_rejected)
+    return step, Given(members.pointer, on_rejected)
 
 
-def _activity(step: Step, parameters: Members, organisations: list[str]) -> None:
-    step["activity_type"] = parameters.text("activity_type", default="manual", most=MAX_NAME)
-    if step["activity_type"] in TALKING:
-        parameters.fault("activity_type", "bad_value", f"for this there is the task_type {step['activity_type']}")
-    step["form"] = form(parameters, "form_properties")
-    step["input"] = parameters.document("input") or {}
-    show(step, parameters, organisations)
+def _step(kind: str, facts: Facts, parameters: Members, context: Context) -> AnyStep:
+    if kind in TALKING:
+        return TALKING[kind](facts, parameters, context)
+    if not kind:
+        return UserTask(**facts)  # what it would be nobody knows; its place is kept
+    given = {"input": parameters.document("input") or {}, **show(parameters, context, facts["assigned_org"])}
+    if kind == "approval":
+        return UserTask(**facts, **given, form=approval_form())
+    activity_type = parameters.text("activity_type", default="manual", most=MAX_NAME)
+    if activity_type in TALKING:
+        parameters.fault("activity_type", "bad_value", f"for this there is the task_type {activity_type}")
+    return Activity(**facts, **given, activity_type=activity_type, form=form(parameters, "form_properties"))
 
 
-def _approval(step: Step, parameters: Members, organisations: list[str]) -> None:
-    step["step_type"] = "user_task"
-    step["form"] = approval_form()
-    step["input"] = parameters.document("input") or {}
-    show(step, parameters, organisations)
-
-
-_KINDS: dict[str, Reader] = {"activity": _activity, "approval": _approval, **TALKING}
-
-
-def _decision(approval: Step, faults: Faults, pointer: str) -> Step:
+def _decision(approval: AnyStep, pointer: str, faults: Faults) -> AnyStep:
     """The decision of the same organisation on its own approval."""
-    name = f"{approval['id']}{_DECISION}"
+    name = f"{approval.id}{DECISION}"
     if len(name) > MAX_ID:
-        longest = MAX_ID - len(_DECISION)
+        longest = MAX_ID - len(DECISION)
         faults.add(at(pointer, "id"), "too_long", f"the id of an approval has at most {longest} characters")
-    step = blank(name, approval["name"], "decision")
-    step["assigned_org"] = approval["assigned_org"]
-    step["priority"] = approval["priority"]
-    step["expression"] = f'steps["{approval["id"]}"].approval_decision'
-    return step
+    return Decision(
+        id=name,
+        name=approval.name,
+        priority=approval.priority,
+        assigned_org=getattr(approval, "assigned_org", ""),
+        expression=f'steps["{approval.id}"].approval_decision',
+    )
 
 
-def _link(draft: Draft, tasks: dict[str, Task], faults: Faults) -> None:
+def _link(draft: Draft, tasks: dict[str, Given]) -> None:
     """Set the routes of the main path and of every path that follows a rejection."""
-    owners = _owners(tasks, faults)
+    owners = _owners(draft.faults, tasks)
     _chain(draft, tasks, [INITIALIZE, *(name for name in tasks if name not in owners), FINALIZE])
     approvals = [(name, task.on_rejected) for name, task in tasks.items() if task.on_rejected is not None]
     if approvals:
-        draft.put(system(REJECTED, "rejected"))
+        draft.put(End(id=REJECTED, name=REJECTED, result="rejected"))
     for name, on_rejected in approvals:
         path = [one for one in on_rejected if owners.get(one) == name]
-        draft.steps[f"{name}{_DECISION}"]["next_steps"].append({"outcome": "false", "step": [*path, REJECTED][0]})
+        rejection = Route(step=[*path, REJECTED][0], outcome="false")
+        decision = f"{name}{DECISION}"
+        draft.change(decision, next_steps=[*draft.steps[decision].next_steps, rejection])
         _chain(draft, tasks, [*path, REJECTED])
 
 
-def _chain(draft: Draft, tasks: dict[str, Task], path: list[str]) -> None:
+def _chain(draft: Draft, tasks: dict[str, Given], path: list[str]) -> None:
     """Link each step of ``path`` to the one that follows it, approvals through their decision."""
     for name, following in pairwise(path):
         if name in tasks and tasks[name].on_rejected is not None:
-            draft.steps[name]["next_steps"] = [{"step": f"{name}{_DECISION}"}]
-            draft.steps[f"{name}{_DECISION}"]["next_steps"] = [{"outcome": "true", "step": following}]
+            draft.change(name, next_steps=[Route(step=f"{name}{DECISION}")])
+            draft.change(f"{name}{DECISION}", next_steps=[Route(step=following, outcome="true")])
         else:
-            draft.steps[name]["next_steps"] = [{"step": following}]
+            draft.change(name, next_steps=[Route(step=following)])
 
 
-def _owners(tasks: dict[str, Task], faults: Faults) -> dict[str, str]:
+def _owners(faults: Faults, tasks: dict[str, Given]) -> dict[str, str]:
     """The approval whose rejection each task off the main path follows."""
     owners: dict[str, str] = {}
     for name, task in tasks.items():

@@ -8,20 +8,24 @@ from tallystick.core.canonical import MAX_INTEGER
 from tallystick.core.definition.faults import Faults, at
 
 MAX_VALUES = 50_000  # members and elements of one definition; 200 full steps with 100 fields each need fewer
-MAX_DEPTH = 24  # agreement, message and evidence bundle wrap it, and readers of those stop at 32 levels
+MAX_DEPTH = 24  # compiled: agreement, message and evidence bundle wrap it, and readers of those stop at 32 levels
+MAX_SOURCE_DEPTH = 48  # written: five blocks in one another take thirty levels, and compile to flat steps
 # The one fraction of the language: compiled to whole percent, so that no float is ever signed.
-_FRACTION = re.compile(r"/(tasks/[0-9]+|steps/[0-9]+/[a-z_]+)/retry_policy/backoff_coefficient")
+_FRACTION = re.compile(
+    r"(/(tasks|steps|branches|compensations|definitions)/[0-9]+|/(activity|user_task|parallel|for_each|sub_workflow))+"
+    r"/retry_policy/backoff_coefficient"
+)
 
 
-def check_source(source: Any, faults: Faults) -> None:
-    """Note floats and integers that cannot be signed; refuse at once what is not bounded JSON."""
+def check_source(source: Any, faults: Faults, most: int = MAX_SOURCE_DEPTH) -> None:
+    """Note floats and integers that cannot be signed; refuse at once what is not JSON in ``most`` levels."""
     todo: list[tuple[Any, str, int]] = [(source, "", 0)]
     count = 0
     while todo:
         value, pointer, depth = todo.pop()
         count += 1
-        if count > MAX_VALUES or depth > MAX_DEPTH:
-            faults.add("", "too_large", f"a definition holds at most {MAX_VALUES} values in {MAX_DEPTH} levels")
+        if count > MAX_VALUES or depth > most:
+            faults.add("", "too_large", f"a definition holds at most {MAX_VALUES} values in {most} levels")
             faults.refuse()
         _check_scalar(value, pointer, faults)
         todo += reversed([(member, at(pointer, key), depth + 1) for key, member in _members(value, pointer, faults)])

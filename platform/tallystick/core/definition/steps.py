@@ -1,127 +1,117 @@
-"""The compiled step: one form for every kind, every field present, no floats."""
+"""Members that steps of many kinds have, alike in both forms."""
 
 from typing import Any
 
+from tallystick.core.definition.context import Context
 from tallystick.core.definition.faults import at
-from tallystick.core.definition.reading import MAX_NAME, Members, is_integer
+from tallystick.core.definition.model import (
+    MAX_ATTEMPTS,
+    MAX_CODES,
+    MAX_NAME,
+    MAX_REMINDERS,
+    SHARED,
+    TEN_YEARS,
+    RetryPolicy,
+)
+from tallystick.core.definition.reading import Members, is_identifier, is_integer
+from tallystick.core.definition.words import LEVELS, PRIORITIES
 
-Step = dict[str, Any]
-INITIALIZE, FINALIZE, REJECTED = "initialize_collaboration", "finalize_collaboration", "finalize_rejected"
-RESERVED = (INITIALIZE, FINALIZE, REJECTED)
-PRIORITIES = ("low", "normal", "high", "critical")
-_LEVELS = ("low",) * 3 + ("normal",) * 3 + ("high",) * 3 + ("critical",) * 2  # the priorities 0 to 10 of names.md
-TEN_YEARS = 315_360_000
-MAX_STEPS = 200
-MAX_REMINDERS = 10
-MAX_ATTEMPTS = 100
-MAX_CODES = 50
-SHARED = "shared"
+Facts = dict[str, Any]  # members of a step to be
 
 
-def blank(step_id: str, name: str, step_type: str) -> Step:
-    """A step with nothing said about it."""
+def head(members: Members) -> Facts:
+    """What every step says first."""
     return {
-        "id": step_id,
-        "name": name,
-        "description": "",
-        "step_type": step_type,
-        "next_steps": [],
-        "assigned_org": None,
-        "priority": "normal",
-        "timeout_seconds": None,
-        "reminder_seconds": [],
-        "retry_policy": _no_retry(),
-        "activity_type": None,
-        "input": {},
-        "form": [],
-        "expression": None,
-        "targets": [],
-        "notification_type": "",
-        "message": "",
-        "requires_acknowledgment": False,
-        "encryption_required": True,
-        "data_schema": None,
-        "duration_seconds": None,
-        "visible_to": SHARED,
+        "id": members.identifier(),
+        "name": members.text("name", most=MAX_NAME),
+        "description": members.text("description", default=""),
+        "priority": _priority(members),
     }
 
 
-def system(step_id: str, result: str | None = None) -> Step:
-    """A step that the engine itself takes; one with a ``result`` ends the execution."""
-    step = blank(step_id, step_id, "system")
-    return {**step, "result": result} if result else step
-
-
-def assign(step: Step, members: Members, organisations: list[str]) -> None:
-    """Read which participant does the step."""
-    value = members.raw("assigned_org")
-    if value is None:
-        members.missing("assigned_org")
-    elif not isinstance(value, str) or value not in organisations:
-        pointer = at(members.pointer, "assigned_org")
-        members.faults.unknown(pointer, "unknown_organisation", "participant", value, organisations)
-    else:
-        step["assigned_org"] = value
-
-
-def prioritise(step: Step, members: Members) -> None:
-    """Read the priority, a word or a number from 0 to 10."""
-    value = members.raw("priority")
-    if is_integer(value) and 0 <= value < len(_LEVELS):
-        step["priority"] = _LEVELS[value]
-    else:
-        step["priority"] = members.choice("priority", PRIORITIES, default="normal")
-
-
-def show(step: Step, members: Members, organisations: list[str]) -> None:
-    """Read who sees the step's data: ``shared``, or organisations beside the one that does it."""
-    value = members.raw("visible_to")
-    if value is None or value == SHARED:
-        return
-    limit(step, members.names("visible_to", organisations, "organisation"))
-
-
-def limit(step: Step, readers: list[str]) -> None:
-    """Let only ``readers`` and whoever does the step see its data."""
-    step["visible_to"] = sorted({*readers, *([step["assigned_org"]] if step["assigned_org"] else [])})
-
-
-def time(step: Step, members: Members, *, default: int | None) -> None:
-    """Read time-out and reminders; these come at half and at nine tenths of the time unless they are given."""
+def times(members: Members, *, default: int | None) -> Facts:
+    """Time-out and reminders; these come at half and at nine tenths of the time unless they are given."""
     timeout = members.integer("timeout_seconds", default=default, least=1, most=TEN_YEARS)
-    step["timeout_seconds"] = timeout
-    given = members.raw("reminder_seconds")
-    if given is not None:
-        step["reminder_seconds"] = _reminders(members, timeout or 0)
+    reminders: list[int] = []
+    if members.raw("reminder_seconds") is not None:
+        reminders = _reminders(members, timeout or 0)
     elif timeout:
-        step["reminder_seconds"] = sorted({timeout // 2, timeout * 9 // 10} - {0})
+        reminders = sorted({timeout // 2, timeout * 9 // 10} - {0})
+    return {"timeout_seconds": timeout, "reminder_seconds": reminders}
 
 
-def retry(step: Step, members: Members) -> None:
-    """Read the retry policy; the coefficient 2.0 stands as 200 percent. Without one there is one attempt."""
+def retry(members: Members) -> RetryPolicy:
+    """The retry policy; the coefficient 2.0 stands as 200 percent. Without one there is one attempt."""
+    none = RetryPolicy()
     if members.raw("retry_policy") is None:
-        return
+        return none
     given = members.inner("retry_policy")
-    policy = _no_retry()
-    policy["max_attempts"] = given.integer("max_attempts", default=3, least=1, most=MAX_ATTEMPTS)
-    for name in ("initial_interval_seconds", "max_interval_seconds"):
-        policy[name] = given.integer(name, default=policy[name], least=1, most=TEN_YEARS)
-    if policy["max_interval_seconds"] < policy["initial_interval_seconds"]:
+    attempts = given.integer("max_attempts", default=3, least=1, most=MAX_ATTEMPTS) or 1
+    first, last = (
+        given.integer(name, default=getattr(none, name), least=1, most=TEN_YEARS) or 1
+        for name in ("initial_interval_seconds", "max_interval_seconds")
+    )
+    if last < first:
         given.fault("max_interval_seconds", "out_of_range", "the longest interval is shorter than the first one")
-    policy["backoff_percent"] = _percent(given)
-    policy["non_retryable_errors"] = _codes(given)
+    policy = RetryPolicy(
+        max_attempts=attempts,
+        initial_interval_seconds=first,
+        max_interval_seconds=last,
+        backoff_percent=_percent(given),
+        non_retryable_errors=given.words("non_retryable_errors", most=MAX_CODES),
+    )
     given.close()
-    step["retry_policy"] = policy
+    return policy
 
 
-def _no_retry() -> dict[str, Any]:
+def show(members: Members, context: Context, org: str) -> Facts:
+    """Who sees the step's data: one audience for all of it, or ``{field: audience}`` with ``*`` for the rest."""
+    if not isinstance(members.raw("visible_to"), dict):
+        return {"visible_to": context.audience(members, "visible_to", org)}
+    given = members.inner("visible_to")
+    fields = {}
+    for name in members.raw("visible_to"):
+        if is_identifier(name):
+            fields[name] = context.audience(given, name, org)
+        elif name != "*":
+            given.fault(name, "bad_id", f"{name} names no field", "* stands for every other field")
+    rest = context.audience(given, "*", org)
+    # An audience that says what holds anyway would be a second way to write the same.
+    return {"visible_to": rest, "field_audiences": {name: one for name, one in fields.items() if one != rest}}
+
+
+def inputs(members: Members, context: Context, reader: str) -> Facts:
+    """Fixed input, and input taken from what came before."""
     return {
-        "max_attempts": 1,
-        "initial_interval_seconds": 1,
-        "max_interval_seconds": 3600,
-        "backoff_percent": 200,
-        "non_retryable_errors": [],
+        "input": members.document("input") or {},
+        "input_mapping": mapping(members, "input_mapping", context, reader),
     }
+
+
+def mapping(members: Members, name: str, context: Context, reader: str, names: tuple[str, ...] = ()) -> dict[str, str]:
+    """Expressions by the property that each one gives."""
+    if members.document(name) is None:
+        return {}
+    given, found = members.inner(name), {}
+    for target in members.raw(name):
+        if is_identifier(target):
+            found[target] = context.expression(given, target, reader, names=names)
+        else:
+            given.fault(target, "bad_id", f"{target} cannot name a property")
+    return found
+
+
+def is_shared(audience: object) -> bool:
+    """Whether every participant sees it."""
+    return audience == SHARED
+
+
+def _priority(members: Members) -> str:
+    """A word, or a number from 0 to 10."""
+    value = members.raw("priority")
+    if is_integer(value) and 0 <= value < len(LEVELS):
+        return LEVELS[value]
+    return members.choice("priority", PRIORITIES, default="normal")
 
 
 def _reminders(members: Members, timeout: int) -> list[int]:
@@ -132,15 +122,6 @@ def _reminders(members: Members, timeout: int) -> list[int]:
             pointer = at(members.pointer, "reminder_seconds", index)
             members.faults.add(pointer, "out_of_range", "a reminder comes at a whole second before the time-out")
     return sorted({item for item in items if is_integer(item)})
-
-
-def _codes(members: Members) -> list[str]:
-    items = members.items("non_retryable_errors", most=MAX_CODES)
-    for index, item in enumerate(items):
-        if not isinstance(item, str) or not 0 < len(item) <= MAX_NAME:
-            pointer = at(members.pointer, "non_retryable_errors", index)
-            members.faults.add(pointer, "wrong_type", f"an error code is a string of 1 to {MAX_NAME} characters")
-    return [item for item in items if isinstance(item, str)]
 
 
 def _percent(members: Members) -> int:

@@ -1,96 +1,165 @@
-"""How an execution moves: entering steps, assigning tasks, setting timers, following routes, closing."""
+"""How an execution moves: steps complete or fail, frames end, blocks settle, and so on outwards.
 
-from tallystick.core.engine.work import Step, Work
+The functions that go outwards call each other at most once for each level of nesting, of which a definition has at most
+:data:`~tallystick.core.definition.model.MAX_NESTING`; whatever goes on is put on the list (:meth:`.Work.follow`).
+"""
 
-_MS = 1000
+from typing import Any
 
+from tallystick.core.definition.model import Catch, ForEach, Parallel, Step
+from tallystick.core.engine.closing import close, end, withdraw
+from tallystick.core.engine.entering import assign, compensate, enter
+from tallystick.core.engine.names import block_of, branch_of, frame_of, inner_frame, within
+from tallystick.core.engine.timers import backoff_ms, set_timer
+from tallystick.core.engine.work import Work
 
-def enter(work: Work, step_id: str) -> None:
-    """Enter a step and whatever follows from it at once."""
-    step = work.step(step_id)
-    visit = work.state.visits.get(step_id, 0) + 1
-    work.emit("step_entered", step=step_id, visit=visit)
-    task = f"{step_id}.{visit}"
-    if step["step_type"] == "system":
-        _system(work, step)
-    elif step["step_type"] == "timer":
-        due_at = work.at + step["duration_seconds"] * _MS
-        work.emit("timer_set", timer=f"{task}/delay", due_at=due_at, purpose="delay", task=task)
-    else:
-        assign(work, step, task, 1)
-
-
-def assign(work: Work, step: Step, task: str, attempt: int) -> None:
-    """Give the task to its organisation, with its time-out and reminders."""
-    timeout = step["timeout_seconds"]
-    due_at = work.at + timeout * _MS if timeout else None
-    work.emit(
-        "assigned",
-        task=task,
-        step=step["id"],
-        attempt=attempt,
-        org=step["assigned_org"],
-        at=work.at,
-        due_at=due_at,
-    )
-    if due_at is None:
-        return
-    for number, seconds in enumerate(step["reminder_seconds"], 1):
-        _timer(work, task, f"{attempt}/reminder{number}", work.at + seconds * _MS, "reminder")
-    _timer(work, task, f"{attempt}/timeout", due_at, "timeout")
-
-
-def complete(work: Work, task: str, outcome: str | None = None) -> None:
-    """The task's step is done; follow the route that its outcome takes."""
-    step_id = task.rpartition(".")[0]
-    work.emit("step_completed", step=step_id, task=task)
-    follow = route(work.step(step_id), outcome)
-    if follow is None:
-        close(work, "failed", "no_route")
-    else:
-        enter(work, follow)
+MAX_FRAMES = 1000  # open branches and iterations: with so many a for-each begins no further body while one runs
 
 
 def route(step: Step, outcome: str | None) -> str | None:
     """The next step for ``outcome``: the route that names it, else the one that names none."""
-    routes = {entry.get("outcome"): entry["step"] for entry in step["next_steps"]}
-    follow: str | None = routes.get(outcome, routes.get(None))
-    return follow
+    default = None
+    for one in step.next_steps:
+        if one.outcome == outcome:
+            return one.step
+        if one.outcome is None:
+            default = one.step
+    return default
+
+
+def complete(work: Work, task: str, outcome: str | None) -> None:
+    """A task is answered: its step is done, or a for-each begins its bodies."""
+    held = work.state.tasks[task]
+    step: Any = work.steps[held.step]
+    if isinstance(step, ForEach):
+        work.emit({"type": "iterating", "block": task, "total": int(outcome or 0)})
+        settle(work, task)
+    else:
+        leave(work, step, task, outcome)
+
+
+def leave(work: Work, step: Any, task: str, outcome: str | None) -> None:
+    """The step is done; follow the route that its outcome takes."""
+    event = {"type": "step_completed", "step": step.id, "task": task}
+    compensates = getattr(step, "compensates", False)
+    undo = getattr(step, "compensate_with", None)
+    if undo and not work.state.closing:
+        event["undo"] = undo
+    work.emit(event)
+    frame, following = frame_of(task), route(step, outcome)
+    if compensates:
+        work.follow("compensate")
+    elif following is not None:
+        work.follow("enter", frame, following)
+    elif step.next_steps or not frame:
+        fail_frame(work, frame, "no_route")
+    else:
+        end_frame(work, frame, "completed")
 
 
 def fail(work: Work, task: str, code: str) -> None:
-    """A task's attempt failed: retry as its policy says, or close the execution."""
+    """A task's attempt failed: try again as its policy says, or it has failed."""
     held = work.state.tasks[task]
-    policy = work.step(held.step)["retry_policy"]
-    final = held.attempt >= policy["max_attempts"] or code in policy["non_retryable_errors"]
-    if final:
-        close(work, "failed", code)
+    step: Any = work.steps[held.step]
+    policy = getattr(step, "retry_policy", None)
+    if policy is None or held.attempt >= policy.max_attempts or code in policy.non_retryable_errors:
+        fail_step(work, step, task, code)
         return
     due_at = work.at + backoff_ms(policy, held.attempt)
-    work.emit("retry_scheduled", task=task, attempt=held.attempt + 1, due_at=due_at)
-    _timer(work, task, f"{held.attempt}/retry", due_at, "retry")
+    work.emit({"type": "retry_scheduled", "task": task, "attempt": held.attempt + 1, "due_at": due_at})
+    set_timer(work, task, f"{held.attempt}/retry", due_at, "retry")
 
 
-def backoff_ms(policy: Step, attempt: int) -> int:
-    """The wait before the attempt that follows ``attempt``, in integer arithmetic."""
-    wait = int(policy["initial_interval_seconds"]) * _MS
-    most = int(policy["max_interval_seconds"]) * _MS
-    for _ in range(attempt - 1):
-        wait = min(wait * int(policy["backoff_percent"]) // 100, most)
-    return min(wait, most)
-
-
-def close(work: Work, status: str, outcome: str) -> None:
-    """End the execution; nothing but attestations follows."""
-    work.emit("closed", status=status, outcome=outcome)
-
-
-def _system(work: Work, step: Step) -> None:
-    if step["next_steps"]:
-        enter(work, step["next_steps"][0]["step"])
+def fail_step(work: Work, step: Any, task: str, code: str) -> None:
+    """A step has failed for good: caught, held, or its frame fails with it."""
+    compensates = getattr(step, "compensates", False)
+    catch = None if compensates else _catch(step, code)
+    if catch is not None:
+        work.emit({"type": "caught", "task": task, "code": code, "step": catch.step})
+        work.follow("enter", frame_of(task), catch.step)
+    elif getattr(step, "hold_on_failure", False) and task in work.state.tasks:
+        work.emit({"type": "held", "task": task, "code": code})
+    elif compensates:
+        work.emit({"type": "compensation_failed", "task": task, "code": code})
+        work.follow("compensate")
     else:
-        close(work, "completed", step.get("result", "completed"))
+        work.emit({"type": "failed", "task": task, "code": code})
+        fail_frame(work, frame_of(task), code)
 
 
-def _timer(work: Work, task: str, label: str, due_at: int, purpose: str) -> None:
-    work.emit("timer_set", timer=f"{task}/{label}", due_at=due_at, purpose=purpose, task=task)
+def _catch(step: Step, code: str) -> Catch | None:
+    return next((one for one in step.catches if one.code is None or one.code == code), None)
+
+
+def fail_frame(work: Work, frame: str, code: str) -> None:
+    """A frame cannot go on; in the root that is the execution."""
+    if frame:
+        end_frame(work, frame, "failed", code)
+    else:
+        end(work, "failed", code)
+
+
+def end_frame(work: Work, frame: str, status: str, code: str = "failed") -> None:
+    """A branch or iteration is over."""
+    block = block_of(frame)
+    work.emit({"type": "branch_ended", "block": block, "branch": branch_of(frame), "status": status})
+    settle(work, block, code)
+
+
+def settle(work: Work, name: str, code: str = "failed") -> None:
+    """What a block's frames so far make of it: completed, failed, or it goes on."""
+    block = work.state.blocks[name]
+    step: Any = work.steps[block.step]
+    needed = step.threshold if isinstance(step, Parallel) else block.total
+    if block.done >= needed:
+        _end_block(work, name, "completed")
+        leave(work, step, name, None)
+    elif block.total - block.failed < needed:
+        _end_block(work, name, "failed")
+        fail_step(work, step, name, code)
+    elif isinstance(step, ForEach):
+        work.follow("iterate", name)
+
+
+def _end_block(work: Work, name: str, status: str) -> None:
+    if work.state.blocks[name].running:
+        withdraw(work, within(name))
+    work.emit({"type": "block_ended", "block": name, "status": status})
+
+
+def iterate(work: Work, name: str) -> None:
+    """Begin the next body of a for-each, as long as its concurrency and the bound on open frames allow."""
+    block = work.state.blocks[name]
+    step: Any = work.steps[block.step]
+    if block.begun >= block.total or block.running >= step.max_concurrency:
+        return
+    if block.running and len(work.state.frames) > MAX_FRAMES:
+        return
+    enter(work, inner_frame(name, block.begun), step.body)
+    work.follow("iterate", name)
+
+
+def undo(work: Work) -> None:
+    """The next compensation, or the end."""
+    closing = work.state.closing
+    if closing is None:
+        return
+    if work.state.undo:
+        compensate(work, *work.state.undo[-1])
+    else:
+        close(work, closing.status, closing.outcome)
+
+
+def cancelled(work: Work, task: str) -> None:
+    """Who did a task cancelled it, and the execution with it; a handler that is cancelled has failed."""
+    if work.state.closing:
+        fail(work, task, "cancelled")
+    else:
+        end(work, "cancelled", "task_cancelled")
+
+
+def again(work: Work, task: str) -> None:
+    """The next attempt."""
+    held = work.state.tasks[task]
+    facts = {"undoes": held.undoes} if held.undoes else {}
+    assign(work, work.steps[held.step], task, held.attempt + 1, **facts)

@@ -1,37 +1,96 @@
-"""An execution's state: the fold of its entries."""
+"""An execution's state: the fold of its entries, holding what is open and nothing that grows with history.
 
-from typing import Literal
+Two things outlast what made them: ``done`` (at most one for each step, for those who look on), and ``undo``, one for
+each completed step that has a compensation.
+"""
+
+from typing import Any, Literal
 
 import msgspec
 
 Status = Literal["created", "ready", "running", "completed", "failed", "cancelled", "suspended", "terminated"]
-OPEN: frozenset[str] = frozenset({"created", "ready", "running"})
+OPEN: frozenset[str] = frozenset({"created", "ready", "running", "suspended"})
+GOING: frozenset[str] = frozenset({"running", "suspended"})
 
 
 class Task(msgspec.Struct, frozen=True, kw_only=True):
-    """One visit to a step by one organisation; ``waiting`` names who must still receive or acknowledge."""
+    """One visit to a step that is not over; ``waiting`` names who must still receive or acknowledge.
+
+    Steps that no organisation does stand here too, with ``org`` "": timers (``timing``) and waits (``waiting``).
+    ``seq`` is the entry that assigned it, ``timers`` the names of its timers, set or wanted; ``undoes`` the task that a
+    compensation undoes.
+    """
 
     step: str
     attempt: int
     org: str
-    status: str  # open, delivering, completed, failed, cancelled, timed_out, retrying
+    status: (
+        str  # open, delivering, retrying, held, timing, waiting; completed or failed until what follows has followed
+    )
     assigned_at: int
+    seq: int = 0
     due_at: int | None = None
     waiting: tuple[str, ...] = ()
     sealed: tuple[str, ...] = ()
     outcome: str | None = None
+    code: str | None = None
+    undoes: str | None = None
+    timers: tuple[str, ...] = ()
 
 
 class Timer(msgspec.Struct, frozen=True, kw_only=True):
     """Something the coordinator must state at ``due_at`` (milliseconds)."""
 
     due_at: int
-    purpose: str  # timeout, reminder, retry, delay
+    purpose: str  # timeout, reminder, retry, delay, instant, due, continue
     task: str
 
 
-class State(msgspec.Struct, frozen=True, kw_only=True):
-    """All that ``decide`` may depend on beside the agreement; ``size`` is the next sequence number."""
+class Wanted(msgspec.Struct, frozen=True, kw_only=True):
+    """A timer whose due time the organisation ``by`` has still to state; not before ``since``."""
+
+    by: str
+    purpose: str  # instant, due
+    task: str
+    since: int
+
+
+class Block(msgspec.Struct, frozen=True, kw_only=True):
+    """A parallel or for-each that is running; ``begun`` of ``total`` frames have been entered."""
+
+    step: str
+    total: int
+    begun: int = 0
+    done: int = 0
+    failed: int = 0
+
+    @property
+    def running(self) -> int:
+        """Frames that have not ended."""
+        return self.begun - self.done - self.failed
+
+
+class Done(msgspec.Struct, frozen=True, kw_only=True):
+    """The latest completion of a step."""
+
+    task: str
+    org: str
+    outcome: str | None
+    at: int
+
+
+class Closing(msgspec.Struct, frozen=True, kw_only=True):
+    """How the execution will close when its compensations are over."""
+
+    status: Status
+    outcome: str
+
+
+class State(msgspec.Struct, kw_only=True):
+    """All that ``decide`` may depend on beside the agreement; ``size`` is the next sequence number.
+
+    Nobody changes a state but the draft that made it, before it gives it away (:mod:`.draft`).
+    """
 
     execution: str
     status: Status = "created"
@@ -41,7 +100,17 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     consents: dict[str, str] = {}
     tasks: dict[str, Task] = {}
     timers: dict[str, Timer] = {}
-    visits: dict[str, int] = {}
+    wanted: dict[str, Wanted] = {}
+    frames: dict[str, dict[str, int]] = {}  # visits by step, by frame
+    blocks: dict[str, Block] = {}
+    waits: dict[str, tuple[str, ...]] = {}  # tasks by the signal that they wait for, the oldest first
+    signals: dict[str, tuple[str, ...]] = {}  # who sent the signals that nobody waited for, the oldest first
+    done: dict[str, Done] = {}
+    undo: tuple[tuple[str, str], ...] = ()  # (task, handler), the latest last
+    deferred: tuple[tuple[Any, ...], ...] = ()  # what is still to follow: at resume, or in the coordinator's next entry
+    closing: Closing | None = None
+    suspended_at: int | None = None
+    suspended_by: str | None = None  # None while only held tasks suspend it
     outcome: str | None = None
 
 

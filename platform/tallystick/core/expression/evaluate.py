@@ -11,13 +11,14 @@ from tallystick.core.expression.values import Meter, check_result, kind, readabl
 MAX_OUTCOME = 64  # characters: an outcome names a route and stands in clear
 
 
-def evaluate(expression: str | Node, variables: dict[str, Any]) -> Any:
+def evaluate(expression: str | Node, variables: dict[str, Any], meter: Meter | None = None) -> Any:
     """The value of ``expression`` over ``variables``; any fault is an :class:`ExpressionError`.
 
-    Variables hold JSON as the record allows it; besides that, values may be :class:`decimal.Decimal`.
+    Variables hold JSON as the record allows it; besides that, values may be :class:`decimal.Decimal`. A ``meter``
+    of the caller's bounds several evaluations together.
     """
     node = parse(expression) if isinstance(expression, str) else expression
-    meter = Meter()
+    meter = meter or Meter()
     return check_result(meter, _Evaluation(variables, meter).value(node))
 
 

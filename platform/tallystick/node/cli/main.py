@@ -27,6 +27,9 @@ COMMANDS = {
     "down": Command("tallystick.node.cli.down", "stop what `tally up` started"),
     "init": Command("tallystick.node.cli.init", "make an organisation's data folder, keys and first administrator"),
     "node": Command("tallystick.node.cli.node", "run one organisation's node"),
+    "definition": Command(
+        "tallystick.node.cli.definition", "check, lay out, compare and simulate definitions of workflows"
+    ),
     "evidence": Command("tallystick.node.cli.evidence", "fetch an execution's evidence bundle from a node"),
     "verify": Command("tallystick.ledger.audit.command", "check an evidence bundle, trusting no node"),
     "bench": Command("tallystick.node.cli.bench", "measure how fast this machine runs executions"),
@@ -74,7 +77,7 @@ def load(command: Command) -> Callable[[Sequence[str]], int]:
 
 def help_text() -> str:
     """Return the list of commands."""
-    lines = [f"  {name:<10}{command.summary}" for name, command in COMMANDS.items()]
+    lines = [f"  {name:<12}{command.summary}" for name, command in COMMANDS.items()]
     return "\n".join(["usage: tally COMMAND ...", "", *lines, "", "tally COMMAND --help says more of each."])
 
 

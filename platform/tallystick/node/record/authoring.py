@@ -12,7 +12,7 @@ from sqlmodel import select
 
 from tallystick.core import statement as statements
 from tallystick.core.agreement import Participant
-from tallystick.core.commitment import Place
+from tallystick.core.commitment import Opening, Place
 from tallystick.core.errors import WrongState
 from tallystick.core.statement import Basis, Body, Payload, Statement
 from tallystick.node.record import coordinator, openings, outgoing
@@ -33,6 +33,7 @@ class Saying(msgspec.Struct, kw_only=True):
     answer_key: str
     values: dict[str, Any] = {}
     readers: list[Participant] = []
+    field_readers: dict[str, list[Participant]] = {}  # of single values, where they differ
     task: str = ""
     attempt: int = 0
 
@@ -56,9 +57,11 @@ def say(unit: Unit, context: Context, loaded: Loaded, saying: Saying) -> Stateme
     )
     openings.keep(unit, loaded, said, committed.openings)
     openings.keep_envelopes(unit, loaded, said, envelopes)
-    readers = [one.org_id for one in saying.readers if one.org_id != context.org_id]
     _hand_over(unit, context, loaded, said, token, envelopes)
-    outgoing.post_chunks(unit, context, loaded, readers, list(saying.values.values()))
+    for name, value in saying.values.items():
+        readers = saying.field_readers.get(name, saying.readers)
+        others = [one.org_id for one in readers if one.org_id != context.org_id]
+        outgoing.post_chunks(unit, context, loaded, others, [value])
     return said
 
 
@@ -72,10 +75,14 @@ def _once(unit: Unit, number: int, answer_key: str) -> None:
 
 
 def _sealed(committed: openings.Committed, place: Place, saying: Saying) -> dict[str, dict[str, Any]]:
-    if not committed.openings or not saying.readers:
-        return {}
-    envelope, name = openings.seal(committed.openings, place, saying.kind, saying.readers)
-    return {name: envelope}
+    """One envelope for each group of readers."""
+    groups: dict[tuple[str, ...], tuple[list[Participant], list[Opening]]] = {}
+    for one in committed.openings:
+        readers = saying.field_readers.get(one.property, saying.readers)
+        if readers:
+            groups.setdefault(tuple(each.org_id for each in readers), (readers, []))[1].append(one)
+    sealed = [openings.seal(group, place, saying.kind, readers) for readers, group in groups.values()]
+    return {name: envelope for envelope, name in sealed}
 
 
 def _signed(context: Context, loaded: Loaded, saying: Saying, body: Body) -> tuple[str, Statement]:

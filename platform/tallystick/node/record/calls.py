@@ -6,11 +6,13 @@ from typing import Any, Protocol
 
 import msgspec
 
+from tallystick.core.definition import model as m
+from tallystick.core.definition.model import Task as Step
 from tallystick.node.record.queues import queue_of
 
 ACTIVITY = "activity"  # the kind of a task that a registered function does
 QUEUED = "queued"  # the kind of a task that an external worker does
-AUTOMATIC = ("decision", "notification", "receive")
+AUTOMATIC = ("decision", "notification", "sub_workflow", "receive")
 LEASE_MS = 30_000  # a call that nobody has renewed for so long is taken up again
 
 
@@ -42,6 +44,14 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     since: int
 
 
+_BY_ITSELF: dict[type[Step], str] = {
+    m.Decision: "decision",
+    m.ForEach: "decision",
+    m.Notification: "notification",
+    m.SubWorkflow: "sub_workflow",
+}
+
+
 class Execution(Protocol):
     """What a task's key is made of."""
 
@@ -60,28 +70,25 @@ def keys_of(number: int) -> dict[str, str]:
     return {"b_first": f"t_{number:016x}", "b_last": f"t_{number:016x}g"}
 
 
-def kind_of(step: dict[str, Any], activities: Container[str]) -> str:
+def kind_of(step: Step, activities: Container[str]) -> str:
     """Who does a step of ours: the node by itself (and how), a worker, or ``user``."""
-    if step["step_type"] == "decision":
-        return "decision"
+    if type(step) in _BY_ITSELF:
+        return _BY_ITSELF[type(step)]
     if queue_of(step):
         return QUEUED
-    activity_type = step["activity_type"]
-    if activity_type in AUTOMATIC:
-        return str(activity_type)
-    return ACTIVITY if activity_type is not None and activity_type in activities else "user"
+    return ACTIVITY if isinstance(step, m.Activity) and step.activity_type in activities else "user"
 
 
-def call_of(row: Row, step: dict[str, Any]) -> Call:
-    """The call for a task that is in the table."""
+def call_of(row: Row, step: Step, given: dict[str, Any] | None = None) -> Call:
+    """The call for a task that is in the table; ``given`` is its input where that has a mapping."""
     return Call(
         key=row.key,
         execution=row.execution,
         task=row.task,
         step=row.step,
         attempt=row.attempt,
-        activity_type=step["activity_type"],
-        input=step["input"] or {},
+        activity_type=step.activity_type if isinstance(step, m.Activity) else "",
+        input=step.input if given is None else given,
         due_at=row.due_at,
         priority=row.priority,
         since=row.since,

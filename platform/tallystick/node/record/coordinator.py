@@ -33,8 +33,7 @@ def sequence(
     store.add_entry(unit, loaded, entry, said, token)
     openings.keep_envelopes(unit, loaded, said, envelopes)
     Effects(unit, context, loaded, entry, said).run()
-    store.save(loaded, context.now())
-    loaded.row.next_due = min((timer.due_at for timer in loaded.state.timers.values()), default=None)
+    store.save(loaded, context.org_id, context.now())
     if loaded.row.next_due is not None:
         unit.note("due", loaded.row.next_due)
     loaded.fresh.append(Fresh(entry, token, [envelopes[name] for name in said.sealed if name in envelopes]))

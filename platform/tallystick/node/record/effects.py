@@ -9,6 +9,8 @@ from sqlmodel import col, select
 from tallystick.core import replay
 from tallystick.core.canonical import parse
 from tallystick.core.commitment import data_hash
+from tallystick.core.definition.model import Notification, Task
+from tallystick.core.engine import names
 from tallystick.core.entry import Entry
 from tallystick.core.entry import read as read_entry
 from tallystick.core.head import Head, sign_attestation
@@ -19,13 +21,12 @@ from tallystick.node.record.context import Context
 from tallystick.node.record.loaded import Loaded
 from tallystick.node.record.messages import AttestationMessage
 from tallystick.node.record.outgoing import post
-from tallystick.node.record.store import add_head, step_of
+from tallystick.node.record.store import add_head, step_of, step_of_task
 from tallystick.node.record.tables import word
 from tallystick.node.record.unit import Unit
 from tallystick.tenants.models.record import EntryRow, NotificationRow, StatementRow, TaskRow
 
 _OPEN = ("open", "claimed")
-_DONE = frozenset({"completed", "failed", "cancelled", "timed_out"})
 _CLOSE = (
     update(TaskRow)
     .where(col(TaskRow.key) == bindparam("b_key"), col(TaskRow.status).in_(map(word, _OPEN)))
@@ -73,21 +74,28 @@ class Effects:
             return
         step = step_of(self.loaded.agreement, event["step"])
         kind = calls.kind_of(step, self.context.activities)
-        row = self._add_task(event, kind, event["due_at"], step["priority"])
-        if kind == calls.ACTIVITY:
+        row = self._add_task(event, kind, event["due_at"], step.priority)
+        if step.input_mapping and kind in {calls.ACTIVITY, calls.QUEUED}:
+            self._prepare(row)
+        elif kind == calls.ACTIVITY:
             self.unit.note("call", calls.call_of(row, step))
         elif kind == calls.QUEUED:
             queues.enqueue(self.unit, row, step)
         elif kind == "user":
-            self._notify("activity_assigned", step["name"])
+            self._notify("activity_assigned", step.name)
+
+    def _prepare(self, row: TaskRow) -> None:
+        """Its input is read from values, some of which may come with this very entry: the runner does that."""
+        self.unit.change(TaskRow, row.key, retry_at=0)
+        self.unit.note("due", 0)
 
     def delivering(self, event: Event) -> None:
         """Data is under way; recipients fetch, check and confirm it."""
-        if self.loaded.state.tasks[event["task"]].org == self.context.org_id:
+        step = step_of_task(self.loaded.agreement, event["task"])
+        if step.assigned_org == self.context.org_id:
             self._close_task(event, "completed")
         elif self.context.org_id in event["waiting"] and event["sealed"]:
-            step = step_of(self.loaded.agreement, event["task"].rpartition(".")[0])
-            self._add_task(event, "receive", None, step["priority"])
+            self._add_task(event, "receive", None, step.priority)
 
     def received(self, event: Event) -> None:
         """A recipient confirmed; its own work on it is done."""
@@ -107,6 +115,27 @@ class Effects:
         if self._wants_activities():
             self._notify("activity_failed", self._step_name(event["task"]))
 
+    def withdrawn(self, event: Event) -> None:
+        """Nobody need do these any more."""
+        steps = self.loaded.agreement.compiled.steps
+        for task, attempt in zip(event["tasks"], event["attempts"], strict=True):
+            if isinstance(steps[names.step_of(task)], Task):
+                self._close_task({"task": task, "attempt": attempt}, "cancelled")
+
+    def held(self, event: Event) -> None:
+        """A failure waits for somebody to decide what is to be done."""
+        step = step_of_task(self.loaded.agreement, event["task"])
+        if self.context.org_id in {step.assigned_org, self.loaded.agreement.initiator}:
+            self._notify("activity_held", step.name, task=event["task"])
+
+    def suspended(self, event: Event) -> None:
+        """Somebody suspended the execution."""
+        self._notify("suspended", self.loaded.row.name)
+
+    def resumed(self, event: Event) -> None:
+        """It goes on."""
+        self._notify("resumed", self.loaded.row.name)
+
     def reminded(self, event: Event) -> None:
         """A task waits for us."""
         if self.context.org_id in event["orgs"]:
@@ -116,15 +145,15 @@ class Effects:
         """A notification step speaks to us."""
         if self.context.org_id not in event["targets"]:
             return
-        step = step_of(self.loaded.agreement, event["task"].rpartition(".")[0])
-        attempt = self.loaded.state.tasks[event["task"]].attempt
-        self._notify(
-            event["notification_type"],
-            step["message"],
-            task=event["task"],
-            attempt=attempt,
-            requires_acknowledgment=step["requires_acknowledgment"],
-        )
+        step = step_of_task(self.loaded.agreement, event["task"])
+        if isinstance(step, Notification):
+            self._notify(
+                event["notification_type"],
+                step.message,
+                task=event["task"],
+                attempt=self.said.place[1],
+                requires_acknowledgment=step.requires_acknowledgment,
+            )
 
     def acknowledged(self, event: Event) -> None:
         """Our acknowledgement stands in the record."""
@@ -144,9 +173,9 @@ class Effects:
 
     def closed(self, event: Event) -> None:
         """All is done: tasks end, we attest the closing head, and the completion leaf is due."""
-        if any(task.status not in _DONE for task in self.loaded.state.tasks.values()):
+        if any(one["type"] == "withdrawn" for one in self.entry.events):
             self.unit.later(TaskRow, _CANCEL, calls.keys_of(self.loaded.row.number))
-            queues.cancel(self.unit, self.entry.execution, self.loaded.agreement.definition["steps"].values())
+            queues.cancel(self.unit, self.entry.execution, self.loaded.agreement.compiled.steps.values())
         self.unit.note("closed", self.entry.execution)
         kind = "terminated" if event["status"] in {"terminated", "cancelled"} else event["status"]
         self._notify(kind, self.loaded.row.name)
@@ -208,7 +237,7 @@ class Effects:
     def _add_task(self, event: Event, kind: str, due_at: int | None, priority: str) -> Any:
         """A task of ours; work that the node does by itself is due at once, or leased to the call that follows."""
         key = calls.task_key(self.loaded.row, event["task"], event["attempt"])
-        step = event["task"].rpartition(".")[0]
+        step = names.step_of(event["task"])
         now = self.context.now()
         retry_at = {"user": None, calls.QUEUED: None, calls.ACTIVITY: now + calls.LEASE_MS}.get(kind, 0)
         if retry_at is not None:
@@ -231,7 +260,7 @@ class Effects:
     def _close_task(self, event: Event, status: str) -> None:
         """An attempt's task ends here, if it is one of ours and nothing ended it before."""
         key = calls.task_key(self.loaded.row, event["task"], event["attempt"])
-        if queues.queue_of(step_of(self.loaded.agreement, event["task"].rpartition(".")[0])):
+        if queues.queue_of(step_of_task(self.loaded.agreement, event["task"])):
             queues.close(self.unit, key, status)
         held = self.unit.known(TaskRow, key)
         if held is None:
@@ -246,8 +275,7 @@ class Effects:
         return bool(me and me.need_activity_notifications)
 
     def _step_name(self, task: str) -> str:
-        name: str = step_of(self.loaded.agreement, task.rpartition(".")[0])["name"]
-        return name
+        return step_of_task(self.loaded.agreement, task).name
 
     def _notify(
         self,
@@ -280,6 +308,11 @@ _HANDLERS: dict[str, Callable[[Effects, Event], None]] = {
     "answered": Effects.answered,
     "timed_out": Effects.timed_out,
     "reminded": Effects.reminded,
+    "overdue": Effects.reminded,
+    "withdrawn": Effects.withdrawn,
+    "held": Effects.held,
+    "suspended": Effects.suspended,
+    "resumed": Effects.resumed,
     "notified": Effects.notified,
     "acknowledged": Effects.acknowledged,
     "closed": Effects.closed,

@@ -108,7 +108,9 @@ def _entries(unit: Unit, context: Context, partner: str, message: m.EntriesMessa
         store.add_head(unit, loaded, head, message.head)
     elif head.size >= loaded.state.size:
         raise Invalid("head is not the root of these entries", code="wrong_root")
-    store.save(loaded, context.now())
+    store.save(loaded, context.org_id, context.now())
+    if loaded.row.next_due is not None:
+        unit.note("due", loaded.row.next_due)
 
 
 def _new_execution(unit: Unit, context: Context, message: m.EntriesMessage, first: Statement) -> Loaded:

@@ -17,6 +17,8 @@ import msgspec
 from sqlalchemy import Connection, bindparam, func, null, select, update
 from sqlmodel import col
 
+from tallystick.core.definition.model import Activity, AnyStep
+from tallystick.core.definition.model import Task as Step
 from tallystick.core.errors import WrongState
 from tallystick.node.record.tables import word
 from tallystick.node.record.unit import Unit
@@ -56,22 +58,23 @@ class Expired(msgspec.Struct, frozen=True, kw_only=True):
     missed: list[str]
 
 
-def queue_of(step: Mapping[str, Any]) -> tuple[str, int | None] | None:
+def queue_of(step: Step) -> tuple[str, int | None] | None:
     """The queue that a step's tasks wait in, and its heartbeat in milliseconds; None when no worker does them."""
-    if step.get("step_type") != "activity":
+    if not isinstance(step, Activity):
         return None
     # Definitions of the short form have no place for it but the input.
-    given = step if step.get("task_queue") else step.get("input") or {}
-    queue, seconds = given.get("task_queue"), given.get("heartbeat_seconds")
+    queue, seconds = step.task_queue, step.heartbeat_seconds
+    if not queue:
+        queue, seconds = step.input.get("task_queue"), step.input.get("heartbeat_seconds")
     if not isinstance(queue, str) or not queue:
         return None
     return queue, seconds * 1000 if isinstance(seconds, int) and seconds > 0 else None
 
 
-def enqueue(unit: Unit, row: TaskRow, step: Mapping[str, Any]) -> None:
+def enqueue(unit: Unit, row: TaskRow, step: Step) -> None:
     """Let a task of ours wait for a worker; those who wait for one hear of it after the commit."""
     place = queue_of(step)
-    if place is None:
+    if place is None or not isinstance(step, Activity):
         return
     queue, heartbeat_ms = place
     unit.put(
@@ -79,7 +82,7 @@ def enqueue(unit: Unit, row: TaskRow, step: Mapping[str, Any]) -> None:
         key=row.key,
         execution=row.execution,
         queue=queue,
-        activity_type=step["activity_type"],
+        activity_type=step.activity_type,
         since=row.since,
         due_at=row.due_at,
         priority=row.priority,
@@ -94,9 +97,9 @@ def close(unit: Unit, key: str, status: str) -> None:
     unit.later(QueueTaskRow, CLOSE, {"b_key": key, "b_state": status})
 
 
-def cancel(unit: Unit, execution: str, steps: Iterable[Mapping[str, Any]]) -> None:
+def cancel(unit: Unit, execution: str, steps: Iterable[AnyStep]) -> None:
     """An execution is over, and what waits for workers with it."""
-    if any(queue_of(step) for step in steps):
+    if any(isinstance(step, Activity) and queue_of(step) for step in steps):
         unit.later(QueueTaskRow, CANCEL, {"b_execution": execution})
         unit.note("freed", None)
 

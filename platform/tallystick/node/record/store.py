@@ -3,13 +3,15 @@
 import secrets
 from functools import lru_cache
 from itertools import count
-from typing import Any
+from typing import Any, cast
 
 from sqlmodel import col, select
 
 from tallystick.core import agreement as agreements
 from tallystick.core import canonical
 from tallystick.core.agreement import Agreement
+from tallystick.core.definition.model import Task
+from tallystick.core.engine import names
 from tallystick.core.entry import Entry
 from tallystick.core.errors import NotFound
 from tallystick.core.head import Head
@@ -21,14 +23,17 @@ from tallystick.node.record.unit import Reader, Unit
 from tallystick.tenants.models.listing import ExecutionTermRow
 from tallystick.tenants.models.record import AgreementRow, EntryRow, ExecutionRow, HeadRow, StatementRow
 
-Step = dict[str, Any]
 _WITHIN = 20  # bits of an execution's number below the milliseconds
 
 
-def step_of(agreement: Agreement, step_id: str) -> Step:
-    """The compiled step; everything outside the engine reads steps through this."""
-    step: Step = agreement.definition["steps"][step_id]
-    return step
+def step_of(agreement: Agreement, step_id: str) -> Task:
+    """The step, which an organisation does; everything outside the engine reads steps through this."""
+    return cast("Task", agreement.compiled.steps[step_id])
+
+
+def step_of_task(agreement: Agreement, task: str) -> Task:
+    """The step that a task visits."""
+    return step_of(agreement, names.step_of(task))
 
 
 def put_agreement(unit: Unit, document: dict[str, Any]) -> tuple[str, Agreement]:
@@ -68,8 +73,8 @@ def create(unit: Unit, agreement_hash: str, agreement: Agreement, execution: str
         number=_new_number(now),
         id=execution,
         agreement_hash=agreement_hash,
-        name=agreement.definition["name"],
-        definition_id=agreement.definition["id"],
+        name=agreement.compiled.name,
+        definition_id=agreement.compiled.id,
         status=replay.state.status,
         coordinator=agreement.coordinator,
         created_at=now,
@@ -115,12 +120,25 @@ def load(reader: Reader, execution: str) -> Loaded:
     return loaded
 
 
-def save(loaded: Loaded, now: int) -> None:
-    """Bring the row up to the fold; it is written when the unit's group is. Its timers are the coordinator's."""
+def save(loaded: Loaded, me: str, now: int) -> None:
+    """Bring the row up to the fold; it is written when the unit's group is."""
     row, state = loaded.row, loaded.replay.state
     row.status, row.term, row.size, row.root = state.status, state.term, state.size, loaded.replay.root
     row.updated_at = now
+    row.next_due = _next_due(loaded, me)
     loaded.changed = True
+
+
+def _next_due(loaded: Loaded, me: str) -> int | None:
+    """When we have to state something: a due time at once, a timer that we coordinate when it is due."""
+    state = loaded.state
+    if state.status == "suspended":
+        return None
+    if any(one.by == me for one in state.wanted.values()):
+        return 0
+    if loaded.agreement.coordinator != me:
+        return None
+    return min((timer.due_at for timer in state.timers.values()), default=None)
 
 
 def add_entry(unit: Unit, loaded: Loaded, entry: Entry, said: Statement, token: str) -> None:

@@ -27,11 +27,11 @@ def words(text: str) -> list[str]:
 
 def terms(agreement: Agreement, execution: str) -> list[str]:
     """The terms of an execution under ``agreement``."""
-    definition = agreement.definition
-    names = [definition["name"], definition["id"], execution, *_names(agreement)]
+    definition = agreement.compiled
+    names = [definition.name, definition.id, execution, *_names(agreement)]
     return [
         *(participant(one.org_id) for one in agreement.participants),
-        defined_by(definition["id"]),
+        defined_by(definition.id),
         *(word(one) for one in words(" ".join(names))),
     ]
 

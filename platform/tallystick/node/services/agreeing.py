@@ -8,7 +8,7 @@ import msgspec
 from tallystick.core import agreement as agreements
 from tallystick.core import b64
 from tallystick.core.agreement import Limits
-from tallystick.core.definition.compile import OrgFacts
+from tallystick.core.definition.compile import OrgFacts, audiences
 from tallystick.core.errors import Invalid
 from tallystick.node.parts import Parts
 from tallystick.node.services.organisation import own_card
@@ -37,7 +37,7 @@ def draft(parts: Parts, source: dict[str, Any], compiled: dict[str, Any]) -> dic
         "coordinator": me,
         "versions": agreements.VERSIONS,
         "definition": compiled,
-        "visibility": {step["id"]: step["visible_to"] for step in compiled["steps"].values()},
+        "visibility": audiences(compiled),
         "participants": members,
         "quorums": {"hand_over": "majority", "amend": "all"},
         "limits": msgspec.to_builtins(Limits()),

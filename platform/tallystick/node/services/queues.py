@@ -7,10 +7,11 @@ from tallystick.core.errors import NotFound
 from tallystick.node.record import calls, queues, store
 from tallystick.node.record.answering import say_result
 from tallystick.node.record.claiming import Claim, Claimed
+from tallystick.node.record.forms import check_form
 from tallystick.node.record.queues import StaleClaim
+from tallystick.node.record.scopes import input_of, output_of
 from tallystick.node.record.unit import Unit
 from tallystick.node.services.base import Service
-from tallystick.node.services.forms import check_form
 from tallystick.node.services.values import resolve
 from tallystick.tenants.access_tokens import check_queue, may_use
 from tallystick.tenants.models.record import TaskRow
@@ -100,6 +101,7 @@ class TaskQueues(Service):
             loaded = store.load(unit, row.execution)
             values = resolve(unit, data or {})
             if status == "completed":
+                values = output_of(unit, loaded, row.task, values)
                 check_form(store.step_of(loaded.agreement, row.step), values)
             facts: dict[str, Any] = {"status": status, "values": values, "code": code, "message": message}
             say_result(unit, self.parts.context, loaded, row, **facts)
@@ -126,15 +128,16 @@ def _answered(unit: Unit, task_key: str) -> dict[str, Any]:
 
 def _view(unit: Unit, claimed: Claimed) -> dict[str, Any]:
     row = unit.get_one(TaskRow, claimed.key)
-    step = store.step_of(store.load(unit, row.execution).agreement, row.step)
-    call = calls.call_of(row, step)
+    loaded = store.load(unit, row.execution)
+    step = store.step_of(loaded.agreement, row.step)
+    call = calls.call_of(row, step, input_of(unit, loaded, row.task))
     return {
         "task_id": row.key,
         "claim_token": claimed.token,
         "idempotency_token": row.key,
         "execution_id": row.execution,
         "step": row.step,
-        "name": step["name"],
+        "name": step.name,
         "attempt": row.attempt,
         "activity_type": call.activity_type,
         "input": call.input,

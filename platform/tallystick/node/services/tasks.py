@@ -7,10 +7,10 @@ from sqlmodel import Session
 from tallystick.core.errors import NotFound, WrongState
 from tallystick.node.record import store
 from tallystick.node.record.answering import say_result
+from tallystick.node.record.forms import check_form
 from tallystick.node.record.unit import Reader, Unit
 from tallystick.node.services import searching, views
 from tallystick.node.services.base import Service, bounded
-from tallystick.node.services.forms import check_form
 from tallystick.node.services.searching import Wanted, cursor_key
 from tallystick.node.services.values import resolve
 from tallystick.tenants.models.record import TaskRow

@@ -2,7 +2,11 @@
 
 from typing import Any
 
+import msgspec
+
 from tallystick.core.agreement import Agreement
+from tallystick.core.definition import model as m
+from tallystick.core.definition.forms import is_approval
 from tallystick.core.engine.state import State
 from tallystick.node.record.calls import task_key
 from tallystick.node.record.loaded import Loaded
@@ -11,7 +15,7 @@ from tallystick.tenants.models.anchor import WorkflowRow
 from tallystick.tenants.models.record import NotificationRow, TaskRow
 
 _COLLABORATION_STATUS = {"running": "in_progress", "suspended": "in_progress", "cancelled": "terminated"}
-_DONE = ("completed",)
+_PENDING = frozenset({"open", "delivering", "retrying", "held"})
 
 
 def collaboration_status(status: str) -> str:
@@ -31,7 +35,7 @@ def collaboration(loaded: Loaded) -> dict[str, Any]:
         "collaboration_id": row.id,
         "execution_id": row.id,
         "name": row.name,
-        "description": agreement.definition.get("description", ""),
+        "description": agreement.compiled.description,
         "status": collaboration_status(state.status),
         "workflow_status": state.status,
         "outcome": state.outcome,
@@ -87,30 +91,47 @@ def task(row: TaskRow, loaded: Loaded) -> dict[str, Any]:
         "execution_id": row.execution,
         "collaboration_name": loaded.row.name,
         "step": row.step,
-        "name": step["name"],
-        "description": step.get("description", ""),
+        "name": step.name,
+        "description": step.description,
         "task_type": task_type(step),
         "attempt": row.attempt,
         "status": row.status,
         "claimed_by": row.claimed_by,
         "due_at": row.due_at,
         "priority": row.priority,
-        "assigned_org": step["assigned_org"],
-        "form": step["form"],
-        "parameters": step.get("input") or {},
-        "targets": step["targets"],
+        "assigned_org": step.assigned_org,
+        "form": [_field(field) for field in step.form],
+        "parameters": step.input,
+        "targets": step.targets if isinstance(step, m.DataExchange | m.Notification) else [],
+        "candidate_groups": step.candidate_groups if isinstance(step, m.UserTask) else [],
         "since": row.since,
         "note": row.note,
     }
 
 
-def task_type(step: dict[str, Any]) -> str:
+def task_type(step: m.Task) -> str:
     """The short form's word for a step."""
-    if step["step_type"] == "user_task":
-        return "approval" if any(field["id"] == "approval_decision" for field in step["form"]) else "activity"
-    if step["activity_type"] in {"data_exchange", "notification"}:
-        return str(step["activity_type"])
-    return "decision" if step["step_type"] == "decision" else "activity"
+    if isinstance(step, m.UserTask):
+        return "approval" if is_approval(step.form) else "activity"
+    return _TASK_TYPES.get(type(step), "activity")
+
+
+_TASK_TYPES: dict[type[m.Task], str] = {
+    m.DataExchange: "data_exchange",
+    m.Notification: "notification",
+    m.Decision: "decision",
+}
+
+
+def _field(field: m.Field) -> dict[str, Any]:
+    return {
+        "id": field.id,
+        "name": field.name,
+        "property_type": field.property_type,
+        "required": field.required,
+        "default_value": field.default_value,
+        "validation": msgspec.to_builtins(field.validation),
+    }
 
 
 def notification(row: NotificationRow, organisations: dict[str, str], name: str) -> dict[str, Any]:
@@ -143,9 +164,9 @@ def _participant(agreement: Agreement, org_id: str, state: State) -> dict[str, A
 
 def _completed(loaded: Loaded) -> list[dict[str, Any]]:
     return [
-        {"task": name, "name": _step_name(loaded, task.step), "org": task.org, "outcome": task.outcome}
-        for name, task in loaded.state.tasks.items()
-        if task.status in _DONE
+        {"task": one.task, "name": _step_name(loaded, step), "org": one.org, "outcome": one.outcome}
+        for step, one in loaded.state.done.items()
+        if one.org
     ]
 
 
@@ -160,13 +181,12 @@ def _pending(loaded: Loaded) -> list[dict[str, Any]]:
             "waiting_for": list(task.waiting) or [task.org],
             "since": task.assigned_at,
             "due_date": task.due_at,
-            "priority": step_of(loaded.agreement, task.step)["priority"],
+            "priority": step_of(loaded.agreement, task.step).priority,
         }
         for name, task in loaded.state.tasks.items()
-        if task.status in {"open", "delivering", "retrying"} and loaded.state.status == "running"
+        if task.status in _PENDING
     ]
 
 
 def _step_name(loaded: Loaded, step: str) -> str:
-    name: str = step_of(loaded.agreement, step)["name"]
-    return name
+    return step_of(loaded.agreement, step).name

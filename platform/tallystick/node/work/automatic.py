@@ -3,18 +3,19 @@
 from collections.abc import Callable
 from typing import Any
 
-import msgspec
 from sqlmodel import select
 
-from tallystick.core import canonical
+from tallystick.core import canonical, deciding
+from tallystick.core.definition.model import Decision, ForEach
+from tallystick.core.engine.flow import route
 from tallystick.core.errors import Invalid, NotYet
-from tallystick.core.expression.evaluate import evaluate, outcome_of
 from tallystick.core.manifest import is_file
-from tallystick.core.scope import Value, variables
-from tallystick.core.statement import Received, Result
+from tallystick.core.statement import Received
+from tallystick.node.record.answering import say_result
 from tallystick.node.record.authoring import Saying, say
 from tallystick.node.record.context import Context
 from tallystick.node.record.loaded import Loaded
+from tallystick.node.record.scopes import input_of, scope_of
 from tallystick.node.record.store import step_of
 from tallystick.node.record.unit import Unit
 from tallystick.tenants.chunks import FileOpener, read_manifest
@@ -29,19 +30,33 @@ def retry_at(row: TaskRow, now: int) -> int:
 
 
 def decision(unit: Unit, context: Context, loaded: Loaded, row: TaskRow) -> None:
-    """Evaluate the step's expression over the values that we may read, and state the outcome."""
+    """Take a decision, or count what a for-each goes over, on the values that we may read, and state it."""
     step = step_of(loaded.agreement, row.step)
+    if not isinstance(step, Decision | ForEach):
+        return
     try:
-        outcome = outcome_of(evaluate(step["expression"], _scope(unit, loaded.row.number)))
-        saying = _result(row, status="completed", outcome=outcome)
+        found = deciding.answer(step, scope_of(unit, loaded, row.task))
     except Invalid as error:
-        saying = _result(row, status="failed", error={"code": error.code})
-    say(unit, context, loaded, saying)
+        say_result(unit, context, loaded, row, status="failed", values={}, code=error.code)
+        return
+    if isinstance(step, Decision) and step.next_steps and route(step, found.outcome) is None:
+        say_result(unit, context, loaded, row, status="failed", values={}, code="no_route")
+        return
+    say_result(unit, context, loaded, row, status="completed", values=found.data, outcome=found.outcome)
+
+
+def prepared(unit: Unit, context: Context, loaded: Loaded, row: TaskRow) -> dict[str, Any] | None:
+    """The input of a task whose step reads it; None when that cannot be read, which is the attempt's failure."""
+    try:
+        return input_of(unit, loaded, row.task)
+    except Invalid as error:
+        say_result(unit, context, loaded, row, status="failed", values={}, code=error.code)
+        return None
 
 
 def notification(unit: Unit, context: Context, loaded: Loaded, row: TaskRow) -> None:
     """The text stands in the agreement; stating the result sends it."""
-    say(unit, context, loaded, _result(row, status="completed"))
+    say_result(unit, context, loaded, row, status="completed", values={})
 
 
 def receive(unit: Unit, context: Context, loaded: Loaded, row: TaskRow) -> None:
@@ -77,26 +92,6 @@ def _check_file(context: Context, value: Any, sender: str) -> None:
     for name in manifest.chunks:
         opener.open(context.chunks.get(name))
     opener.finish()
-
-
-def _result(row: TaskRow, *, status: str, outcome: str | None = None, error: dict[str, str] | None = None) -> Saying:
-    facts: dict[str, Any] = {"task": row.task, "attempt": row.attempt, "status": status}
-
-    def make(_data: dict[str, str], _sealed: list[str]) -> Result:
-        return msgspec.convert({**facts, "outcome": outcome, "error": error}, Result)
-
-    return Saying(
-        kind="result",
-        make=make,
-        answer_key=f"result/{row.task}/{row.attempt}",
-        task=row.task,
-        attempt=row.attempt,
-    )
-
-
-def _scope(unit: Unit, number: int) -> dict[str, Any]:
-    rows = unit.exec(select(OpeningRow).where(OpeningRow.number == number))
-    return variables(Value(row.task, row.attempt, row.property, canonical.parse(row.value)) for row in rows)
 
 
 DOERS: dict[str, Callable[[Unit, Context, Loaded, TaskRow], None]] = {

@@ -14,15 +14,19 @@ from typing import Any
 from sqlalchemy import func
 from sqlmodel import col, select
 
+from tallystick.core.engine.state import GOING
 from tallystick.core.errors import TallystickError, WrongState
 from tallystick.core.statement import Timer
-from tallystick.node.record import store
+from tallystick.node.record import queues, store
 from tallystick.node.record.answering import say_result
 from tallystick.node.record.authoring import Saying, say
-from tallystick.node.record.calls import ACTIVITY, LEASE_MS, Call, call_of
+from tallystick.node.record.calls import ACTIVITY, LEASE_MS, QUEUED, Call, call_of
 from tallystick.node.record.context import Context
+from tallystick.node.record.forms import check_form
+from tallystick.node.record.loaded import Loaded
+from tallystick.node.record.scopes import output_of
 from tallystick.node.record.unit import Note, Unit
-from tallystick.node.work import automatic
+from tallystick.node.work import automatic, schedules
 from tallystick.node.work.activities import Activities, ActivityCall, ActivityFailed
 from tallystick.node.work.committer import Committer
 from tallystick.node.work.dispatch import Dispatch
@@ -166,8 +170,10 @@ class Runner:
     def _fire(self, unit: Unit, execution: str) -> int:
         """Every timer of the execution that is due, the earliest first."""
         loaded = store.load(unit, execution)
-        fired = 0
-        while loaded.state.timers and fired < MAX_FIRED:
+        fired = schedules.state_wanted(unit, self._context, loaded)
+        if loaded.agreement.coordinator != self._context.org_id:
+            return fired
+        while loaded.state.timers and loaded.state.status != "suspended" and fired < MAX_FIRED:
             name, timer = min(loaded.state.timers.items(), key=lambda item: (item[1].due_at, item[0]))
             if timer.due_at > self._context.now():
                 break
@@ -185,6 +191,8 @@ class Runner:
             return 0
         try:
             loaded = store.load(unit, row.execution)
+            if row.kind == QUEUED:
+                return self._enqueue(unit, loaded, row)
             automatic.DOERS[row.kind](unit, self._context, loaded, row)
         except WrongState as error:
             unit.discard()
@@ -205,9 +213,28 @@ class Runner:
         for row in rows:
             unit.change(TaskRow, row.key, retry_at=until)
             if not self._dispatch.holds(row.key):
-                step = store.step_of(store.load(unit, row.execution).agreement, row.step)
-                unit.note("call", call_of(row, step))
+                self._call(unit, row)
         unit.note("due", until)
+        return 1
+
+    def _call(self, unit: Unit, row: TaskRow) -> None:
+        loaded = store.load(unit, row.execution)
+        if row.task not in loaded.state.tasks:
+            unit.change(TaskRow, row.key, retry_at=None)
+            return
+        given = automatic.prepared(unit, self._context, loaded, row)
+        if given is None:
+            self._said(unit, row.key)
+        else:
+            unit.note("call", call_of(row, store.step_of(loaded.agreement, row.step), given))
+
+    def _enqueue(self, unit: Unit, loaded: Loaded, row: TaskRow) -> int:
+        """A worker may claim it now that its input can be read."""
+        if automatic.prepared(unit, self._context, loaded, row) is None:
+            self._said(unit, row.key)
+        else:
+            queues.enqueue(unit, row, store.step_of(loaded.agreement, row.step))
+            unit.change(TaskRow, row.key, retry_at=None)
         return 1
 
     async def _answer(self, call: ActivityCall, result: dict[str, object], failure: ActivityFailed | None) -> None:
@@ -223,12 +250,15 @@ class Runner:
     ) -> None:
         loaded = store.load(unit, call.execution)
         task = loaded.state.tasks.get(call.task)
-        if loaded.state.status != "running" or task is None or (task.status, task.attempt) != ("open", call.attempt):
+        if loaded.state.status not in GOING or task is None or (task.status, task.attempt) != ("open", call.attempt):
             return  # its time is over
         outcome: dict[str, Any] = {"status": "completed", "values": dict(result)}
         if failure is not None:
             outcome = {"status": "failed", "values": {}, "code": failure.code, "message": failure.detail}
         try:
+            if failure is None:
+                outcome["values"] = output_of(unit, loaded, call.task, dict(result))
+                check_form(store.step_of(loaded.agreement, call.step), outcome["values"])
             say_result(unit, self._context, loaded, call, **outcome)
         except WrongState:
             raise
