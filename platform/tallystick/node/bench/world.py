@@ -13,7 +13,7 @@ import msgspec
 from tallystick.core import agreement as agreements
 from tallystick.core import b64
 from tallystick.core.agreement import Agreement, Limits
-from tallystick.core.definition.compile import compile_definition
+from tallystick.core.definition.compile import audiences, compile_definition
 from tallystick.node.record import beginning, store
 from tallystick.node.record.chunks import Chunks
 from tallystick.node.record.context import Context
@@ -149,7 +149,7 @@ def _agreement(keystore: Keystore) -> dict[str, Any]:
         "coordinator": ORG,
         "versions": agreements.VERSIONS,
         "definition": compiled,
-        "visibility": {step["id"]: step["visible_to"] for step in compiled["steps"].values()},
+        "visibility": audiences(compiled),
         "participants": [
             {
                 "org_id": ORG,
