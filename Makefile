@@ -21,12 +21,12 @@ COVERED := --cov --cov-branch --cov-report=term --cov-fail-under=95
 COMPILE = $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
 
-.PHONY: help setup demo up down test check soak artifacts lock clean
+.PHONY: help setup demo up down test check soak bench bench-peers artifacts lock clean
 
 help: ## list what there is
 	@echo "Tallystick: one workflow between organisations, the same proof for each of them."
 	@echo
-	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-18s %s\n", $$1, $$2}'
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-18s %s\n", $$1, $$2}'
 	@echo
 	@echo "  make demo SEED=7             other amounts, decisions and order"
 	@echo "  make demo DOCS=folder        your own UBL documents"
@@ -58,6 +58,14 @@ soak: setup ## random faults, round after round: make soak ROUNDS=100; the resul
 	TALLY_ROUNDS=$(ROUNDS) TALLY_SOAK_RESULTS=tests/scenarios/results \
 		$(BIN)/python -m pytest $(SOAKS) -s --timeout=0 $(PYTEST)
 
+bench: setup ## measure executions a second and the rest; takes half an hour
+	$(BIN)/tally bench engine
+
+bench-peers: setup ## the same five steps on DBOS in the same run; prints the ratio
+	@test -x .cache/peers/bin/python || $(PYTHON) -m venv .cache/peers
+	@.cache/peers/bin/pip install -q --require-hashes -r requirements/peers.txt
+	$(BIN)/tally bench peers
+
 artifacts: setup ## compile the contracts anew into tallystick.ledger
 	$(BIN)/python -m tallystick.ledger.compile
 
@@ -67,6 +75,7 @@ lock: ## choose dependencies anew and pin them by hash (needs uv and npm)
 		-o requirements/dev.txt
 	$(COMPILE) -c requirements/dev.txt requirements/fast.in -o requirements/fast.txt
 	$(COMPILE) requirements/node.in -o requirements/node.txt
+	$(COMPILE) requirements/peers.in -o requirements/peers.txt
 	npm install --package-lock-only --ignore-scripts
 
 clean: ## remove what set-up and the tests made; running organisations are stopped first

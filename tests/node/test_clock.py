@@ -17,8 +17,8 @@ class Machine:
         self.wall_now += milliseconds
         self.passed += milliseconds
 
-    def clock(self, least: int = 0) -> SteadyClock:
-        return SteadyClock(least=least, wall=lambda: self.wall_now, elapsed=lambda: self.passed)
+    def clock(self) -> SteadyClock:
+        return SteadyClock(wall=lambda: self.wall_now, elapsed=lambda: self.passed)
 
 
 def test_it_is_the_machines_time() -> None:
@@ -73,11 +73,3 @@ def test_small_differences_are_made_up_slowly_and_time_goes_on() -> None:
         assert 0 <= left <= difference
         before, difference = now, left
     assert difference == 0
-
-
-def test_a_time_that_has_passed_is_not_come_back_to() -> None:
-    machine = Machine()
-    clock = machine.clock(least=NOON + DAY)
-    machine.wait(10)
-    assert clock() == NOON + DAY + 10
-    assert clock.jump is not None

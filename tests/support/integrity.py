@@ -28,20 +28,28 @@ def replay_all(database: Path) -> Iterator[Recorded]:
     newest head are those that replay gives.
     """
     with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
-        for row in connection.execute("SELECT id, agreement_hash, status, size, root FROM execution").fetchall():
+        for row in connection.execute(
+            "SELECT number, id, agreement_hash, status, size, root FROM execution"
+        ).fetchall():
             yield _replay(connection, *row)
 
 
 def _replay(
-    connection: sqlite3.Connection, execution: str, agreement_hash: str, status: str, size: int, root: str
+    connection: sqlite3.Connection,
+    number: int,
+    execution: str,
+    agreement_hash: str,
+    status: str,
+    size: int,
+    root: str,
 ) -> Recorded:
     found = connection.execute("SELECT document FROM agreement WHERE hash = ?", (agreement_hash,)).fetchone()
     agreement = agreements.read(canonical.parse(found[0]))
     replay = Replay(agreement, agreement_hash, execution)
     rows = connection.execute(
-        "SELECT e.seq, e.leaf, s.token FROM entry e JOIN statement s ON s.id = e.statement_id"
-        " WHERE e.execution = ? ORDER BY e.seq",
-        (execution,),
+        "SELECT e.seq, e.leaf, s.token FROM entry e JOIN statement s ON s.number = e.number AND s.id = e.statement_id"
+        " WHERE e.number = ? ORDER BY e.seq",
+        (number,),
     ).fetchall()
     assert [row[0] for row in rows] == list(range(size)), f"{execution}: {len(rows)} entries, {size} are counted"
     seen: set[str] = set()
@@ -52,6 +60,6 @@ def _replay(
         replay.step(entries.read(canonical.parse(leaf)), said)
     assert replay.root == root, f"{execution}: another root"
     assert replay.state.status == status, f"{execution}: {status} is stored, replay gives {replay.state.status}"
-    heads = connection.execute("SELECT size, root FROM head WHERE execution = ? ORDER BY size DESC", (execution,))
+    heads = connection.execute("SELECT size, root FROM head WHERE number = ? ORDER BY size DESC", (number,))
     assert heads.fetchone() == (size, root), f"{execution}: its newest head is of another tree"
     return Recorded(execution, status, size)

@@ -22,6 +22,7 @@ MAX_DEPTH = 32
 # A string that never ends hides what follows it from the count, and from the parser, which refuses it.
 _STRING = re.compile(rb'"(?:[^"\\]|\\.)*(?:"|\Z)', re.DOTALL)
 _BRACKET = re.compile(rb"[\[{\]}]")
+_LONG_NUMBER = re.compile(rb"[:,\[]-?[0-9]{16}")  # also finds some inside strings, which costs time only
 _FEW_BRACKETS = 400  # however they nest, no stack overflows
 _write = msgspec.json.Encoder(order="sorted").encode
 _read = msgspec.json.Decoder().decode
@@ -39,6 +40,18 @@ def encode(value: Any) -> bytes:
         return rfc8785.dumps(value)
     except (rfc8785.CanonicalizationError, RecursionError, ValueError) as error:
         raise Invalid(f"has no canonical form: {error}", code="not_canonical") from error
+
+
+def encode_plain(value: Any) -> bytes:
+    """:func:`encode` for what is certainly made of JSON's own types, without floats, such as events.
+
+    Then only member names beyond ASCII and integers beyond ±(2^53−1) are left to look for, and the bytes show them.
+    """
+    try:
+        data = _write(value)
+    except UnicodeEncodeError as error:
+        raise Invalid(f"has no canonical form: {error}", code="not_canonical") from error
+    return data if data.isascii() and not _LONG_NUMBER.search(data) else encode(msgspec.to_builtins(value))
 
 
 def _is_plain(value: Any, depth: int) -> bool:
@@ -77,7 +90,7 @@ def parse(data: bytes, *, max_bytes: int = MAX_BYTES, max_depth: int = MAX_DEPTH
     if len(data) > max_bytes:
         raise Invalid(f"has {len(data)} bytes, {max_bytes} are allowed", code="too_large")
     if data.count(b"[") + data.count(b"{") > _FEW_BRACKETS:
-        _bound_depth(data, max_depth)  # msgspec recurses in C without a bound of its own
+        bound_depth(data, max_depth)  # msgspec recurses in C without a bound of its own
     try:
         value = _read(data)
         if _is_plain(value, max_depth - 1) and _write(value) == data:
@@ -92,7 +105,7 @@ def _parse(data: bytes, max_depth: int) -> Any:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
         raise Invalid("is not UTF-8", code="malformed_json") from error
-    _bound_depth(data, max_depth)
+    bound_depth(data, max_depth)
     try:
         value = json.loads(
             text, object_pairs_hook=_members, parse_float=_no_float, parse_int=_integer, parse_constant=_no_constant
@@ -116,7 +129,7 @@ def tagged(tag: str, *parts: Any) -> str:
     return hashlib.sha256(encode([tag, *parts])).hexdigest()
 
 
-def _bound_depth(data: bytes, max_depth: int) -> None:
+def bound_depth(data: bytes, max_depth: int) -> None:
     """Count brackets outside strings before the parser recurses into them."""
     depth = 0
     for bracket in _BRACKET.findall(_STRING.sub(b"", data)):

@@ -25,7 +25,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     def leaf(self) -> bytes:
         """The canonical bytes, which are the tree's leaf data."""
-        return canonical.encode(msgspec.to_builtins(self))
+        return canonical.encode_plain(self)
 
     @property
     def applied(self) -> bool:

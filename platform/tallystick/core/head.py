@@ -41,12 +41,12 @@ class Refusal(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 def sign_head(key: SigningKey, head: Head) -> str:
     """The coordinator's token of a head."""
-    return jws.sign(key, HEAD, msgspec.to_builtins(head))
+    return jws.sign(key, HEAD, head)
 
 
 def sign_attestation(key: SigningKey, head: Head) -> str:
     """A participant's token: "I replayed these entries and they are legal"."""
-    return jws.sign(key, ATTESTATION, msgspec.to_builtins(head))
+    return jws.sign(key, ATTESTATION, head)
 
 
 def sign_refusal(key: SigningKey, refusal: Refusal) -> str:

@@ -34,9 +34,10 @@ class Token(msgspec.Struct, frozen=True):
         return hashlib.sha256(self.signing_input).hexdigest()
 
 
-def sign(key: SigningKey, typ: str, payload: dict[str, Any]) -> str:
-    """The compact token of ``payload``, signed by ``key``."""
-    signing_input = f"{_header(key.kid, typ)}.{b64.encode(canonical.encode(payload))}"
+def sign(key: SigningKey, typ: str, payload: dict[str, Any] | msgspec.Struct) -> str:
+    """The compact token of ``payload``, signed by ``key``; a struct holds what :func:`canonical.encode_plain` takes."""
+    content = canonical.encode(payload) if isinstance(payload, dict) else canonical.encode_plain(payload)
+    signing_input = f"{_header(key.kid, typ)}.{b64.encode(content)}"
     return f"{signing_input}.{b64.encode(key.sign(signing_input.encode('ascii')))}"
 
 

@@ -5,23 +5,26 @@ import contextlib
 import logging
 from pathlib import Path
 
-from starlette.applications import Starlette
+from starlette.types import ASGIApp
 
 from tallystick.node.accounts import UserAccounts
 from tallystick.node.activities.builtin import built_in
-from tallystick.node.anchoring.chainside import ChainSide, identity
-from tallystick.node.api.app import create_app
+from tallystick.node.anchoring.nochain import NoChain
+from tallystick.node.clock import SteadyClock
 from tallystick.node.links.link import Links
 from tallystick.node.links.settings import LinkSettings
-from tallystick.node.parts import Parts
+from tallystick.node.parts import Chain, Parts
 from tallystick.node.record import documents
 from tallystick.node.record.chunks import Chunks
 from tallystick.node.record.claiming import Limits
 from tallystick.node.record.context import Context
+from tallystick.node.record.onchain import OnChain
 from tallystick.node.services.facade import Services
 from tallystick.node.services.organisation import link_partners
+from tallystick.node.serving import OnDemand
 from tallystick.node.settings import Settings
 from tallystick.node.work.activities import Activities
+from tallystick.node.work.bell import Bell
 from tallystick.node.work.committer import Committer
 from tallystick.node.work.engine import Engine
 from tallystick.node.work.outbox import Outbox
@@ -39,6 +42,7 @@ class Node:
     """A tenant's node: build it, ``start`` it, serve ``app``, ``stop`` it."""
 
     def __init__(self, settings: Settings, keystore: Keystore, activities: Activities | None = None) -> None:
+        clock = SteadyClock()
         activities = activities or Activities(in_all=settings.activities.max_in_flight)
         database = Database(settings.database_path)
         database.create_schema()
@@ -49,8 +53,9 @@ class Node:
             org_id=settings.org_id,
             keystore=keystore,
             chunks=Chunks(settings.data_dir / "chunks"),
-            onchain=identity(settings.blockchain, keystore) if settings.blockchain else None,
+            onchain=_identity(settings, keystore),
             activities=activities,
+            clock=clock,
         )
         bounds = settings.activities
         limits = Limits(in_all=bounds.task_queues.max_in_flight, types=bounds.limits)
@@ -67,17 +72,16 @@ class Node:
             links=Links(_link_settings(settings, keystore, files), partners=[]),
             tls_ca=Path(files.ca).read_text(),
             bell=bell,
-            chain=ChainSide(settings, context, database, bell, committer),
+            chain=_chain(settings, context, database, bell, committer),
             committer=committer,
             queues=engine.queues,
+            clock=clock,
         )
         self._engine = engine
         self._outbox = Outbox(database, context, bell, committer, self.parts.links.send)
         self.services = Services(self.parts)
         self.accounts = UserAccounts(users, AccessTokens(database))
-        self.app: Starlette = create_app(
-            self.services, self.accounts, https=settings.endpoint_url.startswith("https://")
-        )
+        self.app: ASGIApp = OnDemand(self._application)
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
@@ -87,6 +91,11 @@ class Node:
         await self.parts.links.receive(self._engine.inbox.receive)
         for loop in (self._outbox.run, self._engine.runner.run, self._engine.queues.run, self.parts.chain.run):
             self._tasks.append(asyncio.create_task(loop()))
+
+    def _application(self) -> ASGIApp:
+        from tallystick.node.api.app import create_app  # noqa: PLC0415 - templates and languages take 10 MB
+
+        return create_app(self.services, self.accounts, https=self.parts.settings.endpoint_url.startswith("https://"))
 
     async def stop(self) -> None:
         """End the loops and the links, then close the database."""
@@ -98,6 +107,23 @@ class Node:
         await self.parts.links.stop()
         await self.parts.committer.idle()
         self.parts.database.close()
+
+
+def _identity(settings: Settings, keystore: Keystore) -> OnChain | None:
+    if settings.blockchain is None:
+        return None
+    from tallystick.node.anchoring.chainside import identity  # noqa: PLC0415 - see _chain
+
+    return identity(settings.blockchain, keystore)
+
+
+def _chain(settings: Settings, context: Context, database: Database, bell: Bell, committer: Committer) -> Chain:
+    """The chain's client takes two seconds and 50 MB: only who has a chain loads it."""
+    if settings.blockchain is None:
+        return NoChain()
+    from tallystick.node.anchoring.chainside import ChainSide  # noqa: PLC0415
+
+    return ChainSide(settings.blockchain, context, database, bell, committer)
 
 
 def _register(activities: Activities, settings: Settings, context: Context, committer: Committer) -> None:

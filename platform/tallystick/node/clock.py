@@ -39,17 +39,14 @@ class Jump(msgspec.Struct, frozen=True):
 
 
 class SteadyClock:
-    """Call it for the time in milliseconds since 1970 (UTC); it never goes back.
+    """Call it for the time in milliseconds since 1970 (UTC); it never goes back. It begins where the machine's is."""
 
-    ``least`` is a time that has certainly passed, such as that of the newest entry in the database.
-    """
-
-    def __init__(self, *, least: int = 0, wall: Clock = wall_ms, elapsed: Clock = elapsed_ms) -> None:
+    def __init__(self, *, wall: Clock = wall_ms, elapsed: Clock = elapsed_ms) -> None:
         self._wall = wall
         self._elapsed = elapsed
         self._lock = threading.Lock()
         self._mark = elapsed()
-        self._now = max(wall(), least)
+        self._now = wall()
         self.jump: Jump | None = None
         self._compare()
 

@@ -21,11 +21,11 @@ def assemble(session: Session, context: Context, execution_id: str, anchors: lis
     """The bundle: the whole record, every opening and document that we hold, and the anchors given."""
     loaded = store.load(session, execution_id)
     agreement = session.get_one(AgreementRow, loaded.row.agreement_hash)
-    entries = store.entries_from(session, execution_id, 0, loaded.agreement.limits.max_entries + 1)
+    entries = store.entries_from(session, loaded.row.number, 0, loaded.agreement.limits.max_entries + 1)
     tokens = session.exec(
-        select(StatementRow).where(StatementRow.execution == execution_id, col(StatementRow.seq).is_not(None))
+        select(StatementRow).where(StatementRow.number == loaded.row.number, col(StatementRow.seq).is_not(None))
     )
-    openings = [_opening(row) for row in session.exec(select(OpeningRow).where(OpeningRow.execution == execution_id))]
+    openings = [_opening(row) for row in session.exec(select(OpeningRow).where(OpeningRow.number == loaded.row.number))]
     heads, attestations = _heads(session, loaded)
     return {
         "v": 1,
@@ -55,7 +55,7 @@ def _partner_anchors(session: Session, execution_id: str) -> list[dict[str, Any]
 
 def _heads(session: Session, loaded: Loaded) -> tuple[list[str], list[str]]:
     """Only the heads that anchors and the end rest on: the start's and the newest, beside all attestations."""
-    rows = session.exec(select(HeadRow).where(HeadRow.execution == loaded.row.id).order_by(col(HeadRow.size)))
+    rows = session.exec(select(HeadRow).where(HeadRow.number == loaded.row.number).order_by(col(HeadRow.size)))
     heads, attestations = [], []
     for row in rows:
         if row.iss != loaded.agreement.coordinator:

@@ -5,6 +5,7 @@ from typing import Any, Protocol
 import msgspec
 
 from tallystick.ledger.audit.trust import Trust
+from tallystick.node.clock import SteadyClock
 from tallystick.node.links.link import Links
 from tallystick.node.record.context import Context
 from tallystick.node.settings import Settings
@@ -41,3 +42,4 @@ class Parts(msgspec.Struct, kw_only=True):
     chain: Chain
     committer: Committer
     queues: Queues
+    clock: SteadyClock

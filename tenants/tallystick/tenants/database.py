@@ -20,7 +20,14 @@ from tallystick.tenants import migrations
 from tallystick.tenants.files import private_file
 
 BUSY_MS = 10_000  # longer than any transaction here takes, shorter than a person waits
-_PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", f"busy_timeout={BUSY_MS}")
+# A checkpoint costs two more waits for the disk than a commit; at 16 MB of log it comes seldom enough.
+_PRAGMAS = (
+    "journal_mode=WAL",
+    "synchronous=FULL",
+    "foreign_keys=ON",
+    f"busy_timeout={BUSY_MS}",
+    "wal_autocheckpoint=4000",
+)
 _WRITES = "tallystick_writes"
 _POSTGRES_WRITER = 0x7A11_5714  # any constant: what replicas of one node take turns on
 _SQLITE_REASONS = {
@@ -33,6 +40,10 @@ _SQLITE_REASONS = {
     sqlite3.SQLITE_CANTOPEN: "cannot_open",
     sqlite3.SQLITE_NOTADB: "damaged",
 }
+
+
+COLLIDED = "collided"  # two replicas waited for each other, and this one lost: it may begin again at once
+_POSTGRES_REASONS = {"40P01": COLLIDED, "40001": COLLIDED, "53100": "disk_full", "25006": "read_only"}
 
 
 class DatabaseUnavailable(Unavailable):
@@ -91,6 +102,10 @@ class Database:
             held = connection.execution_options(**{_WRITES: True})
             with held.begin():
                 yield held
+
+    def rest(self) -> None:
+        """Close the connections that nobody is using: each holds its schema and pages in memory."""
+        self.engine.dispose()
 
     def close(self) -> None:
         """Close every connection."""
@@ -153,4 +168,8 @@ def _reason(error: exc.DBAPIError) -> str | None:
     if isinstance(cause, sqlite3.Error):
         # Extended result codes keep the primary code in their low byte.
         return _SQLITE_REASONS.get(getattr(cause, "sqlite_errorcode", 0) & 0xFF)
+    return _POSTGRES_REASONS.get(getattr(cause, "sqlstate", None) or "", _unreachable(error))
+
+
+def _unreachable(error: exc.DBAPIError) -> str | None:
     return "unreachable" if isinstance(error, exc.OperationalError) else None

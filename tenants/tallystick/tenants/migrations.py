@@ -10,7 +10,7 @@ import pkgutil
 import time
 from collections.abc import Callable, Sequence
 
-from sqlalchemy import Connection, func, insert, select
+from sqlalchemy import Connection, func, insert, inspect, select
 from sqlmodel import SQLModel
 
 from tallystick.core.errors import Invalid
@@ -32,11 +32,22 @@ class SchemaTooNew(Invalid):
         self.known = known
 
 
+class SchemaTooOld(Invalid):
+    """The database was written before rows were keyed by their execution's number; no release wrote such ones."""
+
+    default_code = "schema_too_old"
+
+    def __init__(self) -> None:
+        super().__init__("the database was made by a version before the first release; make the organisation anew")
+
+
 def migrate(connection: Connection, steps: Sequence[Migration] = MIGRATIONS) -> int:
     """Bring the schema to the newest version within the caller's transaction; return that version."""
     import_models()
     newest = len(steps) + 1
     found = _found(connection)
+    if found and "number" not in _columns(connection, "execution"):
+        raise SchemaTooOld
     if found > newest:
         raise SchemaTooNew(found, newest)
     for step in steps[max(found - 1, 0) :] if found else ():
@@ -51,6 +62,11 @@ def import_models() -> None:
     """Import every module of ``models``: a table that nobody imported would be missing from the schema."""
     for module in pkgutil.iter_modules(models.__path__):
         importlib.import_module(f"{models.__name__}.{module.name}")
+
+
+def _columns(connection: Connection, table: str) -> set[str]:
+    looked = inspect(connection)
+    return {column["name"] for column in looked.get_columns(table)} if looked.has_table(table) else {"number"}
 
 
 def _found(connection: Connection) -> int:

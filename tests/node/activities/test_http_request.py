@@ -124,6 +124,7 @@ async def test_answers_are_bounded_in_size_and_time(tmp_path: Path) -> None:
         (b"SSH-2.0-x\r\n\r\n", "bad_answer"),
         (http(b"\x1f\x8b", headers="content-encoding: gzip\r\n"), "bad_answer"),
         (http(b"{", headers="content-type: application/json\r\n"), "bad_answer"),
+        (http(b"[" * 30 + b"]" * 30, headers="content-type: application/json\r\n"), "bad_answer"),
         (http(b"[" * 100_000, headers="content-type: application/json\r\n"), "bad_answer"),
         (b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nabc", "bad_answer"),
         (b"", "bad_answer"),

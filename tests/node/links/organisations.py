@@ -9,8 +9,8 @@ import msgspec
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from tallystick.core.errors import Unavailable
+from tallystick.node.links.handling import Verdict
 from tallystick.node.links.link import Links
-from tallystick.node.links.peer import Verdict
 from tallystick.node.links.settings import LinkSettings, Partner, Quota
 from tallystick.tenants import nkey, tls
 

@@ -6,11 +6,12 @@ import signal
 import subprocess
 import sys
 import textwrap
+import time
 from pathlib import Path
 
 import pytest
 
-from node.links.organisations import Organisation, eventually
+from node.links.organisations import Organisation, eventually, make_identity
 from tallystick.core.errors import Unavailable
 from tallystick.node.links import process
 from tallystick.node.links.config import Files
@@ -30,7 +31,13 @@ def kill_server(organisation: Organisation, number: signal.Signals = signal.SIGK
     pid = organisation.links.server_pid
     assert pid is not None
     os.kill(pid, number)
+    while number == signal.SIGSTOP and any(_state(thread) != "T" for thread in Path(f"/proc/{pid}/task").iterdir()):
+        time.sleep(0.001)  # its threads stop one after the other, and any of them may still answer
     return pid
+
+
+def _state(thread: Path) -> str:
+    return (thread / "stat").read_text().rpartition(")")[2].split()[0]
 
 
 @pytest.mark.parametrize("side", [0, 1], ids=["sender", "receiver"])
@@ -68,6 +75,19 @@ async def test_a_stopped_server_makes_its_partner_unavailable_and_then_flows(thr
     await sender.send(receiver, "after")
     await receiver.got("before", "during", "after")
     assert len(receiver.received) == 3
+
+
+async def test_without_a_partner_no_server_runs_and_the_first_one_brings_it(tmp_path: Path) -> None:
+    alone = Organisation(make_identity(tmp_path / "tls", "alone"), tmp_path / "links")
+    await alone.start()
+    try:
+        url = alone.links.leaf_url
+        assert (alone.links.server_pid, alone.links.status()) == (None, {})
+        await alone.links.set_partners([make_identity(tmp_path / "other", "absent").card("tls://127.0.0.1:1")])
+        assert alone.links.server_pid is not None
+        assert alone.links.leaf_url == url
+    finally:
+        await alone.links.stop()
 
 
 async def test_stop_ends_the_server_and_may_be_called_twice(three: Three) -> None:
@@ -117,6 +137,7 @@ _NODE = """
     async def main():
         folder = pathlib.Path(sys.argv[1])
         organisation = Organisation(make_identity(folder / "tls", "alone"), folder / "links")
+        await organisation.links.set_partners([make_identity(folder / "other", "absent").card("tls://127.0.0.1:1")])
         await organisation.start()
         print(organisation.links.server_pid, flush=True)
         await asyncio.sleep(60)

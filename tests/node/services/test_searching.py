@@ -25,10 +25,18 @@ def session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Session]:
     with Database(tmp_path_factory.mktemp("listing") / "tenant.db") as database:
         database.create_schema()
         with database.write() as session:
-            _add(session, "complaint", 0, name="Complaint 投诉", partner="blueline", status="suspended")
+            _add(session, "complaint", 0, 0, name="Complaint 投诉", partner="blueline", status="suspended")
             for number in range(1, MANY):
                 status = "running" if number % 2 else "completed"
-                _add(session, f"order{number:05}", number // 5, name="Order 订单", partner="nordic", status=status)
+                _add(
+                    session,
+                    f"order{number:05}",
+                    number,
+                    number // 5,
+                    name="Order 订单",
+                    partner="nordic",
+                    status=status,
+                )
         with database.session() as session:
             yield session
 
@@ -37,8 +45,9 @@ def session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Session]:
 _TASKS = {("running",): ("open",), ("completed", "suspended"): ("claimed",)}
 
 
-def _add(session: Session, execution: str, at: int, *, name: str, partner: str, status: str) -> None:
+def _add(session: Session, execution: str, number: int, at: int, *, name: str, partner: str, status: str) -> None:
     row = ExecutionRow(
+        number=number,
         id=execution,
         agreement_hash="",
         name=name,

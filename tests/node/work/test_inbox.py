@@ -12,7 +12,7 @@ from support.hostile import FORGERIES, WAITING, Author
 from support.parties import BUYER, CARRIER, NOON, SUPPLIER, Parties
 from tallystick.core import b64, statement
 from tallystick.core.head import read_refusal
-from tallystick.node.links.peer import Verdict
+from tallystick.node.links.handling import Verdict
 from tallystick.node.record import coordinator, quota, store
 from tallystick.node.record import messages as m
 from tallystick.node.record.chunks import Chunks

@@ -13,8 +13,8 @@ import httpcore2
 import msgspec
 from msgspec import UNSET, Meta, UnsetType, field
 
-from tallystick.core.canonical import MAX_INTEGER
-from tallystick.core.errors import TallystickError
+from tallystick.core.canonical import MAX_DEPTH, MAX_INTEGER, bound_depth
+from tallystick.core.errors import Invalid, TallystickError
 from tallystick.node.activities.addresses import GuardedBackend, Resolver, resolve
 from tallystick.node.activities.call import Call, Input, invalid, read_input
 from tallystick.node.activities.failing import ActivityFailed
@@ -28,6 +28,7 @@ _OURS = ("host", "content-length", "transfer-encoding", "connection", "upgrade",
 _OURS_TOO = ("accept-encoding", "idempotency-key", "proxy-authorization", "proxy-connection", "keep-alive")
 _TOLD = ("content-type", "etag", "last-modified", "location", "retry-after")  # never Set-Cookie, which is a secret
 _TRY_AGAIN = (408, 425, 429)
+_MAX_DEPTH = MAX_DEPTH - 4  # the answer stands inside a document of the record
 Status = Annotated[int, Meta(ge=200, le=599)]
 
 
@@ -184,6 +185,7 @@ def _json(body: bytes) -> Any:
         return int(digits) if len(digits) < 18 and abs(int(digits)) <= MAX_INTEGER else digits
 
     try:
+        bound_depth(body, _MAX_DEPTH)  # the parser recurses in C: a hostile answer would end the whole node
         return json.loads(body, parse_float=str, parse_int=integer, parse_constant=str)
-    except (ValueError, RecursionError) as error:
+    except (ValueError, RecursionError, Invalid) as error:
         raise ActivityFailed("the answer says that it is JSON and is not", code="bad_answer") from error

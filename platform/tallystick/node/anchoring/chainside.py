@@ -1,7 +1,6 @@
 """The node's side of the chain: our organisation there, our log's anchors, and the proofs that they give.
 
-The chain may be down or lie: work goes on without it, and what waits for it says so. Without a chain in the settings
-nothing is anchored, and agreements drafted here say that too.
+The chain may be down or lie: work goes on without it, and what waits for it says so.
 """
 
 import asyncio
@@ -26,7 +25,7 @@ from tallystick.node.anchoring.stores import SqlLeaves, SqlSubmissions
 from tallystick.node.anchoring.workflows import Workflows
 from tallystick.node.record.context import Context
 from tallystick.node.record.onchain import OnChain
-from tallystick.node.settings import Blockchain, Settings
+from tallystick.node.settings import Blockchain
 from tallystick.node.work.bell import Bell
 from tallystick.node.work.committer import Committer
 from tallystick.tenants.database import Database
@@ -42,26 +41,24 @@ class ChainSide:
     """Runs the organisation's ledger and answers for it."""
 
     def __init__(
-        self, settings: Settings, context: Context, database: Database, bell: Bell, committer: Committer
+        self, blockchain: Blockchain, context: Context, database: Database, bell: Bell, committer: Committer
     ) -> None:
         self._context = context
-        self._blockchain = settings.blockchain
+        self._blockchain = blockchain
         self._database = database
         self._bell = bell
         self._workflows = Workflows(database)
         self._sharing = Sharing(context, database, bell, committer)
         self._trouble: str | None = None
-        self._ledger = _ledger(settings.blockchain, context.keystore, database) if settings.blockchain else None
+        self._ledger = _ledger(blockchain, context.keystore, database)
 
     @property
-    def org(self) -> str | None:
+    def org(self) -> str:
         """Our 32-byte id in ``OrgRegistry`` (``0x…``)."""
-        return self._ledger.org if self._ledger else None
+        return self._ledger.org
 
     async def run(self) -> None:
         """Anchor until cancelled; trouble with the chain is noted and passes."""
-        if self._ledger is None:
-            return
         ear = self._bell.ear()
         try:
             while True:
@@ -83,8 +80,6 @@ class ChainSide:
 
     async def status(self) -> dict[str, Any]:
         """Where we anchor, how far, and what is in the way."""
-        if self._blockchain is None or self._ledger is None:
-            return {"blockchain_url": None, "reachable": False, "trouble": None}
         facts = {
             "blockchain_url": self._blockchain.blockchain_url,
             "chain_id": self._blockchain.chain_id,
@@ -99,8 +94,6 @@ class ChainSide:
 
     async def proof_material(self, execution: str) -> list[dict[str, Any]]:
         """The anchors of our leaves of an execution, with proofs where the chain has them."""
-        if self._ledger is None:
-            return []
         material = []
         for row in await asyncio.to_thread(self._leaves, execution):
             try:
@@ -111,8 +104,6 @@ class ChainSide:
 
     async def trust(self, trust: Trust, anchors: list[Any]) -> Trust:
         """``trust`` with what our own endpoint says of the chain and of the blocks that the anchors rest on."""
-        if self._blockchain is None or self._ledger is None:
-            return trust
         try:
             found = await chain_trust(self._ledger.chain, _contracts(self._blockchain), proof_blocks(anchors))
         except TallystickError as error:

@@ -29,6 +29,7 @@ COMMANDS = {
     "node": Command("tallystick.node.cli.node", "run one organisation's node"),
     "evidence": Command("tallystick.node.cli.evidence", "fetch an execution's evidence bundle from a node"),
     "verify": Command("tallystick.ledger.audit.command", "check an evidence bundle, trusting no node"),
+    "bench": Command("tallystick.node.cli.bench", "measure how fast this machine runs executions"),
     "doctor": Command("tallystick.node.cli.doctor", "say what this machine has, lacks, and how to mend it"),
 }
 REFUSED = 1

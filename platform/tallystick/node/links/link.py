@@ -9,17 +9,21 @@ import asyncio
 import logging
 import os
 from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from tallystick.core.errors import NotFound, Unavailable
 from tallystick.node.links import config, names
-from tallystick.node.links.peer import Handler, Peer
+from tallystick.node.links.handling import Handler
 from tallystick.node.links.server import Server
 from tallystick.node.links.settings import LinkSettings, Partner
-from tallystick.node.links.system import System
 from tallystick.tenants import nkey, tls
 from tallystick.tenants.files import private_folder, write_private
+
+if TYPE_CHECKING:  # the NATS client takes 10 MB: only who has a partner loads it
+    from tallystick.node.links.peer import Peer
+    from tallystick.node.links.system import System
 
 _LOG = logging.getLogger(__name__)
 
@@ -55,13 +59,15 @@ class Links:
         self._own_keys: dict[str, bytes] = {}
         self._peers: dict[str, Peer] = {}
         self._system: System | None = None
+        self._is_wanted = False
         self._handler: Handler | None = None
         self._has_handler = asyncio.Event()
         self._changing = asyncio.Lock()
 
     @property
     def leaf_url(self) -> str:
-        """Return the address that partners connect to; raise `Unavailable` before the first start."""
+        """Return the address that partners connect to, as soon as the server runs."""
+        private_folder(self._files.folder)
         return f"tls://{self._settings.leaf_host}:{self._server.ports.leaf}"
 
     @property
@@ -75,19 +81,18 @@ class Links:
         return self._server.pid
 
     async def start(self) -> None:
-        """Start the server and all links; return when the server answers, linked or not."""
+        """Start the server and all links; return when the server answers, linked or not.
+
+        Without a partner there is nothing to link, and the server waits for the first one.
+        """
         async with self._changing:
-            private_folder(self._files.folder)
-            write_private(self._files.seed, self._seed_text.encode())
-            self._write_authorities(self._partners)
-            await self._server.start(self._settings.org_id, self._render(self._partners))
-            self._system = System(self.client_url, self._seed(names.SYSTEM_ACCOUNT))
-            self._system.start()
-            self._start_peers(self._partners)
+            self._is_wanted = True
+            await self._run_if_needed()
 
     async def stop(self) -> None:
         """Stop all links and the server."""
         async with self._changing:
+            self._is_wanted = False
             await self._stop_peers(self._peers)
             if self._system is not None:
                 await self._system.stop()
@@ -104,6 +109,7 @@ class Links:
             if self._system is not None:
                 await self._change(self._system, checked)
             self._partners = checked
+            await self._run_if_needed()
 
     async def send(
         self,
@@ -136,7 +142,20 @@ class Links:
         """Return the state of each link, by partner."""
         return {partner: self._status(partner, peer) for partner, peer in self._peers.items()}
 
-    def _status(self, partner: str, peer: Peer) -> LinkStatus:
+    async def _run_if_needed(self) -> None:
+        if not self._is_wanted or self._system is not None or not self._partners:
+            return
+        from tallystick.node.links.system import System  # noqa: PLC0415
+
+        private_folder(self._files.folder)
+        write_private(self._files.seed, self._seed_text.encode())
+        self._write_authorities(self._partners)
+        await self._server.start(self._settings.org_id, self._render(self._partners))
+        self._system = System(self.client_url, self._seed(names.SYSTEM_ACCOUNT))
+        self._system.start()
+        self._start_peers(self._partners)
+
+    def _status(self, partner: str, peer: "Peer") -> LinkStatus:
         if self._system is None:
             raise Unavailable("the links have not been started", code="nats_server")
         connected, since = self._system.leaf(names.out_account(partner))
@@ -167,7 +186,7 @@ class Links:
     def _seed(self, account: str) -> str:
         return nkey.seed_text(self._own_keys[account])
 
-    async def _change(self, system: System, partners: tuple[Partner, ...]) -> None:
+    async def _change(self, system: "System", partners: tuple[Partner, ...]) -> None:
         self._write_authorities(partners)
         await self._server.configure(self._render(partners))
         await self._stop_peers(self._peers.keys() - {partner.org_id for partner in partners})
@@ -175,7 +194,7 @@ class Links:
         await self._take_up(system, {names.in_account(gone.org_id) for gone in set(self._partners) - set(partners)})
         self._start_peers(partners)
 
-    async def _take_up(self, system: System, gone: set[str]) -> None:
+    async def _take_up(self, system: "System", gone: set[str]) -> None:
         """Have the running server take up the configuration, and cut off the accounts that are ``gone``."""
         try:
             await system.reload()
@@ -193,7 +212,9 @@ class Links:
                 self._peers[partner.org_id] = self._peer(partner.org_id)
                 self._peers[partner.org_id].start()
 
-    def _peer(self, partner: str) -> Peer:
+    def _peer(self, partner: str) -> "Peer":
+        from tallystick.node.links.peer import Peer  # noqa: PLC0415
+
         return Peer(
             me=self._settings.org_id,
             partner=partner,

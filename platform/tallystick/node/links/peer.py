@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Awaitable, Callable
-from typing import Literal
 
 import msgspec
 import nats.errors
@@ -17,13 +16,11 @@ from nats.js.api import AckPolicy, ConsumerConfig, DiscardPolicy, RetentionPolic
 from tallystick.core.errors import Invalid, Unavailable
 from tallystick.node.links import names
 from tallystick.node.links.connection import connected
+from tallystick.node.links.handling import Handler, Verdict
 from tallystick.node.links.settings import MAX_MESSAGE_BYTES, Quota
 from tallystick.node.links.tasks import end_tasks
 
 _LOG = logging.getLogger(__name__)
-
-Verdict = Literal["ack", "nak", "term"] | tuple[Literal["retry"], float]
-Handler = Callable[[str, str, bytes], Awaitable[Verdict]]
 
 MAX_MESSAGE_ID = 128  # characters; a statement id is 64
 _ID_HEADER = "Nats-Msg-Id"

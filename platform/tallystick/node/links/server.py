@@ -47,9 +47,9 @@ class Server:
 
     @property
     def ports(self) -> Ports:
-        """Return the ports in use; raise `Unavailable` before the first start."""
+        """Return the ports in use; before the first start those that it will have, if nobody takes them."""
         if self._ports is None:
-            raise Unavailable("nats-server has not been started", code="nats_server")
+            self._ports = self._choose()
         return self._ports
 
     @property
@@ -64,7 +64,7 @@ class Server:
         if await asyncio.to_thread(process.end_orphan, self._files):
             _LOG.warning("ended the nats-server that an earlier run left behind")
         for attempt in range(_START_ATTEMPTS):
-            self._ports = port_choice.choose(self._files.ports, leaf_host=self._leaf_host, wanted=self._wanted)
+            self._ports = self._choose()
             await self.configure(render)
             try:
                 await self._spawn()
@@ -95,6 +95,9 @@ class Server:
     async def stop(self) -> None:
         """Stop the server; safe to call twice."""
         await self._end_supervisor()
+
+    def _choose(self) -> Ports:
+        return port_choice.choose(self._files.ports, leaf_host=self._leaf_host, wanted=self._wanted)
 
     async def _end_supervisor(self) -> None:
         if self._supervisor is not None:

@@ -39,34 +39,34 @@ class Saying(msgspec.Struct, kw_only=True):
 
 def say(unit: Unit, context: Context, loaded: Loaded, saying: Saying) -> Statement:
     """Sign and hand over; WrongState when this question has been answered already."""
-    _once(unit, loaded.row.id, saying.answer_key)
+    _once(unit, loaded.row.number, saying.answer_key)
     place = Place(execution=loaded.row.id, issuer=context.org_id, task=saying.task, attempt=saying.attempt)
     committed = openings.commit_values(place, saying.values)
     envelopes = _sealed(committed, place, saying) if len(loaded.agreement.participants) > 1 else {}
     token, said = _signed(context, loaded, saying, saying.make(committed.commitments, sorted(envelopes)))
     unit.insert(
         StatementRow,
+        number=loaded.row.number,
         id=said.id,
-        execution=loaded.row.id,
         iss=context.org_id,
         kind=said.kind,
         token=token,
         at=said.iat,
         answer_key=saying.answer_key,
     )
-    openings.keep(unit, said, committed.openings)
-    openings.keep_envelopes(unit, said, envelopes)
+    openings.keep(unit, loaded, said, committed.openings)
+    openings.keep_envelopes(unit, loaded, said, envelopes)
     readers = [one.org_id for one in saying.readers if one.org_id != context.org_id]
     _hand_over(unit, context, loaded, said, token, envelopes)
     outgoing.post_chunks(unit, context, loaded, readers, list(saying.values.values()))
     return said
 
 
-def _once(unit: Unit, execution: str, answer_key: str) -> None:
+def _once(unit: Unit, number: int, answer_key: str) -> None:
     """Two answers to one question collide in the database. That is rare, so it is looked for when it has happened."""
     if not unit.careful:
         return
-    query = select(StatementRow.id).where(StatementRow.execution == execution, StatementRow.answer_key == answer_key)
+    query = select(StatementRow.id).where(StatementRow.number == number, StatementRow.answer_key == answer_key)
     if unit.exec(query):
         raise WrongState("this has been answered already", state="answered", code="already_answered")
 

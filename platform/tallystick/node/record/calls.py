@@ -1,5 +1,6 @@
 """Which of our tasks the node does by itself, and the activity calls that become due with an entry."""
 
+import hashlib
 from collections.abc import Container
 from typing import Any, Protocol
 
@@ -39,6 +40,24 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     due_at: int | None
     priority: str
     since: int
+
+
+class Execution(Protocol):
+    """What a task's key is made of."""
+
+    number: int
+    id: str
+
+
+def task_key(execution: Execution, task: str, attempt: int) -> str:
+    """The id under which staff and workers know a task; those of one execution lie side by side."""
+    digest = hashlib.sha256(f"{execution.id}/{task}/{attempt}".encode()).hexdigest()
+    return f"t_{execution.number:016x}{digest[:16]}"
+
+
+def keys_of(number: int) -> dict[str, str]:
+    """The range in which the keys of an execution's tasks lie, as the parameters of a statement."""
+    return {"b_first": f"t_{number:016x}", "b_last": f"t_{number:016x}g"}
 
 
 def kind_of(step: dict[str, Any], activities: Container[str]) -> str:

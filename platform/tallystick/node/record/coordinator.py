@@ -1,7 +1,8 @@
 """The coordinator's part: give statements their sequence numbers, sign heads, tell every participant.
 
 Entries of one execution that are written together share one head, their newest's, and travel in one message. The
-entry that starts the work has a head of its own, because its size is what the start leaf anchors.
+entry that starts the work has a head of its own, because its size is what the start leaf anchors. A log that nobody
+else follows gets heads at its start and its end only; whoever asks for evidence before the end has one signed then.
 """
 
 from typing import Any
@@ -16,6 +17,8 @@ from tallystick.node.record.outgoing import post_batch
 from tallystick.node.record.signing import sign_newest
 from tallystick.node.record.unit import Unit
 
+CLOSED = frozenset({"completed", "failed", "cancelled", "terminated"})
+
 
 def sequence(
     unit: Unit,
@@ -28,9 +31,10 @@ def sequence(
     """Take ``said`` into the log, void or applied; :func:`seal` signs for it and sends it on."""
     entry = loaded.replay.sequence(said, context.now())
     store.add_entry(unit, loaded, entry, said, token)
-    openings.keep_envelopes(unit, said, envelopes)
+    openings.keep_envelopes(unit, loaded, said, envelopes)
     Effects(unit, context, loaded, entry, said).run()
     store.save(loaded, context.now())
+    loaded.row.next_due = min((timer.due_at for timer in loaded.state.timers.values()), default=None)
     if loaded.row.next_due is not None:
         unit.note("due", loaded.row.next_due)
     loaded.fresh.append(Fresh(entry, token, [envelopes[name] for name in said.sealed if name in envelopes]))
@@ -42,8 +46,9 @@ def sequence(
 def seal(unit: Unit, context: Context) -> None:
     """Put what this transaction has sequenced under heads, and queue it for the other participants."""
     for loaded in unit.executions():
-        if loaded.fresh:
+        if loaded.fresh and (len(loaded.agreement.participants) > 1 or loaded.state.status in CLOSED):
             _seal(unit, context, loaded)
+        loaded.fresh = []
 
 
 def _seal(unit: Unit, context: Context, loaded: Loaded) -> None:

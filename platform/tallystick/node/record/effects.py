@@ -1,10 +1,9 @@
 """What an entry changes in this organisation's own tables, in the transaction that takes the entry in."""
 
-import hashlib
 from collections.abc import Callable
 from typing import Any
 
-from sqlalchemy import bindparam, null, true, update
+from sqlalchemy import and_, bindparam, null, text, true, update
 from sqlmodel import col, select
 
 from tallystick.core import replay
@@ -34,20 +33,21 @@ _CLOSE = (
 )
 _CANCEL = (
     update(TaskRow)
-    .where(col(TaskRow.execution) == bindparam("b_execution"), col(TaskRow.status).in_(map(word, _OPEN)))
+    .where(
+        col(TaskRow.key).between(bindparam("b_first"), bindparam("b_last")), col(TaskRow.status).in_(map(word, _OPEN))
+    )
     .values(status=word("cancelled"), retry_at=null())
 )
 _ACKNOWLEDGE = (
     update(NotificationRow)
-    .where(col(NotificationRow.execution) == bindparam("b_execution"), col(NotificationRow.task) == bindparam("b_task"))
+    .where(
+        col(NotificationRow.execution) == bindparam("b_execution"),
+        col(NotificationRow.task) == bindparam("b_task"),
+        text("requires_acknowledgment"),
+    )
     .values(acknowledged=true())
 )
 Event = dict[str, Any]
-
-
-def task_key(execution: str, task: str, attempt: int) -> str:
-    """The id under which staff and workers know a task."""
-    return "t_" + hashlib.sha256(f"{execution}/{task}/{attempt}".encode()).hexdigest()[:24]
 
 
 class Effects:
@@ -145,13 +145,13 @@ class Effects:
     def closed(self, event: Event) -> None:
         """All is done: tasks end, we attest the closing head, and the completion leaf is due."""
         if any(task.status not in _DONE for task in self.loaded.state.tasks.values()):
-            self.unit.later(TaskRow, _CANCEL, {"b_execution": self.entry.execution})
-            self.unit.note("closed", self.entry.execution)
+            self.unit.later(TaskRow, _CANCEL, calls.keys_of(self.loaded.row.number))
             queues.cancel(self.unit, self.entry.execution, self.loaded.agreement.definition["steps"].values())
+        self.unit.note("closed", self.entry.execution)
         kind = "terminated" if event["status"] in {"terminated", "cancelled"} else event["status"]
         self._notify(kind, self.loaded.row.name)
         self._attest()
-        if self.loaded.row.start_size is not None:
+        if self.loaded.row.start_size is not None and self.loaded.agreement.anchoring is not None:
             inputs, results = self._all_commitments()
             self._leaf(onchain.COMPLETION, event["status"], inputs, results)
 
@@ -169,7 +169,7 @@ class Effects:
         if self.context.org_id == self.loaded.agreement.coordinator:
             return  # the closing head is the coordinator's attestation
         token = sign_attestation(self.context.signing_key, head)
-        add_head(self.unit, head, token)
+        add_head(self.unit, self.loaded, head, token)
         for one in self.loaded.agreement.participants:
             if one.org_id != self.context.org_id:
                 post(self.unit, self.context, one.org_id, AttestationMessage(token=token), self.entry.execution)
@@ -177,8 +177,11 @@ class Effects:
     def _all_commitments(self) -> tuple[str, str]:
         query = (
             select(EntryRow.leaf, StatementRow.token)
-            .join(StatementRow, col(StatementRow.id) == col(EntryRow.statement_id))
-            .where(EntryRow.execution == self.entry.execution)
+            .join(
+                StatementRow,
+                and_(col(StatementRow.number) == EntryRow.number, col(StatementRow.id) == EntryRow.statement_id),
+            )
+            .where(EntryRow.number == self.loaded.row.number)
             .order_by(col(EntryRow.seq))
         )
         pairs = [(read_entry(parse(leaf)), read_statement(token)[1]) for leaf, token in self.unit.exec(query)]
@@ -204,7 +207,7 @@ class Effects:
 
     def _add_task(self, event: Event, kind: str, due_at: int | None, priority: str) -> Any:
         """A task of ours; work that the node does by itself is due at once, or leased to the call that follows."""
-        key = task_key(self.entry.execution, event["task"], event["attempt"])
+        key = calls.task_key(self.loaded.row, event["task"], event["attempt"])
         step = event["task"].rpartition(".")[0]
         now = self.context.now()
         retry_at = {"user": None, calls.QUEUED: None, calls.ACTIVITY: now + calls.LEASE_MS}.get(kind, 0)
@@ -227,7 +230,7 @@ class Effects:
 
     def _close_task(self, event: Event, status: str) -> None:
         """An attempt's task ends here, if it is one of ours and nothing ended it before."""
-        key = task_key(self.entry.execution, event["task"], event["attempt"])
+        key = calls.task_key(self.loaded.row, event["task"], event["attempt"])
         if queues.queue_of(step_of(self.loaded.agreement, event["task"].rpartition(".")[0])):
             queues.close(self.unit, key, status)
         held = self.unit.known(TaskRow, key)

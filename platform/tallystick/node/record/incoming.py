@@ -61,7 +61,7 @@ def _statement(unit: Unit, context: Context, partner: str, message: m.StatementM
     if loaded.agreement.coordinator != context.org_id:
         raise Invalid("this organisation does not coordinate the execution", code="not_the_coordinator")
     said = replay.open_statement(message.token, loaded.agreement, loaded.row.agreement_hash, loaded.row.id)
-    row = unit.get(StatementRow, said.id)
+    row = unit.get(StatementRow, (loaded.row.number, said.id))
     if row is not None and row.seq is not None:
         return  # sequenced before: sent again after a lost acknowledgement
     if said.iat > context.now() + loaded.agreement.limits.skew_ms:
@@ -69,7 +69,7 @@ def _statement(unit: Unit, context: Context, partner: str, message: m.StatementM
     _check_basis(unit, loaded, said)
     envelopes = _committed_envelopes(said, message.sealed)
     coordinator.sequence(unit, context, loaded, said, message.token, envelopes)
-    openings.read(unit, context, said, envelopes)
+    openings.read(unit, context, loaded, said, envelopes)
 
 
 def _check_basis(unit: Unit, loaded: Loaded, said: Statement) -> None:
@@ -105,7 +105,7 @@ def _entries(unit: Unit, context: Context, partner: str, message: m.EntriesMessa
     for document, token in zip(message.entries, message.statements, strict=True):
         _take_entry(unit, context, loaded, document, token, envelopes)
     if (head.size, head.root) == (loaded.state.size, loaded.replay.root):
-        store.add_head(unit, head, message.head)
+        store.add_head(unit, loaded, head, message.head)
     elif head.size >= loaded.state.size:
         raise Invalid("head is not the root of these entries", code="wrong_root")
     store.save(loaded, context.now())
@@ -131,7 +131,7 @@ def _take_entry(
     envelopes: dict[str, dict[str, Any]],
 ) -> None:
     entry = entries.read(document)
-    known = unit.get(EntryRow, (loaded.row.id, entry.term, entry.seq))
+    known = unit.get(EntryRow, (loaded.row.number, entry.term, entry.seq))
     if known is not None:
         if known.leaf != entry.leaf():
             raise Invalid(f"entry {entry.seq} contradicts the one that is here", code="fork")
@@ -139,13 +139,13 @@ def _take_entry(
     if entry.at > context.now() + loaded.agreement.limits.skew_ms:
         raise NotYet("entry is dated further ahead than the agreed skew", code="ahead_of_clock")
     said = replay.open_statement(token, loaded.agreement, loaded.row.agreement_hash, loaded.row.id)
-    row = unit.get(StatementRow, said.id)
+    row = unit.get(StatementRow, (loaded.row.number, said.id))
     if row is not None and row.seq is not None:
         raise Invalid(f"entry {entry.seq} sequences a statement for the second time", code="repeated_statement")
     loaded.replay.step(entry, said)
     store.add_entry(unit, loaded, entry, said, token)
-    openings.keep_envelopes(unit, said, envelopes)
-    openings.read(unit, context, said, envelopes)
+    openings.keep_envelopes(unit, loaded, said, envelopes)
+    openings.read(unit, context, loaded, said, envelopes)
     Effects(unit, context, loaded, entry, said).run()
 
 
@@ -158,7 +158,7 @@ def _attestation(unit: Unit, context: Context, partner: str, message: m.Attestat
     if store.root_at(unit, loaded, head.size) not in {head.root, None}:
         loaded.row.dispute = f"{head.iss} attests another root at size {head.size}"
         loaded.changed = True
-    store.add_head(unit, head, message.token)
+    store.add_head(unit, loaded, head, message.token)
 
 
 def _refusal(unit: Unit, context: Context, partner: str, message: m.RefusalMessage) -> None:

@@ -18,6 +18,7 @@ _encode = msgspec.msgpack.encode
 class Standing(msgspec.Struct, kw_only=True):
     """The columns of an execution's row, without the fold."""
 
+    number: int
     id: str
     agreement_hash: str
     name: str

@@ -11,6 +11,7 @@ from tallystick.core.errors import Invalid, TallystickError
 from tallystick.core.statement import Statement
 from tallystick.node.record import outgoing, quota
 from tallystick.node.record.context import Context
+from tallystick.node.record.loaded import Loaded
 from tallystick.node.record.unit import Unit
 from tallystick.tenants import sealing
 from tallystick.tenants.models.record import EnvelopeRow, OpeningRow
@@ -41,16 +42,16 @@ def seal(openings: list[Opening], place: Place, kind: str, recipients: list[Part
     return sealing.seal(plaintext, issuer=place.issuer, execution=place.execution, kind=kind, recipients=keys)
 
 
-def keep(unit: Unit, said: Statement, openings: list[Opening]) -> None:
+def keep(unit: Unit, loaded: Loaded, said: Statement, openings: list[Opening]) -> None:
     """Store openings that we made or read."""
     task, attempt = said.place
     for one in openings:
         quota.named(unit, outgoing.chunk_names(one.value))
         unit.put(
             OpeningRow,
+            number=loaded.row.number,
             statement_id=said.id,
             property=one.property,
-            execution=said.execution,
             issuer=said.iss,
             task=task,
             attempt=attempt,
@@ -60,27 +61,29 @@ def keep(unit: Unit, said: Statement, openings: list[Opening]) -> None:
         )
 
 
-def keep_envelopes(unit: Unit, said: Statement, envelopes: dict[str, dict[str, Any]]) -> None:
+def keep_envelopes(unit: Unit, loaded: Loaded, said: Statement, envelopes: dict[str, dict[str, Any]]) -> None:
     """Store the envelopes that a statement commits to, so that they can be relayed."""
     for name in said.sealed:
-        if name in envelopes and unit.get(EnvelopeRow, name) is None:
+        if name in envelopes and unit.get(EnvelopeRow, (loaded.row.number, name)) is None:
             unit.insert(
                 EnvelopeRow,
+                number=loaded.row.number,
                 hash=name,
-                execution=said.execution,
                 statement_id=said.id,
                 document=canonical.encode(envelopes[name]),
             )
 
 
-def read(unit: Unit, context: Context, said: Statement, envelopes: dict[str, dict[str, Any]]) -> str | None:
+def read(
+    unit: Unit, context: Context, loaded: Loaded, said: Statement, envelopes: dict[str, dict[str, Any]]
+) -> str | None:
     """Open what is sealed to us, check it against the commitments and keep it; why not, where it fails."""
     for name in said.sealed:
         envelope = envelopes.get(name)
         if envelope is None or not _for_us(envelope, context.org_id):
             continue
         try:
-            keep(unit, said, _opened(context, said, name, envelope))
+            keep(unit, loaded, said, _opened(context, said, name, envelope))
         except TallystickError as error:
             return f"{error.code}: {error.detail}"
     return None

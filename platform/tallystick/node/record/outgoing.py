@@ -64,7 +64,7 @@ def chunk_names(value: Any) -> list[str]:
 
 def post_entries(unit: Unit, context: Context, loaded: Loaded, partner: str, start: int) -> None:
     """Queue the entries from ``start`` on, each message under a head of its last entry."""
-    post_batch(unit, context, loaded, partner, _stored(unit, loaded.row.id, start), None)
+    post_batch(unit, context, loaded, partner, _stored(unit, loaded.row.number, start), None)
 
 
 def post_batch(
@@ -101,9 +101,11 @@ def _batches(entries: Iterable[Fresh]) -> Iterable[list[Fresh]]:
         yield batch
 
 
-def _stored(unit: Unit, execution: str, start: int) -> Iterable[Fresh]:
-    for row in entries_from(unit, execution, start, _BATCH_ENTRIES):
-        said = unit.get_one(StatementRow, row.statement_id)
-        sealed = unit.exec(select(EnvelopeRow).where(EnvelopeRow.statement_id == row.statement_id))
+def _stored(unit: Unit, number: int, start: int) -> Iterable[Fresh]:
+    for row in entries_from(unit, number, start, _BATCH_ENTRIES):
+        said = unit.get_one(StatementRow, (number, row.statement_id))
+        sealed = unit.exec(
+            select(EnvelopeRow).where(EnvelopeRow.number == number, EnvelopeRow.statement_id == row.statement_id)
+        )
         envelopes = [canonical.parse(one.document) for one in sealed]
         yield Fresh(read_entry(canonical.parse(row.leaf)), said.token, envelopes)

@@ -5,7 +5,7 @@ from sqlmodel import col, select
 from tallystick.core import statement as statements
 from tallystick.core.errors import TallystickError
 from tallystick.core.head import Refusal, sign_refusal
-from tallystick.node.record import outgoing
+from tallystick.node.record import outgoing, store
 from tallystick.node.record.context import Context
 from tallystick.node.record.messages import AgreementMessage, Message, RefusalMessage, StatementMessage, agreement_of
 from tallystick.node.record.unit import Unit
@@ -41,9 +41,13 @@ def refuse(unit: Unit, context: Context, partner: str, message: Message, error: 
 
 def refused_statement(unit: Unit, context: Context, refusal: Refusal) -> None:
     """Keep the reason beside our statement, as long as it stands in no entry."""
-    row = unit.get(StatementRow, refusal.statement_id)
+    loaded = store.find(unit, refusal.execution)
+    if loaded is None:
+        return
+    key = (loaded.row.number, refusal.statement_id)
+    row = unit.get(StatementRow, key)
     if row is not None and row.iss == context.org_id and row.seq is None:
-        unit.change(StatementRow, row.id, refusal=reason(refusal))
+        unit.change(StatementRow, key, refusal=reason(refusal))
 
 
 def refused_agreement(unit: Unit, context: Context, refusal: Refusal) -> None:

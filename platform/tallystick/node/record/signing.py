@@ -23,6 +23,13 @@ def head_of(unit: Unit, context: Context, loaded: Loaded, size: int) -> str | No
     return _sign(unit, context, loaded, size, root)
 
 
+def sign_if_unheaded(unit: Unit, context: Context, execution: str) -> None:
+    """See that our own log has a head over all of its entries."""
+    loaded = store.load(unit, execution)
+    if loaded.state.size:
+        head_of(unit, context, loaded, loaded.state.size)
+
+
 def _sign(unit: Unit, context: Context, loaded: Loaded, size: int, root: str) -> str:
     head = Head(
         v=1,
@@ -35,5 +42,5 @@ def _sign(unit: Unit, context: Context, loaded: Loaded, size: int, root: str) ->
         iat=context.now(),
     )
     token = sign_head(context.signing_key, head)
-    store.put_head(unit, head, token)
+    store.put_head(unit, loaded, head, token)
     return token

@@ -1,6 +1,8 @@
 """Reading and writing an execution's rows inside the caller's unit of work."""
 
+import secrets
 from functools import lru_cache
+from itertools import count
 from typing import Any
 
 from sqlmodel import col, select
@@ -20,6 +22,7 @@ from tallystick.tenants.models.listing import ExecutionTermRow
 from tallystick.tenants.models.record import AgreementRow, EntryRow, ExecutionRow, HeadRow, StatementRow
 
 Step = dict[str, Any]
+_WITHIN = 20  # bits of an execution's number below the milliseconds
 
 
 def step_of(agreement: Agreement, step_id: str) -> Step:
@@ -50,10 +53,19 @@ def _agreement(document: bytes) -> Agreement:
     return agreements.read(canonical.parse(document))
 
 
+_count = count(secrets.randbits(_WITHIN))
+
+
+def _new_number(now: int) -> int:
+    """Grows with time; what one millisecond brings, here or at a replica, differs by a counter that began anywhere."""
+    return (now << _WITHIN) | (next(_count) & ((1 << _WITHIN) - 1))
+
+
 def create(unit: Unit, agreement_hash: str, agreement: Agreement, execution: str, now: int) -> Loaded:
     """A new execution without entries."""
     replay = Replay(agreement, agreement_hash, execution)
     row = Standing(
+        number=_new_number(now),
         id=execution,
         agreement_hash=agreement_hash,
         name=agreement.definition["name"],
@@ -75,12 +87,24 @@ def find(reader: Reader, execution: str) -> Loaded | None:
     held = reader.execution(execution) if isinstance(reader, Unit) else None
     if held is not None:
         return held
-    row = reader.get(ExecutionRow, execution)
+    row = _row(reader, execution)
     agreement = get_agreement(reader, row.agreement_hash) if row else None
     if agreement is None:
         return None
     loaded = Loaded.of_row(row, agreement)
     return reader.hold(loaded) if isinstance(reader, Unit) else loaded
+
+
+def _row(reader: Reader, execution: str) -> ExecutionRow | None:
+    if isinstance(reader, Unit):
+        return reader.find(ExecutionRow, "id", execution)
+    found: ExecutionRow | None = reader.exec(select(ExecutionRow).where(ExecutionRow.id == execution)).first()
+    return found
+
+
+def number_of(reader: Reader, execution: str) -> int:
+    """The execution's number here, by which its rows are found; NotFound when there is no such one."""
+    return load(reader, execution).row.number
 
 
 def load(reader: Reader, execution: str) -> Loaded:
@@ -92,11 +116,10 @@ def load(reader: Reader, execution: str) -> Loaded:
 
 
 def save(loaded: Loaded, now: int) -> None:
-    """Bring the row up to the fold; it is written when the unit's group is."""
+    """Bring the row up to the fold; it is written when the unit's group is. Its timers are the coordinator's."""
     row, state = loaded.row, loaded.replay.state
     row.status, row.term, row.size, row.root = state.status, state.term, state.size, loaded.replay.root
     row.updated_at = now
-    row.next_due = min((timer.due_at for timer in state.timers.values()), default=None)
     loaded.changed = True
 
 
@@ -104,20 +127,21 @@ def add_entry(unit: Unit, loaded: Loaded, entry: Entry, said: Statement, token: 
     """Keep the entry that the replay took in last, and its statement, ours or not."""
     unit.insert(
         EntryRow,
-        execution=entry.execution,
+        number=loaded.row.number,
         term=entry.term,
         seq=entry.seq,
         statement_id=entry.statement_id,
         leaf=loaded.replay.leaf,
         root=loaded.replay.frontier.root(),
     )
-    if unit.get(StatementRow, said.id) is not None:
-        unit.change(StatementRow, said.id, seq=entry.seq)
+    key = (loaded.row.number, said.id)
+    if unit.get(StatementRow, key) is not None:
+        unit.change(StatementRow, key, seq=entry.seq)
         return
     unit.insert(
         StatementRow,
+        number=loaded.row.number,
         id=said.id,
-        execution=said.execution,
         iss=said.iss,
         kind=said.kind,
         token=token,
@@ -126,38 +150,38 @@ def add_entry(unit: Unit, loaded: Loaded, entry: Entry, said: Statement, token: 
     )
 
 
-def add_head(unit: Unit, head: Head, token: str) -> None:
+def add_head(unit: Unit, loaded: Loaded, head: Head, token: str) -> None:
     """Keep a head or attestation; the first one of a place stays."""
-    if unit.get(HeadRow, (head.execution, head.term, head.size, head.iss)) is not None:
+    if unit.get(HeadRow, (loaded.row.number, head.term, head.size, head.iss)) is not None:
         return
-    put_head(unit, head, token)
+    put_head(unit, loaded, head, token)
 
 
-def put_head(unit: Unit, head: Head, token: str) -> None:
+def put_head(unit: Unit, loaded: Loaded, head: Head, token: str) -> None:
     """Keep a head that is certainly the first of its place; the database refuses another one."""
     unit.insert(
-        HeadRow, execution=head.execution, term=head.term, size=head.size, iss=head.iss, root=head.root, token=token
+        HeadRow, number=loaded.row.number, term=head.term, size=head.size, iss=head.iss, root=head.root, token=token
     )
 
 
 def head_at(reader: Reader, loaded: Loaded, size: int) -> HeadRow | None:
     """The coordinator's head of ``size``, when one was signed: entries that came together share their newest."""
-    return reader.get(HeadRow, (loaded.row.id, loaded.state.term, size, loaded.agreement.coordinator))
+    return reader.get(HeadRow, (loaded.row.number, loaded.state.term, size, loaded.agreement.coordinator))
 
 
 def root_at(reader: Reader, loaded: Loaded, size: int) -> str | None:
     """The tree's root over the first ``size`` entries, hex; None beyond them."""
     if size == loaded.state.size:
         return loaded.replay.root
-    row = reader.get(EntryRow, (loaded.row.id, loaded.state.term, size - 1))
+    row = reader.get(EntryRow, (loaded.row.number, loaded.state.term, size - 1))
     return row.root.hex() if row else None
 
 
-def entries_from(reader: Reader, execution: str, start: int, limit: int) -> list[EntryRow]:
+def entries_from(reader: Reader, number: int, start: int, limit: int) -> list[EntryRow]:
     """At most ``limit`` entries from sequence number ``start``."""
     query = (
         select(EntryRow)
-        .where(EntryRow.execution == execution, EntryRow.seq >= start)
+        .where(EntryRow.number == number, EntryRow.seq >= start)
         .order_by(col(EntryRow.seq))
         .limit(limit)
     )

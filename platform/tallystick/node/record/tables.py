@@ -55,13 +55,14 @@ class Form:
         self._dialect = dialect
         self.columns = [column.name for column in self.table.columns]
         self.key = [column.name for column in self.table.primary_key]
-        self.numbered = len(self.key) == 1 and self.table.autoincrement_column is not None
+        self.numbered = len(self.key) == 1 and self.key == ["id"] and self.table.autoincrement_column is not None
         self._booleans = [column.name for column in self.table.columns if isinstance(column.type, Boolean)]
         fields = model.model_fields
         self.defaults = {name: fields[name].default for name in self.columns if not fields[name].is_required()}
         if self.numbered:
             self.defaults.pop(self.key[0], None)
         self._updates: dict[frozenset[str], Sql] = {}
+        self._finders: dict[str, Sql] = {}
         self._others: dict[Executable, Sql] = {}
         self.select = Sql(select(self.table).where(self._is_row()), dialect)
         self.insert = Sql(insert(self.table).inline(), dialect, self._given)
@@ -86,6 +87,15 @@ class Form:
         for name in self._booleans:
             values[name] = bool(values[name])
         return values
+
+    def find(self, connection: Connection, column: str, value: Any) -> Any | None:
+        """The row whose unique ``column`` has that value."""
+        sql = self._finders.get(column)
+        if sql is None:
+            statement = select(self.table).where(self.table.c[column] == bindparam("value"))
+            sql = self._finders[column] = Sql(statement, self._dialect)
+        row = connection.exec_driver_sql(sql.text, sql.parameters({"value": value})).first()
+        return None if row is None else as_row(dict(zip(self.columns, row, strict=True)))
 
     def which(self, key: Key) -> Values:
         """The parameters that name a row to :attr:`select`, :attr:`delete` and :meth:`update`."""

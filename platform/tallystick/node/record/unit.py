@@ -130,7 +130,7 @@ class Group:
 
     def _write_executions(self, changes: Changes) -> None:
         held = self.form(ExecutionRow)
-        changed = sorted((one for one in changes.executions.values() if one.changed), key=lambda one: one.row.id)
+        changed = sorted((one for one in changes.executions.values() if one.changed), key=lambda one: one.row.number)
         new = [one for one in changed if not one.stored]
         known = [one for one in changed if one.stored]
         if known and held.guarded.run(self.connection, [_next(held, one) for one in known]) != len(known):
@@ -189,6 +189,10 @@ class Unit:
         """The row of that primary key, or None; to change it, call :meth:`change`."""
         values = self._values(self._form(model), _tuple(key))
         return None if values is None else cast(M, as_row(values))
+
+    def find(self, model: type[M], column: str, value: Any) -> M | None:
+        """The row whose unique ``column`` has that value, as it stands in the database."""
+        return cast(M | None, self._form(model).find(self._group.connection, column, value))
 
     def get_one(self, model: type[M], key: Any) -> M:
         """The row of that primary key, which must be there."""
@@ -352,7 +356,7 @@ def _tuple(key: Any) -> Key:
 def _next(held: Form, loaded: Loaded) -> Values:
     """An execution's next revision, which only follows the one that was read."""
     row = loaded.row
-    return {**loaded.columns(), "revision": row.revision + 1, **held.which((row.id,)), GUARD: row.revision}
+    return {**loaded.columns(), "revision": row.revision + 1, **held.which((row.number,)), GUARD: row.revision}
 
 
 def _runs(statements: Sequence[tuple[Sql, Values]]) -> Iterable[tuple[Sql, list[Values]]]:

@@ -1,18 +1,16 @@
 """Proposing, agreeing, starting and ending a collaboration."""
 
-import os
 from typing import Any
 
 from sqlmodel import Session
 
-from tallystick.core import agreement as agreements
-from tallystick.core import b64, canonical
+from tallystick.core import canonical
 from tallystick.core.agreement import Agreement
 from tallystick.core.definition.compile import compile_definition
 from tallystick.core.definition.faults import DefinitionErrors
 from tallystick.core.errors import Invalid, WrongState
-from tallystick.core.statement import Consent, Propose, Start, Terminate
-from tallystick.node.record import audience, onchain, outgoing, store
+from tallystick.core.statement import Consent, Terminate
+from tallystick.node.record import audience, beginning, onchain, outgoing, store
 from tallystick.node.record.authoring import Saying, say
 from tallystick.node.record.messages import AgreementMessage
 from tallystick.node.record.unit import Unit
@@ -53,13 +51,10 @@ class Collaborations(Service):
             document = draft(self.parts, definition, compiled)
             name, agreement = store.put_agreement(unit, document)
             onchain.note_workflow(unit, agreement, self.parts.context.org_id, self.parts.context.now())
-            nonce = b64.encode(os.urandom(16))
-            execution = agreements.execution_id(name, self.parts.context.org_id, nonce)
-            loaded = store.create(unit, name, agreement, execution, self.parts.context.now())
+            loaded, nonce = beginning.new(unit, self.parts.context, name, agreement)
             loaded.row.proposed_input = canonical.encode(input or {})
-            self._send_agreement(unit, agreement, document, execution)
-            saying = Saying(kind="propose", make=lambda _data, _sealed: Propose(nonce=nonce), answer_key="propose")
-            say(unit, self.parts.context, loaded, saying)
+            self._send_agreement(unit, agreement, document, loaded.row.id)
+            beginning.propose(unit, self.parts.context, loaded, nonce)
             return views.collaboration(loaded)
 
         def once(unit: Unit) -> dict[str, Any]:
@@ -106,14 +101,8 @@ class Collaborations(Service):
                 raise WrongState("not every participant has accepted yet", state="created")
             if loaded.state.status != "ready":
                 return views.collaboration(loaded)
-            saying = Saying(
-                kind="start",
-                make=lambda data, sealed: Start(input=data, sealed=sealed),
-                answer_key="start",
-                values=resolve(unit, input or canonical.parse(loaded.row.proposed_input or b"{}")),
-                readers=audience.of_everyone(loaded.agreement),
-            )
-            say(unit, self.parts.context, loaded, saying)
+            values = resolve(unit, input or canonical.parse(loaded.row.proposed_input or b"{}"))
+            beginning.start(unit, self.parts.context, loaded, values)
             return views.collaboration(loaded)
 
         return await self.write(who, Permission.CREATE_COLLABORATION, work)

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from sqlalchemy import and_
 from sqlmodel import Session, col, select
 
 from tallystick.core import canonical
@@ -53,11 +54,18 @@ class Executions(Service):
         """Entries after ``after``: who signed what, when, and what became of it."""
 
         def work(session: Session) -> dict[str, Any]:
-            organisations = views.names(store.load(session, execution_id).agreement)
+            loaded = store.load(session, execution_id)
+            organisations = views.names(loaded.agreement)
             query = (
                 select(EntryRow, StatementRow)
-                .join(StatementRow, col(StatementRow.id) == col(EntryRow.statement_id))
-                .where(EntryRow.execution == execution_id, EntryRow.seq > after)
+                .join(
+                    StatementRow,
+                    and_(
+                        col(StatementRow.number) == col(EntryRow.number),
+                        col(StatementRow.id) == col(EntryRow.statement_id),
+                    ),
+                )
+                .where(EntryRow.number == loaded.row.number, EntryRow.seq > after)
                 .order_by(col(EntryRow.seq))
                 .limit(MAX_TIMELINE)
             )
@@ -69,8 +77,9 @@ class Executions(Service):
         """Every value of the execution that this organisation can open."""
 
         def work(session: Session) -> dict[str, Any]:
-            organisations = views.names(store.load(session, execution_id).agreement)
-            rows = session.exec(select(OpeningRow).where(OpeningRow.execution == execution_id))
+            loaded = store.load(session, execution_id)
+            organisations = views.names(loaded.agreement)
+            rows = session.exec(select(OpeningRow).where(OpeningRow.number == loaded.row.number))
             return {"items": [_opening(row, organisations) for row in rows]}
 
         return await self.read(who, work)
@@ -95,14 +104,14 @@ class Executions(Service):
 
 def _view(session: Session, execution_id: str) -> dict[str, Any]:
     loaded = store.load(session, execution_id)
-    return views.execution(loaded, _attested(session, loaded.agreement, execution_id))
+    return views.execution(loaded, _attested(session, loaded.agreement, loaded.row.number))
 
 
-def _attested(session: Session, agreement: Agreement, execution_id: str) -> list[dict[str, Any]]:
+def _attested(session: Session, agreement: Agreement, number: int) -> list[dict[str, Any]]:
     """The largest size that each organisation has signed for."""
     found = []
     for one in sorted(agreement.participants, key=lambda each: each.org_id):
-        query = select(HeadRow).where(HeadRow.execution == execution_id, HeadRow.iss == one.org_id)
+        query = select(HeadRow).where(HeadRow.number == number, HeadRow.iss == one.org_id)
         row = session.exec(query.order_by(col(HeadRow.size).desc()).limit(1)).first()
         if row is not None:
             head = (read_head if one.org_id == agreement.coordinator else read_attestation)(row.token)[1]

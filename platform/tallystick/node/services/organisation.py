@@ -58,6 +58,7 @@ class Organisation(Service):
             "endpoint_url": one.endpoint_url,
             "is_active": one.is_active,
             "capabilities": list(one.capabilities),
+            "clock_jump": msgspec.to_builtins(self.parts.clock.jump),
         }
 
     async def card(self) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from tallystick.ledger.audit.report import Report
 from tallystick.ledger.audit.trust import Organisation, Trust
 from tallystick.ledger.audit.verify import verify
 from tallystick.node.evidence import assemble
-from tallystick.node.record import store
+from tallystick.node.record import signing, store
 from tallystick.node.record.unit import Unit
 from tallystick.node.services.base import Service
 from tallystick.node.services.organisation import own_card
@@ -29,6 +29,7 @@ class Proofs(Service):
     async def evidence(self, who: User, execution_id: str) -> dict[str, Any]:
         """The evidence bundle with everything that this organisation may disclose."""
         require(who, Permission.VERIFY)
+        await self.parts.committer.run(lambda unit: signing.sign_if_unheaded(unit, self.parts.context, execution_id))
         anchors = await self.parts.chain.proof_material(execution_id)
         return await self.read(
             who, lambda session: assemble(session, self.parts.context, execution_id, anchors), Permission.VERIFY

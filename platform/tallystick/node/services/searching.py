@@ -11,6 +11,7 @@ import msgspec
 from sqlmodel import Session, col, select, tuple_
 
 from tallystick.node.record import terms
+from tallystick.node.record.tables import word
 from tallystick.node.services.base import cursor_values, encode_cursor
 from tallystick.tenants.models.listing import ExecutionTermRow
 from tallystick.tenants.models.record import ExecutionRow, TaskRow
@@ -86,7 +87,7 @@ def tasks(session: Session, wanted: Wanted, limit: int, after: Key | None) -> Fo
         query = (
             select(TaskRow)
             .join(ExecutionRow, col(ExecutionRow.id) == col(TaskRow.execution))
-            .where(col(TaskRow.key).in_([one for _, one in window]), TaskRow.kind == "user")
+            .where(col(TaskRow.key).in_([one for _, one in window]))
         )
         for term in required:
             query = query.where(_has_term(term))
@@ -142,7 +143,7 @@ def _task_keys(session: Session, wanted: Wanted, last: Key | None) -> list[Key]:
     found: list[Key] = []
     for status in wanted.statuses or (None,):
         at, name = col(TaskRow.since), col(TaskRow.key)
-        query = select(at, name)
+        query = select(at, name).where(col(TaskRow.kind) == word("user"))  # as the indexes have it
         if status is not None:
             query = query.where(TaskRow.status == status)
         if wanted.since is not None:

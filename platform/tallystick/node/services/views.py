@@ -4,7 +4,7 @@ from typing import Any
 
 from tallystick.core.agreement import Agreement
 from tallystick.core.engine.state import State
-from tallystick.node.record.effects import task_key
+from tallystick.node.record.calls import task_key
 from tallystick.node.record.loaded import Loaded
 from tallystick.node.record.store import step_of
 from tallystick.tenants.models.anchor import WorkflowRow
@@ -153,7 +153,7 @@ def _pending(loaded: Loaded) -> list[dict[str, Any]]:
     return [
         {
             "task": name,
-            "task_id": task_key(loaded.row.id, name, task.attempt),
+            "task_id": task_key(loaded.row, name, task.attempt),
             "name": _step_name(loaded, task.step),
             "org": task.org,
             "status": task.status,

@@ -6,6 +6,7 @@ from sqlmodel import Session, col, select
 
 from tallystick.node.anchoring.stores import covering
 from tallystick.node.record import onchain, store
+from tallystick.node.record.calls import keys_of
 from tallystick.node.record.loaded import Loaded
 from tallystick.node.services import views
 from tallystick.tenants.models.anchor import LeafRow
@@ -25,10 +26,10 @@ def _waits(session: Session, org_id: str, execution_id: str, loaded: Loaded) -> 
     return [
         *_consents(session, loaded),
         *_tasks(loaded),
-        *_automatic(session, org_id, execution_id),
+        *_automatic(session, org_id, loaded.row.number),
         *_queued(session, org_id, execution_id),
         *_outbox(session, execution_id),
-        *_statements(session, org_id, execution_id),
+        *_statements(session, org_id, loaded.row.number),
         *_inbox(session, execution_id),
         *_chain(session, loaded),
     ]
@@ -57,9 +58,10 @@ def _tasks(loaded: Loaded) -> list[dict[str, Any]]:
     return items
 
 
-def _automatic(session: Session, org_id: str, execution_id: str) -> list[dict[str, Any]]:
+def _automatic(session: Session, org_id: str, number: int) -> list[dict[str, Any]]:
+    first, last = keys_of(number).values()
     query = select(TaskRow).where(
-        TaskRow.execution == execution_id, TaskRow.status == "open", col(TaskRow.note).is_not(None)
+        col(TaskRow.key).between(first, last), TaskRow.status == "open", col(TaskRow.note).is_not(None)
     )
     return [_item(f"{row.kind} of {row.task}", org_id, row.since, tried=row.note) for row in session.exec(query)]
 
@@ -82,9 +84,9 @@ def _outbox(session: Session, execution_id: str) -> list[dict[str, Any]]:
     ]
 
 
-def _statements(session: Session, org_id: str, execution_id: str) -> list[dict[str, Any]]:
+def _statements(session: Session, org_id: str, number: int) -> list[dict[str, Any]]:
     query = select(StatementRow).where(
-        StatementRow.execution == execution_id, StatementRow.iss == org_id, col(StatementRow.seq).is_(None)
+        StatementRow.number == number, StatementRow.iss == org_id, col(StatementRow.seq).is_(None)
     )
     return [_item(f"sequencing of {row.kind}", "coordinator", row.at, tried=row.refusal) for row in session.exec(query)]
 

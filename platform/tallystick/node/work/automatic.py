@@ -32,7 +32,7 @@ def decision(unit: Unit, context: Context, loaded: Loaded, row: TaskRow) -> None
     """Evaluate the step's expression over the values that we may read, and state the outcome."""
     step = step_of(loaded.agreement, row.step)
     try:
-        outcome = outcome_of(evaluate(step["expression"], _scope(unit, row.execution)))
+        outcome = outcome_of(evaluate(step["expression"], _scope(unit, loaded.row.number)))
         saying = _result(row, status="completed", outcome=outcome)
     except Invalid as error:
         saying = _result(row, status="failed", error={"code": error.code})
@@ -48,7 +48,7 @@ def receive(unit: Unit, context: Context, loaded: Loaded, row: TaskRow) -> None:
     """Confirm a delivery once every value and every byte of it is here and right."""
     task = loaded.state.tasks[row.task]
     query = select(OpeningRow).where(
-        OpeningRow.execution == row.execution, OpeningRow.task == row.task, OpeningRow.attempt == row.attempt
+        OpeningRow.number == loaded.row.number, OpeningRow.task == row.task, OpeningRow.attempt == row.attempt
     )
     held = unit.exec(query)
     if not held:
@@ -94,8 +94,8 @@ def _result(row: TaskRow, *, status: str, outcome: str | None = None, error: dic
     )
 
 
-def _scope(unit: Unit, execution: str) -> dict[str, Any]:
-    rows = unit.exec(select(OpeningRow).where(OpeningRow.execution == execution))
+def _scope(unit: Unit, number: int) -> dict[str, Any]:
+    rows = unit.exec(select(OpeningRow).where(OpeningRow.number == number))
     return variables(Value(row.task, row.attempt, row.property, canonical.parse(row.value)) for row in rows)
 
 

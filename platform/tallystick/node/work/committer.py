@@ -21,7 +21,7 @@ from sqlalchemy import exc
 from tallystick.core.errors import TallystickError, Unavailable
 from tallystick.node.record.cache import Cache
 from tallystick.node.record.unit import Conflict, Group, Note, Unit
-from tallystick.tenants.database import Database
+from tallystick.tenants.database import COLLIDED, Database, DatabaseUnavailable
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -127,6 +127,8 @@ class Committer:
         except (Conflict, exc.IntegrityError):
             return [note for waiting in batch for note in self._alone(waiting)]
         except Exception as error:
+            if _collided(error):
+                return [note for waiting in batch for note in self._alone(waiting)]
             if isinstance(error, TallystickError) or len(batch) == 1:
                 _fail(batch, error)
                 return []
@@ -142,6 +144,8 @@ class Committer:
                     logger.exception("a job collides again and again")
                     _fail([waiting], error if isinstance(error, Exception) else Unavailable("collided"))
             except Exception as error:
+                if left and _collided(error):
+                    continue
                 _fail([waiting], error)
                 break
         return []
@@ -181,6 +185,10 @@ def _run(group: Group, waiting: _Waiting) -> None:
         waiting.error = error
     else:
         unit.keep()
+
+
+def _collided(error: Exception) -> bool:
+    return isinstance(error, DatabaseUnavailable) and error.reason == COLLIDED
 
 
 def _fail(batch: list[_Waiting], error: Exception) -> None:

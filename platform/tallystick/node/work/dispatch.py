@@ -24,7 +24,7 @@ class Dispatch:
         self._tasks: dict[str, tuple[ActivityCall, asyncio.Task[None]]] = {}
         self._queued: set[str] = set()
         self._numbers = itertools.count()
-        self.left_out = False  # some call found no room here since this was last looked at
+        self._stopped = False
 
     def holds(self, token: str) -> bool:
         """Whether that call waits or runs here."""
@@ -39,10 +39,9 @@ class Dispatch:
         """Queue a call, once; False when there is no room or nothing here runs it."""
         if self.holds(call.token):
             return True
-        if call.activity_type not in self._activities:
+        if self._stopped or call.activity_type not in self._activities:
             return False
         if not self.has_room:
-            self.left_out = True
             return False
         place = (rank_of(since, priority), next(self._numbers), call)
         heapq.heappush(self._queues.setdefault(call.activity_type, []), place)
@@ -58,6 +57,7 @@ class Dispatch:
 
     async def stop(self) -> None:
         """Cancel every call; their tasks stay open in the table."""
+        self._stopped = True
         self._queues.clear()
         self._queued.clear()
         running = [task for _, task in self._tasks.values()]

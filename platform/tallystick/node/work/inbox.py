@@ -11,8 +11,9 @@ from sqlalchemy import bindparam, delete, func, literal_column, update
 from sqlmodel import col, select
 
 from tallystick.core.errors import Invalid, NotYet, TallystickError
-from tallystick.node.links.peer import Verdict
-from tallystick.node.record import incoming, messages, refusing
+from tallystick.node.links.handling import Verdict
+from tallystick.node.record import incoming, messages, refusing, store
+from tallystick.node.record.calls import keys_of
 from tallystick.node.record.context import Context
 from tallystick.node.record.messages import AgreementMessage, ChunkMessage, Message
 from tallystick.node.record.tables import word
@@ -34,7 +35,7 @@ _WENT_THROUGH = delete(InboxRow).where(
 _ARRIVED = (
     update(TaskRow)
     .where(
-        col(TaskRow.execution) == bindparam("b_execution"),
+        col(TaskRow.key).between(bindparam("b_first"), bindparam("b_last")),
         col(TaskRow.kind) == word("receive"),
         col(TaskRow.status) == word("open"),
     )
@@ -131,7 +132,7 @@ class Inbox:
         if execution is not None:
             unit.later(InboxRow, _MOVED, {"b_execution": execution})
             if chunk:
-                unit.later(TaskRow, _ARRIVED, {"b_execution": execution})
+                unit.later(TaskRow, _ARRIVED, keys_of(store.number_of(unit, execution)))
             if self._some_wait or chunk:
                 unit.note("due", 0)
 

@@ -33,6 +33,7 @@ from tallystick.tenants.models.record import ExecutionRow, InboxRow, TaskRow
 logger = logging.getLogger(__name__)
 BATCH = 500  # timers, and tasks, of one round
 LOOK_AGAIN_MS = 10_000  # for what another replica of this node has left undone
+IDLE_MS = 2_000  # without anything to do; then a tenant keeps no connection open
 MAX_FIRED = 100  # timers of one execution in one job
 _CLAIMED = {"status": "claimed", "claimed_by": "node", "retry_at": None}
 
@@ -101,13 +102,19 @@ class Runner:
     async def _rest(self) -> None:
         """Until something is heard, or the earliest time known has come."""
         wait_ms = min(max(self._due_at - self._context.now(), 0), LOOK_AGAIN_MS)
+        if wait_ms > IDLE_MS and not await self._woken(IDLE_MS):
+            await asyncio.to_thread(self._database.rest)
+            wait_ms -= IDLE_MS
+        await self._woken(max(wait_ms, 1))
+        self._wake.clear()
+
+    async def _woken(self, wait_ms: int) -> bool:
         try:
-            async with asyncio.timeout(max(wait_ms, 1) / 1000):  # `wait_for` may swallow a cancellation
+            async with asyncio.timeout(wait_ms / 1000):  # `wait_for` may swallow a cancellation
                 await self._wake.wait()
         except TimeoutError:
-            if wait_ms == LOOK_AGAIN_MS:
-                self._due_at = 0
-        self._wake.clear()
+            return False
+        return True
 
     def _heard(self, notes: list[Note]) -> None:
         """A commit: its activities begin at once; what else it made due wakes the loop."""
@@ -141,14 +148,13 @@ class Runner:
         """Executions with due timers, due tasks, and when to look again."""
         # At start, what this node's last run had leased is due: it cannot be running any more.
         until = max(now, self._started + LEASE_MS - 1) if self._recovering else now
-        mine = ExecutionRow.coordinator == self._context.org_id
         with self._database.session() as session:
-            due = select(ExecutionRow.id).where(mine, col(ExecutionRow.next_due) <= now)
+            due = select(ExecutionRow.id).where(col(ExecutionRow.next_due) <= now)
             timers = list(session.exec(due.order_by(col(ExecutionRow.next_due)).limit(BATCH)))
             ready = select(TaskRow).where(col(TaskRow.retry_at) <= until)
             tasks = list(session.exec(ready.order_by(col(TaskRow.retry_at)).limit(BATCH)))
             times = (
-                select(func.min(ExecutionRow.next_due)).where(mine, col(ExecutionRow.next_due) > now),
+                select(func.min(ExecutionRow.next_due)).where(col(ExecutionRow.next_due) > now),
                 select(func.min(TaskRow.retry_at)).where(col(TaskRow.retry_at) > until),
                 select(func.min(InboxRow.retry_at)).where(InboxRow.outcome == "wait"),
             )

@@ -1,7 +1,21 @@
-"""Tables of the signed record: what was said, sequenced, opened and sent. Times are milliseconds since 1970 (UTC)."""
+"""Tables of the signed record: what was said, sequenced, opened and sent. Times are milliseconds since 1970 (UTC).
 
-from sqlalchemy import BigInteger, Index, LargeBinary, UniqueConstraint, text
+Every row of an execution costs one insertion into each index of its table, so there is none that a query could do
+without. Rows that are found by their key alone lie in it (``WITHOUT ROWID``), an execution's side by side. Indexes of
+what is still to be done hold only that.
+"""
+
+from sqlalchemy import BigInteger, Index, Integer, LargeBinary, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
+
+# SQLite numbers the rows of a table by its INTEGER key, and of no other type.
+_NUMBER = BigInteger().with_variant(Integer, "sqlite")
+_IN_KEY = {"sqlite_with_rowid": False}
+
+
+def _some(name: str, *columns: str, where: str) -> Index:
+    """An index of those rows only; a query uses it when it says the same in as many words."""
+    return Index(name, *columns, sqlite_where=text(where), postgresql_where=text(where))
 
 
 class AgreementRow(SQLModel, table=True):
@@ -19,8 +33,10 @@ class ExecutionRow(SQLModel, table=True):
     __table_args__ = (
         Index("ix_execution_created", "created_at", "id"),
         Index("ix_execution_status", "status", "created_at", "id"),
+        _some("ix_execution_due", "next_due", where="next_due IS NOT NULL"),
     )
-    id: str = Field(primary_key=True)
+    number: int = Field(primary_key=True, sa_type=_NUMBER)  # for this database only; partners know the id
+    id: str = Field(unique=True)
     agreement_hash: str
     name: str
     definition_id: str
@@ -34,9 +50,7 @@ class ExecutionRow(SQLModel, table=True):
     created_at: int = Field(sa_type=BigInteger)
     updated_at: int = Field(sa_type=BigInteger)
     start_size: int | None = None  # the head that the start leaf anchors
-    next_due: int | None = Field(
-        default=None, sa_type=BigInteger, index=True
-    )  # the earliest timer, where this node coordinates
+    next_due: int | None = Field(default=None, sa_type=BigInteger)  # the earliest timer
     dispute: str | None = None
     proposed_input: bytes | None = Field(default=None, sa_type=LargeBinary)  # of our own proposal, until it starts
     revision: int = 0  # counts the row's writes: a replica of this node that read another one has to read again
@@ -46,12 +60,9 @@ class StatementRow(SQLModel, table=True):
     """A statement's token. Own ones carry ``answer_key``: one signature for one question, whatever crashes."""
 
     __tablename__ = "statement"
-    __table_args__ = (
-        UniqueConstraint("execution", "answer_key"),
-        Index("ix_statement_execution_seq", "execution", "seq"),
-    )
+    __table_args__ = (UniqueConstraint("number", "answer_key"), _IN_KEY)
+    number: int = Field(primary_key=True, sa_type=BigInteger)
     id: str = Field(primary_key=True)
-    execution: str
     iss: str
     kind: str
     token: str
@@ -65,7 +76,8 @@ class EntryRow(SQLModel, table=True):
     """An entry's canonical bytes, which are its leaf data, and the root of the tree that it ends."""
 
     __tablename__ = "entry"
-    execution: str = Field(primary_key=True)
+    __table_args__ = (_IN_KEY,)
+    number: int = Field(primary_key=True, sa_type=BigInteger)
     term: int = Field(primary_key=True)
     seq: int = Field(primary_key=True)
     statement_id: str
@@ -77,7 +89,8 @@ class HeadRow(SQLModel, table=True):
     """A head (by the coordinator) or an attestation: one for each (execution, term, size, issuer)."""
 
     __tablename__ = "head"
-    execution: str = Field(primary_key=True)
+    __table_args__ = (_IN_KEY,)
+    number: int = Field(primary_key=True, sa_type=BigInteger)
     term: int = Field(primary_key=True)
     size: int = Field(primary_key=True)
     iss: str = Field(primary_key=True)
@@ -89,24 +102,26 @@ class OpeningRow(SQLModel, table=True):
     """A value that this organisation may read, with the salt that proves it; ``value`` is canonical JSON."""
 
     __tablename__ = "opening"
+    __table_args__ = (_some("ix_opening_file", "file_sha256", where="file_sha256 IS NOT NULL"), _IN_KEY)
+    number: int = Field(primary_key=True, sa_type=BigInteger)
     statement_id: str = Field(primary_key=True)
     property: str = Field(primary_key=True)
-    execution: str = Field(index=True)
     issuer: str
     task: str
     attempt: int
     salt: str
     value: bytes = Field(sa_type=LargeBinary)
-    file_sha256: str | None = Field(default=None, index=True)  # of a value that is a file: what documents are found by
+    file_sha256: str | None = None  # of a value that is a file: what documents are found by
 
 
 class EnvelopeRow(SQLModel, table=True):
     """A sealed envelope, kept for relaying to participants that lack it."""
 
     __tablename__ = "envelope"
+    __table_args__ = (_IN_KEY,)
+    number: int = Field(primary_key=True, sa_type=BigInteger)
     hash: str = Field(primary_key=True)
-    execution: str = Field(index=True)
-    statement_id: str = Field(index=True)
+    statement_id: str
     document: bytes = Field(sa_type=LargeBinary)
 
 
@@ -115,19 +130,13 @@ class TaskRow(SQLModel, table=True):
 
     __tablename__ = "task"
     __table_args__ = (
-        UniqueConstraint("execution", "task", "attempt"),
-        Index("ix_task_list", "status", "since", "key"),
-        Index("ix_task_since", "since", "key"),
-        # Only automatic work that is still to be done has a time, so the index stays as small as that is.
-        Index(
-            "ix_task_due",
-            "retry_at",
-            sqlite_where=text("retry_at IS NOT NULL"),
-            postgresql_where=text("retry_at IS NOT NULL"),
-        ),
+        _some("ix_task_list", "status", "since", "key", where="kind = 'user'"),
+        _some("ix_task_since", "since", "key", where="kind = 'user'"),
+        _some("ix_task_due", "retry_at", where="retry_at IS NOT NULL"),
+        _IN_KEY,
     )
-    key: str = Field(primary_key=True)
-    execution: str = Field(index=True)
+    key: str = Field(primary_key=True)  # begins with its execution's number, so a range of keys is an execution's
+    execution: str
     task: str
     step: str
     attempt: int
@@ -146,6 +155,7 @@ class NotificationRow(SQLModel, table=True):
     """Something that staff should see."""
 
     __tablename__ = "notification"
+    __table_args__ = (_some("ix_notification_asked", "execution", "task", where="requires_acknowledgment"),)
     id: int | None = Field(default=None, primary_key=True)
     notification_type: str
     message: str

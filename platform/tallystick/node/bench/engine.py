@@ -1,0 +1,227 @@
+"""`tally bench engine`: how fast the engine works, measured through the parts that a node runs.
+
+Each measurement is an async function that returns figures by their dotted names. ``quick`` makes the same ones with
+less of everything, to see that they run; its numbers say little.
+"""
+
+import asyncio
+import gc
+import os
+import tempfile
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import msgspec
+
+from tallystick.core.replay import Replay, open_statement
+from tallystick.core.statement import Consent
+from tallystick.node.bench import filling
+from tallystick.node.bench.postgres import server
+from tallystick.node.bench.world import PASSPHRASE, Tenant, tenant
+from tallystick.node.record import store
+from tallystick.node.record.authoring import Saying, say
+from tallystick.node.record.unit import Unit
+from tallystick.node.work.runner import IDLE_MS
+from tallystick.tenants.keystore import Keystore
+
+Figures = dict[str, float]
+Say = Callable[[str], None]
+
+
+class Size(msgspec.Struct, frozen=True, kw_only=True):
+    """How much of everything."""
+
+    executions: int
+    alone: int
+    replays: int
+    history: int
+    stored: int
+    opened: int
+    tenants: int
+
+
+FULL = Size(executions=5_000, alone=500, replays=2_000, history=100_000, stored=1_000_000, opened=100_000, tenants=200)
+QUICK = Size(executions=100, alone=10, replays=20, history=200, stored=300, opened=200, tenants=3)
+MINUTES = 25  # of the full run on two cores
+IN_FLIGHT = 50
+
+
+async def rates(size: Size, name: str, url: str | None, folder: Path) -> Figures:
+    """Executions a second, one at a time and fifty at once."""
+    figures: Figures = {}
+    async with tenant(url, folder) as one:
+        await _load(one, max(size.alone // 10, 1), 5)
+        for in_flight, count in ((1, size.alone), (IN_FLIGHT, size.executions)):
+            rate, cpu, waits = await _load(one, count, in_flight)
+            figures[f"{name}.c{in_flight}.executions_per_s"] = rate
+            figures[f"{name}.c{in_flight}.cpu_us_per_execution"] = cpu
+            figures[f"{name}.c{in_flight}.p50_ms"] = waits[len(waits) // 2] * 1000
+            figures[f"{name}.c{in_flight}.p99_ms"] = waits[len(waits) * 99 // 100] * 1000
+    return figures
+
+
+async def replay(size: Size, folder: Path) -> Figures:
+    """Entries a second: ``decide``, ``evolve`` and the tree alone, and with every statement opened and verified."""
+    async with tenant(None, folder) as one:
+        await _load(one, 1, 1)
+        with one.database.session() as session:
+            entries, tokens, execution = filling.record_of(session)
+        said = [open_statement(token, one.agreement, one.hash, execution) for token in tokens]
+        begun = time.perf_counter()
+        for _ in range(size.replays):
+            walk = Replay(one.agreement, one.hash, execution)
+            for entry, statement in zip(entries, said, strict=True):
+                walk.step(entry, statement)
+        alone = time.perf_counter() - begun
+        begun = time.perf_counter()
+        for _ in range(max(size.replays // 10, 1)):
+            walk = Replay(one.agreement, one.hash, execution)
+            for entry, token in zip(entries, tokens, strict=True):
+                walk.step(entry, open_statement(token, one.agreement, one.hash, execution))
+        verified = time.perf_counter() - begun
+    steps = len(entries)
+    return {
+        "replay.entries_per_s": size.replays * steps / alone,
+        "replay.verified_entries_per_s": max(size.replays // 10, 1) * steps / verified,
+    }
+
+
+async def history(size: Size, folder: Path) -> Figures:
+    """What an entry costs when its execution has ten before it, and when it has very many."""
+    async with tenant(None, folder) as one:
+        execution = await one.engine.committer.run(one.begin_waiting)
+        short = await _append(one, execution, 10, 200)
+        await _append(one, execution, size.history, 0)
+        long = await _append(one, execution, 0, 200)
+    return {
+        "history.at_10_us_per_entry": short * 1e6,
+        "history.at_1e5_us_per_entry": long * 1e6,
+        "history.ratio_1e5_to_10": long / short,
+    }
+
+
+async def stored(size: Size, folder: Path) -> Figures:
+    """What an execution costs when a thousand are stored, and when a million are."""
+    count = min(size.executions // 2, 2_500)
+    async with tenant(None, folder) as one:
+        await _load(one, min(1_000, size.stored // 3), IN_FLIGHT)
+        few_rate, few_cpu, _ = await _load(one, count, IN_FLIGHT)
+        await asyncio.to_thread(filling.fill, one, size.stored)
+        await _load(one, min(500, count), IN_FLIGHT)
+        many_rate, many_cpu, _ = await _load(one, count, IN_FLIGHT)
+    return {
+        "stored.at_1e3_executions_per_s": few_rate,
+        "stored.at_1e6_executions_per_s": many_rate,
+        "stored.ratio_1e6_to_1e3": few_rate / many_rate,
+        "stored.cpu_ratio_1e6_to_1e3": many_cpu / few_cpu,
+    }
+
+
+async def start(size: Size, folder: Path) -> Figures:
+    """Seconds from opening the database to the end of a first new execution, with very many others open."""
+    with tempfile.TemporaryDirectory(prefix="tally-bench-", dir=folder) as name:
+        place = Path(name) / "tenant"
+        keystore = _keystore(place)
+        one = Tenant(place, keystore=keystore)
+        one.holds = True
+        await one.start()
+        await one.engine.committer.run(one.begin)
+        await asyncio.to_thread(filling.fill, one, size.opened, open=True)
+        await one.stop()
+        begun = time.perf_counter()
+        again = Tenant(place, keystore=keystore)
+        await again.start()
+        await again.execute()
+        took = time.perf_counter() - begun
+        await again.stop()
+    return {"start.open_1e5_s": took}
+
+
+async def idle(size: Size, folder: Path) -> Figures:
+    """Resident memory of this process with very many tenants whose loops run and have nothing to do."""
+    before = _rss_mb()
+    with tempfile.TemporaryDirectory(prefix="tally-bench-", dir=folder) as name:
+        keystore = _keystore(Path(name) / "keys")
+        tenants = [Tenant(Path(name) / str(number), keystore=keystore) for number in range(size.tenants)]
+        for one in tenants:
+            await one.start()
+        await asyncio.sleep(IDLE_MS / 1000 + 1)
+        gc.collect()
+        after = _rss_mb()
+        for one in tenants:
+            await one.stop()
+    return {"tenants200.rss_mb": after, "tenants200.added_mb": after - before}
+
+
+async def postgres(size: Size, folder: Path) -> Figures:
+    """The same rates on Postgres."""
+    async with server(folder) as url:
+        return await rates(size, "postgres", url, folder) if url else {}
+
+
+async def measure(size: Size, folder: Path, tell: Say) -> Figures:
+    """All figures. Memory first, while this process has done nothing else."""
+
+    async def sqlite(size: Size, folder: Path) -> Figures:
+        return await rates(size, "sqlite", None, folder)
+
+    parts: list[tuple[str, Callable[[Size, Path], Awaitable[Figures]]]] = [
+        ("idle tenants", idle),
+        ("SQLite", sqlite),
+        ("Postgres", postgres),
+        ("replay", replay),
+        ("long history", history),
+        ("start with many open", start),
+        ("many stored", stored),
+    ]
+    figures: Figures = {}
+    for number, (name, part) in enumerate(parts, 1):
+        tell(f"{number}/{len(parts)} {name}")
+        figures |= await part(size, folder)
+    return figures
+
+
+async def _load(one: Tenant, count: int, in_flight: int) -> tuple[float, float, list[float]]:
+    """(executions a second, CPU in µs an execution, seconds that each took, sorted)."""
+    left = iter(range(count))
+    waits: list[float] = []
+
+    async def work() -> None:
+        for _ in left:
+            begun = time.perf_counter()
+            await one.execute()
+            waits.append(time.perf_counter() - begun)
+
+    cpu, begun = time.process_time(), time.perf_counter()
+    await asyncio.gather(*(work() for _ in range(in_flight)))
+    took, cpu = time.perf_counter() - begun, time.process_time() - cpu
+    return count / took, cpu / count * 1e6, sorted(waits)
+
+
+async def _append(one: Tenant, execution: str, untimed: int, timed: int) -> float:
+    """Sequence statements that change nothing but the log; seconds of CPU for each timed one."""
+
+    def again(unit: Unit) -> None:
+        loaded = store.load(unit, execution)
+        for _ in range(20):
+            key = f"again/{loaded.state.size}"
+            saying = Saying(kind="consent", make=lambda _data, _sealed: Consent(decision="accepted"), answer_key=key)
+            say(unit, one.context, loaded, saying)
+
+    for _ in range(-(-untimed // 20)):
+        await one.engine.committer.run(again)
+    begun = time.process_time()
+    for _ in range(timed // 20):
+        await one.engine.committer.run(again)
+    return (time.process_time() - begun) / timed if timed else 0.0
+
+
+def _keystore(folder: Path) -> Keystore:
+    folder.mkdir(mode=0o700, exist_ok=True)
+    return Keystore.create(folder / "keystore.json", PASSPHRASE)
+
+
+def _rss_mb() -> float:
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6

@@ -1,0 +1,77 @@
+"""`tally bench`: measure this machine, and print one object that says what was measured, where and on what."""
+
+import argparse
+import asyncio
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from tallystick.node.bench import engine, peers, report
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Measure; figures go to stdout, progress to stderr."""
+    options = _parser().parse_args(argv)
+    if options.what == "report":
+        count = report.write(Path("platform/benchmarks"), Path("platform/BENCHMARKS.md"))
+        print(f"platform/BENCHMARKS.md shows {count} results")
+        return 0
+    size = engine.QUICK if options.quick else engine.FULL
+    took = "about ten seconds" if options.quick else f"about {engine.MINUTES} minutes"
+    print(f"tally bench {options.what}: {took}; databases of up to 15 GB in {options.folder}", file=sys.stderr)
+    begun = time.monotonic()
+
+    def tell(text: str) -> None:
+        print(f"[{time.monotonic() - begun:6.1f} s] {text}", file=sys.stderr, flush=True)
+
+    measure = {"engine": engine.measure, "peers": peers.measure}[options.what]
+    figures = asyncio.run(measure(size, options.folder, tell))
+    result = {
+        "bench": options.what,
+        "command": f"tally bench {options.what}{' --quick' if options.quick else ''} --json",
+        "commit": _commit(),
+        "machine": _machine(),
+        "figures": {name: round(value, 3) for name, value in figures.items()},
+    }
+    if options.json:
+        print(msgspec.json.encode(result).decode())
+    else:
+        for name, value in figures.items():
+            print(f"{name:44}{value:14,.3f}")
+    return 0
+
+
+def _commit() -> str:
+    words = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--abbrev=12"]
+    try:
+        return subprocess.run(words, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+
+
+def _machine() -> dict[str, str | int | float]:
+    info = Path("/proc/cpuinfo")
+    names = [line.partition(":")[2].strip() for line in info.read_text().splitlines() if line.startswith("model name")]
+    return {
+        "cpu": names[0] if names else platform.processor(),
+        "cores": os.cpu_count() or 0,
+        "load_before": round(os.getloadavg()[0], 2),
+        "python": platform.python_version(),
+        "system": f"{platform.system()} {platform.release()}",
+    }
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="tally bench", description=__doc__)
+    parser.add_argument("what", choices=["engine", "peers", "report"], help="what to measure; or write BENCHMARKS.md")
+    parser.add_argument("--json", action="store_true", help="one JSON object instead of a table")
+    parser.add_argument("--quick", action="store_true", help="a little of everything, to see that it runs")
+    parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()), help="where the databases lie")
+    return parser
