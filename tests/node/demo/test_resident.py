@@ -1,7 +1,9 @@
 """`make up`: the organisations stay, the links sign in, the first task waits; `make down` ends them."""
 
+import asyncio
 import io
 import re
+import subprocess
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -11,6 +13,7 @@ from tallystick.node.cli.evidence import fetch
 from tallystick.node.client import Client, Refused
 from tallystick.node.demo.console import Console
 from tallystick.node.demo.resident import FOR_THE_READER, down, load, up
+from tallystick.node.demo.stack import ROOT
 
 pytestmark = pytest.mark.timeout(300)
 LINK = re.compile(r"(http://\S+)/sign-in#link=(\S+)")
@@ -26,6 +29,13 @@ async def screen(tmp_path: Path) -> AsyncIterator[io.StringIO]:
         yield stream
     finally:
         assert await down(Console(io.StringIO()), folder) == 0
+
+
+def asked_on_chain(words: tuple[str, ...]) -> subprocess.CompletedProcess[str]:
+    """The command that `up` printed, as a reader runs it in the checkout."""
+    tally, bundle, trust, chain = words
+    command = [tally, "verify", bundle, "--trust", trust, "--on-chain", chain]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
 
 
 async def test_up_leaves_a_task_and_links_that_work_once(screen: io.StringIO, tmp_path: Path) -> None:
@@ -50,6 +60,12 @@ async def test_up_leaves_a_task_and_links_that_work_once(screen: io.StringIO, tm
         await admin.sign_in("admin", password)
         assert [task["step"] for task in await admin.items("/tasks")] == [FOR_THE_READER]
         done = await admin.items("/executions", status="completed")
+    command = re.search(r"(\S+tally) verify (\S+) --trust (\S+) --on-chain (\S+)", screen.getvalue())
+    assert command
+    found = await asyncio.to_thread(asked_on_chain, command.groups())
+    assert (found.returncode, found.stderr) == (0, "")
+    assert found.stdout.count("the contract itself: holds leaf") == 6, found.stdout
+
     size = await fetch(done[0]["execution_id"], url, "admin", password, tmp_path / "evidence.json")
     assert (tmp_path / "evidence.json").stat().st_size == size > 10_000
 

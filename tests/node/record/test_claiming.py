@@ -145,14 +145,6 @@ def test_a_missed_heartbeat_is_told_apart(connection: Connection) -> None:
     assert queues.expire(connection, NOW + MINUTE).missed == ["beats"]
 
 
-def test_a_clock_that_was_set_ends_no_lease(connection: Connection) -> None:
-    put(connection, "k")
-    take(connection)
-    queues.shift(connection, 2 * 86_400_000)
-    assert queues.expire(connection, NOW + 2 * 86_400_000).put_back == {}
-    assert queues.next_expiry(connection) == NOW + 2 * 86_400_000 + MINUTE
-
-
 def test_what_ends_a_task_elsewhere_ends_its_claim(connection: Connection) -> None:
     put(connection, "held", since=NOW - 1)
     put(connection, "waits")

@@ -1,4 +1,4 @@
-"""Workers that wait and leases that run out, over a real database and a clock that tests set."""
+"""Workers that wait and leases that run out, over a real database."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -21,7 +21,6 @@ from tallystick.tenants.database import Database
 from tallystick.tenants.models.queue import QueueTaskRow
 
 NOON = 1_795_485_600_000
-DAY_MS = 86_400_000
 QUEUE = "冲压"
 
 
@@ -33,7 +32,6 @@ class Plant:
         self.database.create_schema()
         self._monotonic = asyncio.get_running_loop().time
         self._begun = self._monotonic()
-        self.set_by = 0
         self.looks = 0
         self.committer = Committer(self.database)
         self._context = Context(
@@ -44,8 +42,8 @@ class Plant:
         self.start()
 
     def now(self) -> int:
-        """Noon, plus what has passed since, plus what somebody set the clock by."""
-        return NOON + self.set_by + int((self._monotonic() - self._begun) * 1000)
+        """Noon, plus what has passed since."""
+        return NOON + int((self._monotonic() - self._begun) * 1000)
 
     def start(self) -> None:
         """As a node does that finds this database."""
@@ -194,20 +192,6 @@ async def test_a_lease_that_runs_out_wakes_who_waits_also_after_a_restart(make: 
     await plant.stop()
     plant.start()
     assert await asyncio.wait_for(plant.take(), 2) == ["a"]
-
-
-@pytest.mark.parametrize("days", [2, -2])
-async def test_a_clock_that_is_set_neither_ends_nor_prolongs_a_lease(
-    make: Callable[..., Plant], monkeypatch: pytest.MonkeyPatch, days: int
-) -> None:
-    monkeypatch.setattr(work, "LOOK_AGAIN_S", 0.1)
-    plant = make()
-    await plant.put("a")
-    assert await plant.take(lease_ms=1500) == ["a"]
-    plant.set_by = days * DAY_MS
-    await asyncio.sleep(0.4)
-    assert await plant.take(0) == []
-    assert await asyncio.wait_for(plant.take(3), 4) == ["a"]
 
 
 async def test_only_so_many_wait(make: Callable[..., Plant], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -86,7 +86,7 @@ async def verify(bundle: Path, trust: Path) -> Report:
 
 async def verify_all(console: Console, bundles: Mapping[str, Path], trust: Path, names: Mapping[str, str]) -> bool:
     """Check each organisation's bundle, and all of them together: only the last must PASS every check."""
-    together = _together(bundles)
+    together = put_together(bundles)
     paths = [*bundles.values(), together]
     *alone, whole = await asyncio.gather(*(verify(each, trust) for each in paths))
     console.title("What each organisation alone can show")
@@ -95,7 +95,7 @@ async def verify_all(console: Console, bundles: Mapping[str, Path], trust: Path,
     return whole["verdict"] == "PASS" and all(acceptable(each) for each in alone)
 
 
-def _together(bundles: Mapping[str, Path]) -> Path:
+def put_together(bundles: Mapping[str, Path]) -> Path:
     """One bundle of what all have disclosed, beside theirs."""
     parts = [json.loads(each.read_bytes()) for each in bundles.values()]
     where = next(iter(bundles.values())).with_name(TOGETHER)

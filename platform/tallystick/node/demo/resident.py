@@ -10,15 +10,16 @@ from tallystick.core.errors import Unavailable
 from tallystick.node.client import Client
 from tallystick.tenants.files import read_private, write_private
 
+from . import auditor
 from .cast import ORGANISATIONS, SUPPLIER
 from .console import Console
 from .documents import gather
 from .people import staff
 from .processes import Running
-from .run import DOCUMENTS, NAMES, alone, definition_for
+from .run import DOCUMENTS, NAMES, alone, definition_for, save_evidence
 from .script import WHOLE, write
-from .stack import ADMIN, ROOT, Stack
-from .story import Story
+from .stack import ADMIN, ROOT, Stack, tally
+from .story import Story, settled
 
 FOLDER = ROOT / ".demo" / "up"
 FOR_THE_READER = "order_approval"
@@ -45,6 +46,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     v: int
     residents: list[Resident]
+    chain: str = ""  # its JSON-RPC address
 
     @property
     def whole(self) -> bool:
@@ -92,13 +94,15 @@ async def _end(state: State | None) -> None:
 
 
 async def _begin(console: Console, folder: Path) -> State:
-    for old in (folder / "run", folder / "logs"):
+    evidence = folder / "evidence"
+    for old in (folder / "run", folder / "logs", evidence):
         shutil.rmtree(old, ignore_errors=True)
+    evidence.mkdir()
     console.line("Starting a chain, three nodes and their three nats-servers …")
     stack = Stack(folder / "run", logs=folder / "logs", usual_ports=True)
     try:
         await stack.start()
-        await _prepare(stack, console)
+        await _prepare(stack, console, evidence)
     except BaseException:
         await stack.stop()
         raise
@@ -116,11 +120,12 @@ def _state(stack: Stack) -> State:
             for each, url in [*nodes, (stack.chain.running, "")]
             if each is not None
         ],
+        chain=stack.chain.url,
     )
 
 
-async def _prepare(stack: Stack, console: Console) -> None:
-    """Something to look at, and something to do."""
+async def _prepare(stack: Stack, console: Console, evidence: Path) -> None:
+    """Something to look at, something to verify while its chain runs, and something to do."""
     script = write(WHOLE)
     documents = gather(DOCUMENTS, None, script.percent).by_kind
     definition = definition_for(script, documents)
@@ -129,7 +134,10 @@ async def _prepare(stack: Stack, console: Console) -> None:
         def narrate(org: str, text: str) -> None:
             console.say(NAMES[org], text)
 
-        await Story(people, script, documents, narrate).play(definition)
+        ending = await Story(people, script, documents, narrate).play(definition)
+        await settled(people, ending.execution_id)
+        bundles, _ = await save_evidence(stack, people, ending.execution_id, evidence)
+        auditor.put_together(bundles)
         await Story(people, script, documents, narrate, hold=frozenset({FOR_THE_READER})).play(definition)
 
 
@@ -143,7 +151,16 @@ async def _show(console: Console, folder: Path, state: State) -> None:
     console.line()
     console.line(f"The first task waits at {SUPPLIER.name}: approve or reject the order.")
     console.line(f"Documents to send on: {DOCUMENTS}")
+    console.line("Verify the finished one, and ask the contract beside:")
+    evidence = folder / "evidence"
+    files = f"{_here(evidence / auditor.TOGETHER)} --trust {_here(evidence / 'trust.json')}"
+    console.line(f"  {_here(tally())} verify {files} --on-chain {state.chain}")
     console.line("`make down` stops everything.")
+
+
+def _here(path: Path) -> str:
+    """A path as one types it in the checkout."""
+    return str(path.relative_to(ROOT) if path.is_relative_to(ROOT) else path)
 
 
 async def _link(folder: Path, org_id: str, username: str, urls: dict[str, str]) -> str:

@@ -88,14 +88,20 @@ async def _business(stack: Stack, script: Script, documents: Documents, console:
             "everyone", f"{ending.status} ({ending.outcome}) after {ending.seconds:.1f} s; waiting for the chain"
         )
         anchors = await settled(people, ending.execution_id)
-        bundles = await _save(people, ending.execution_id, evidence)
-        trust = await auditor.write_trust(stack, evidence / "trust.json")
+        bundles, trust = await save_evidence(stack, people, ending.execution_id, evidence)
         timeline = await people[0].client.get(f"/executions/{ending.execution_id}/timeline")
         collaboration = await people[0].client.get(f"/collaborations/{ending.execution_id}")
     report.organisations(console, ORGANISATIONS, {org_id: node.url for org_id, node in stack.nodes.items()})
     report.steps(console, timeline["items"])
     await report.on_chain(console, stack.chain, collaboration, anchors, NAMES)
     return Played(ending=ending, bundles=bundles, trust=trust)
+
+
+async def save_evidence(
+    stack: Stack, people: Sequence[Staff], execution_id: str, folder: Path
+) -> tuple[dict[str, Path], Path]:
+    """Each organisation's bundle, and the auditor's own inputs, once the chain has what there is to anchor."""
+    return await _save(people, execution_id, folder), await auditor.write_trust(stack, folder / "trust.json")
 
 
 async def _save(people: Sequence[Staff], execution_id: str, folder: Path) -> dict[str, Path]:

@@ -175,13 +175,6 @@ def next_expiry(connection: Connection) -> int | None:
     return connection.execute(select(func.min(TABLE.c.lease_until)).where(TABLE.c.lease_until.is_not(None))).scalar()
 
 
-def shift(connection: Connection, by_ms: int) -> None:
-    """Move every lease: the clock was set, and no worker is to blame."""
-    connection.execute(
-        update(TABLE).where(TABLE.c.lease_until.is_not(None)).values(lease_until=TABLE.c.lease_until + by_ms)
-    )
-
-
 def overview(connection: Connection) -> list[dict[str, Any]]:
     """Every queue that has something: how many wait, the oldest since when, how many workers hold."""
     queues: dict[str, dict[str, Any]] = {}

@@ -58,7 +58,6 @@ class TaskQueues(Service):
 
     async def heartbeat(self, who: Somebody, task_key: str, claim_token: str) -> dict[str, Any]:
         """Keep a task for as long again."""
-        await self.parts.queues.steady()
 
         def work(unit: Unit) -> dict[str, Any]:
             _row(unit, who, task_key)

@@ -2,13 +2,13 @@
 
 Workers wait in the order in which they came and are woken by the commit that brings a task; nobody looks at the table
 meanwhile. One loop sleeps until the next lease runs out and gives the task back, or fails the attempt where the step
-wants heartbeats. When the clock is set, the leases move with it.
+wants heartbeats.
 """
 
 import asyncio
 import contextlib
 import logging
-import time
+import math
 from collections import deque
 from collections.abc import Callable
 from functools import partial
@@ -25,8 +25,8 @@ from tallystick.tenants.models.record import TaskRow
 
 logger = logging.getLogger(__name__)
 MAX_WAITING = 1_000  # workers that wait at one time
-LOOK_AGAIN_S = 10.0  # for a clock that was set, and for what a replica of this node has leased
-CLOCK_SET_MS = 5_000  # more than a clock is slewed by between two looks
+LOOK_AGAIN_S = 10.0  # for what a replica of this node has leased
+IDLE_S = 300.0  # where nothing is leased: hundreds of tenants that have no workers cost nothing
 TRY_AGAIN_S = 1.0
 View = Callable[[Unit, Claimed], dict[str, Any]]
 
@@ -49,7 +49,6 @@ class Queues:
         self._waiting: dict[str, deque[_Waiter]] = {}
         self._next = 0.0  # when the keeper looks again, by the loop's clock
         self._wake = asyncio.Event()
-        self._ahead = self._clocks()
         committer.listen(self._heard)
 
     async def claim(self, asked: Claim, wait_s: float, view: View) -> list[dict[str, Any]]:
@@ -76,19 +75,11 @@ class Queues:
             if owed:  # whatever it was woken for may be for the next one
                 self._call(asked.queue)
 
-    async def steady(self) -> None:
-        """Move the leases when the clock was set since somebody looked."""
-        by = self._clocks() - self._ahead
-        if abs(by) > CLOCK_SET_MS:
-            self._ahead += by
-            logger.warning("the clock was set by %d s; leases move with it", by // 1000)
-            await self._committer.run(lambda unit: queues.shift(unit.connection, by))
-
     async def run(self) -> None:
         """Give back what is held too long, until cancelled."""
         while True:
+            self._next = math.inf  # a lease that begins during the look is looked at next
             try:
-                await self.steady()
                 wait_s = await self._expire()
             except TallystickError:
                 logger.exception("leases are looked at later")
@@ -100,8 +91,6 @@ class Queues:
             self._wake.clear()
 
     async def _look(self, asked: Claim, view: View) -> tuple[list[dict[str, Any]], bool]:
-        await self.steady()
-
         def work(unit: Unit) -> tuple[list[dict[str, Any]], bool]:
             now = self._context.now()
             taken: Taken = claim(unit.connection, asked, self._limits, now)
@@ -134,7 +123,7 @@ class Queues:
         if missed:
             return TRY_AGAIN_S
         if following is None:
-            return LOOK_AGAIN_S
+            return IDLE_S
         return min(max((following - self._context.now()) / 1000, 0.01), LOOK_AGAIN_S)
 
     def _miss(self, unit: Unit, key: str) -> None:
@@ -147,9 +136,6 @@ class Queues:
             unit.discard()
             logger.info("task %s: %s", key, error)
         queues.answer(unit.connection, key, "heartbeat_timeout")
-
-    def _clocks(self) -> int:
-        return self._context.now() - time.monotonic_ns() // 1_000_000
 
     def _heard(self, notes: list[Note]) -> None:
         for note in notes:
