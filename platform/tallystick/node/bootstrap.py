@@ -29,6 +29,7 @@ from tallystick.node.serving import OnDemand
 from tallystick.node.settings import Settings
 from tallystick.node.work.activities import Activities
 from tallystick.node.work.bell import Bell
+from tallystick.node.work.broker import Broker
 from tallystick.node.work.committer import Committer
 from tallystick.node.work.engine import Engine
 from tallystick.node.work.outbox import Outbox
@@ -101,7 +102,11 @@ class Node:
 
     def _loops(self) -> list[Callable[[], Coroutine[Any, Any, None]]]:
         engine, parts = self._engine, self.parts
-        return [self._outbox.run, engine.runner.run, engine.queues.run, parts.triggers.run, parts.chain.run]
+        loops = [self._outbox.run, engine.runner.run, engine.queues.run, parts.triggers.run, parts.chain.run]
+        mqtt = parts.settings.activities.mqtt
+        if mqtt is not None and mqtt.events:
+            loops.append(Broker(mqtt, parts.settings.data_dir, parts.settings.org_id, parts.triggers).run)
+        return loops
 
     def _launch(self, unit: Unit, row: DefinitionRow, values: dict[str, Any]) -> str:
         return launching.launch(unit, self.parts, row, values).row.id

@@ -24,9 +24,9 @@ from tallystick.tenants.files import read_private
 _REFUSALS = (1, 2, 4, 5)  # CONNACK codes of MQTT 3.1.1 that asking again does not mend; 3 is "unavailable"
 
 _GRACE_S = 2  # for saying goodbye to a broker that no longer reads
-_SILENT = logging.getLogger("tallystick.mqtt")
-_SILENT.addHandler(logging.NullHandler())
-_SILENT.propagate = False  # the client's log holds topics and payloads
+SILENT = logging.getLogger("tallystick.mqtt")
+SILENT.addHandler(logging.NullHandler())
+SILENT.propagate = False  # the client's log holds topics and payloads
 
 
 class MqttMessage(Input, frozen=True):
@@ -64,13 +64,15 @@ class MqttActivity:
 
     async def _publish(self, settings: MqttSettings, asked: MqttMessage, payload: bytes, seconds: int) -> None:
         line = _Line()
-        client = Client("", persistent_storage=line, logger=_SILENT)
+        client = Client("", persistent_storage=line, logger=SILENT)
         # Another attempt is the retry policy's to decide. Zero would still allow the client one, after our time is up.
         client.set_config({"reconnect_retries": -2})
         client.on_disconnect = line.lost
         if settings.username is not None:
-            client.set_auth_credentials(settings.username, await asyncio.to_thread(self._password, settings))
-        tls = await asyncio.to_thread(self._context, settings) if settings.tls else False
+            client.set_auth_credentials(
+                settings.username, await asyncio.to_thread(password_of, settings, self._data_dir)
+            )
+        tls = await asyncio.to_thread(tls_of, settings, self._data_dir)
         try:
             async with asyncio.timeout(seconds):
                 # The client would ask on threads that the whole node shares.
@@ -94,19 +96,25 @@ class MqttActivity:
                 async with asyncio.timeout(_GRACE_S):
                     await client.disconnect()
 
-    def _password(self, settings: MqttSettings) -> str | None:
-        if settings.password_file is None:
-            return None
-        try:
-            return read_private(self._data_dir / settings.password_file, max_bytes=4000).decode().strip("\r\n")
-        except (OSError, UnicodeDecodeError, TallystickError) as error:
-            raise ActivityFailed("the broker's password file cannot be read", code="not_configured") from error
 
-    def _context(self, settings: MqttSettings) -> ssl.SSLContext:
-        try:
-            return ssl.create_default_context(cafile=self._data_dir / settings.ca_file if settings.ca_file else None)
-        except OSError as error:
-            raise ActivityFailed("the broker's certificate file cannot be read", code="not_configured") from error
+def password_of(settings: MqttSettings, data_dir: Path) -> str | None:
+    """The broker's password, from a file that nobody else reads."""
+    if settings.password_file is None:
+        return None
+    try:
+        return read_private(data_dir / settings.password_file, max_bytes=4000).decode().strip("\r\n")
+    except (OSError, UnicodeDecodeError, TallystickError) as error:
+        raise ActivityFailed("the broker's password file cannot be read", code="not_configured") from error
+
+
+def tls_of(settings: MqttSettings, data_dir: Path) -> ssl.SSLContext | bool:
+    """How the broker proves who it is; False where the settings ask for no TLS."""
+    if not settings.tls:
+        return False
+    try:
+        return ssl.create_default_context(cafile=data_dir / settings.ca_file if settings.ca_file else None)
+    except OSError as error:
+        raise ActivityFailed("the broker's certificate file cannot be read", code="not_configured") from error
 
 
 class _Line(PersistentStorage):  # type: ignore[misc]

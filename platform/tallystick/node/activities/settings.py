@@ -39,7 +39,9 @@ class HttpSettings(_Section, frozen=True):
 
 
 class MqttSettings(_Section, frozen=True):
-    """The broker that ``send_mqtt_message`` publishes to, over MQTT 3.1.1, and the topics that it may publish.
+    """The organisation's broker, over MQTT 3.1.1, and the ``topics`` that ``send_mqtt_message`` may publish.
+
+    With ``events`` the node also subscribes to what the event triggers of its definitions name.
 
     ``topics`` are MQTT topic filters; ``password_file`` must be readable by its owner only.
     """
@@ -51,6 +53,7 @@ class MqttSettings(_Section, frozen=True):
     username: str | None = None
     password_file: str | None = None
     topics: tuple[str, ...] = ("#",)
+    events: bool = True
     max_bytes: Annotated[int, Meta(ge=1, le=500_000)] = 200_000
     max_seconds: Annotated[int, Meta(ge=1, le=3600)] = 25
 
