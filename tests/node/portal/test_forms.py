@@ -127,3 +127,26 @@ def test_an_unexpected_error_tells_nothing(browser: TestClient) -> None:
 
 def test_a_large_form_is_413(post: Any) -> None:
     assert post("/collaborations", {"definition": "x" * 1_100_000}).status_code == 413
+
+
+def test_a_definition_is_kept_started_and_deprecated(post: Any, services: FakeServicesForApiTests) -> None:
+    kept = post("/definitions", {"definition": '{"id": "order"}'})
+    assert (kept.status_code, kept.headers["location"]) == (303, "/definitions/d1")
+    started = post("/definitions/d1/executions", {"version": "2", "input": '{"a": 1}'})
+    assert (started.status_code, started.headers["location"]) == (303, "/collaborations/c1")
+    assert called(services, "start_definition") == ("d1", {"a": 1}, "2")
+    assert post("/definitions/d1/deprecate", {"version": "2"}).status_code == 303
+    assert called(services, "deprecate_definition") == ("d1", "2")
+    assert post("/definitions/d1/deprecate").status_code == 422
+
+
+def test_a_definition_that_is_refused_comes_back(post: Any) -> None:
+    for path, field, text, code in (
+        ("/definitions", "definition", "{", 422),
+        ("/definitions", "definition", '{"id": "odd"}', 422),
+        ("/definitions", "definition", '{"id": "ended"}', 409),
+        ("/definitions/d1/executions", "input", "[1]", 422),
+    ):
+        refused = post(path, {field: text})
+        assert (refused.status_code, 'id="problem"' in refused.text) == (code, True), text
+        assert text.replace('"', "&#34;") in refused.text

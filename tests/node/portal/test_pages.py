@@ -16,6 +16,7 @@ SHOWN = [
     "/collaborations", "/collaborations?status=created", "/collaborations/new", "/collaborations/c1",
     "/collaborations/ready", "/collaborations/completed", "/executions", "/executions/e1", "/executions/e1?after=3",
     "/documents", "/notifications", "/verify", "/chain", "/tasks/missing",
+    "/definitions", "/definitions/d1",
 ]  # fmt: skip
 VOID = {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"}
 
@@ -153,3 +154,11 @@ def test_the_chain_page_says_what_is_in_the_way(browser: TestClient) -> None:
     assert "The chain does not answer" in page
     assert "no answer &lt;b&gt;" in page
     assert rendering.ether("99999581527919308581") == "99.999582"
+
+
+def test_a_definition_says_what_its_triggers_did(browser: TestClient) -> None:
+    page = browser.get("/definitions/d1").text
+    assert 'href="/executions/e1"' in page
+    assert "nothing was started: <code>bad_payload</code> no &lt;JSON&gt;" in page
+    assert "<option>2</option>" in page
+    assert "<option>1</option>" not in page

@@ -20,6 +20,7 @@ from tallystick.node.portal import session
 from tallystick.node.portal.pages import chain as chain_page
 from tallystick.node.portal.pages import (
     collaborations,
+    definitions,
     documents,
     executions,
     inbox,
@@ -45,6 +46,8 @@ PAGES: tuple[tuple[str, Page, str], ...] = (
     ("/collaborations", collaborations.show, "read"),
     ("/collaborations/new", collaborations.new, "create_collaboration"),
     ("/collaborations/{collaboration_id}", collaborations.one, "read"),
+    ("/definitions", definitions.show, "read"),
+    ("/definitions/{definition_id}", definitions.one, "read"),
     ("/executions", executions.show, "read"),
     ("/executions/{execution_id}", executions.one, "read"),
     ("/executions/{execution_id}/evidence", executions.evidence, "verify"),
@@ -69,6 +72,9 @@ FORMS: tuple[tuple[str, Page, str], ...] = (
     ("/collaborations/{collaboration_id}/consent", collaborations.consent, "give_consent"),
     ("/collaborations/{collaboration_id}/start", collaborations.start, "create_collaboration"),
     ("/collaborations/{collaboration_id}/terminate", collaborations.terminate, "create_collaboration"),
+    ("/definitions", definitions.add, "create_collaboration"),
+    ("/definitions/{definition_id}/executions", definitions.start, "create_collaboration"),
+    ("/definitions/{definition_id}/deprecate", definitions.deprecate, "create_collaboration"),
     ("/executions/{execution_id}/verify", executions.verify, "verify"),
     ("/notifications/{notification_id}/acknowledge", notifications.acknowledge, "work_on_tasks"),
     ("/verify", verify.check, "verify"),

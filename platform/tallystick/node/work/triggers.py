@@ -11,7 +11,6 @@ import asyncio
 import contextlib
 import hashlib
 import logging
-import math
 import secrets
 from collections.abc import Callable
 from functools import partial
@@ -75,7 +74,7 @@ class Triggers:
         self._launch = launch
         self._listening: list[Listening] | None = None
         self._runs = 0
-        self._next = 0.0  # when the loop looks again, by its own clock
+        self._left = True  # proposals may have been accepted that are not started
         self._stale = True
         self._wake = asyncio.Event()
         self._starts: set[asyncio.Future[None]] = set()
@@ -84,18 +83,16 @@ class Triggers:
 
     async def run(self) -> None:
         """Start what was accepted while nobody listened, then fire what is due, until cancelled."""
-        awaiting: list[str] | None = None
         while True:
-            self._next = math.inf
             try:
-                if awaiting is None:
-                    awaiting = await asyncio.to_thread(self._awaiting)
-                    await asyncio.gather(*map(self._start, awaiting))
                 wait_s = await self.fire()
+                if self._left:
+                    self._left = False
+                    await asyncio.gather(*map(self._start, await asyncio.to_thread(self._awaiting)))
+                    wait_s = min(wait_s, TRY_AGAIN_S) if self._left else wait_s
             except TallystickError:
                 logger.exception("schedules are looked at later")
-                wait_s = TRY_AGAIN_S
-            self._next = asyncio.get_running_loop().time() + wait_s
+                wait_s, self._left = TRY_AGAIN_S, True
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(wait_s):  # `wait_for` may swallow the cancellation that ends this loop
                     await self._wake.wait()
@@ -208,15 +205,23 @@ class Triggers:
             loaded = store.load(unit, execution)
             if loaded.state.status == "created":
                 return
-            unit.delete(AwaitingRow, execution)
             if loaded.state.status == "ready":
-                values = resolve(unit, canonical.parse(loaded.row.proposed_input or b"{}"))
-                beginning.start(unit, self._context, loaded, values)
+                try:
+                    values = resolve(unit, canonical.parse(loaded.row.proposed_input or b"{}"))
+                    beginning.start(unit, self._context, loaded, values)
+                except Unavailable:
+                    raise
+                except TallystickError as error:
+                    unit.discard()  # it stays ready, for people to start or to terminate
+                    logger.warning("a proposal that all have accepted cannot be started: %s", error)
+            unit.delete(AwaitingRow, execution)
 
         try:
             await self._committer.run(work)
-        except TallystickError as error:
-            logger.warning("a proposal that all have accepted is not started: %s", error)
+        except Exception:
+            logger.exception("a proposal that all have accepted is started later")
+            self._left = True
+            asyncio.get_running_loop().call_later(TRY_AGAIN_S, self._wake.set)
 
     # What is there.
 
