@@ -5,9 +5,7 @@ from sqlmodel import Field, SQLModel
 
 
 class ExecutionTermRow(SQLModel, table=True):
-    """A term of an execution: ``p:`` a participant, ``d:`` its definition, ``w:`` a word of its names.
-
-    A sub-workflow has one of ``c:`` and the attempt that it is the work of.
+    """A term of an execution: ``p:`` a participant, ``d:`` its definition, ``w:`` a word, ``c:`` its parent's task.
 
     The key is the order of listings, so that a page costs the same whatever else is stored.
     """
