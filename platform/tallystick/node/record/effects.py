@@ -75,6 +75,10 @@ class Effects:
         self.unit.change(TaskRow, row.key, retry_at=0)
         self.unit.note("due", 0)
 
+    def readied(self, _event: Event) -> None:
+        """Everyone has accepted: what a trigger has proposed can start."""
+        self.unit.note("ready", self.entry.execution)
+
     def delivering(self, event: Event) -> None:
         """Data is under way; recipients fetch, check and confirm it."""
         step = step_of_task(self.loaded.agreement, event["task"])
@@ -266,6 +270,7 @@ _HANDLERS: dict[str, Callable[[Effects, Event], None]] = {
     "overdue": Effects.reminded,
     "withdrawn": Effects.withdrawn,
     "held": Effects.held,
+    "readied": Effects.readied,
     "suspended": Effects.suspended,
     "resumed": Effects.resumed,
     "notified": Effects.notified,
