@@ -18,6 +18,8 @@ SOAKS := tests/scenarios/test_soak.py tests/scenarios/test_engine_faults.py
 CODE := platform/tallystick tenants/tallystick ledger/tallystick edge_agent/tallystick
 CHECKED := $(CODE) tests deploy
 COVERED := --cov --cov-branch --cov-report=term --cov-fail-under=95
+# A file's tests share their servers, so a file stays with one worker.
+SPREAD := -n auto --maxprocesses 8 --dist loadfile
 COMPILE = $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
 
@@ -52,7 +54,7 @@ check: setup ## format, lint, types and layers
 
 # One part of the tests covers one part of the code, so the bar holds only for a whole run.
 test: check ## check, then every test; ends in a table of what ran, what was skipped and why
-	$(BIN)/python -m pytest $(if $(PYTEST),$(PYTEST),$(COVERED))
+	$(BIN)/python -m pytest $(SPREAD) $(if $(PYTEST),$(PYTEST),$(COVERED))
 
 soak: setup ## random faults, round after round: make soak ROUNDS=100; the result is committed
 	TALLY_ROUNDS=$(ROUNDS) TALLY_SOAK_RESULTS=tests/scenarios/results \

@@ -52,3 +52,15 @@ def test_bounds() -> None:
 
 def test_composed_and_decomposed_letters_are_one() -> None:
     assert encode("é") == encode("e\N{COMBINING ACUTE ACCENT}")
+
+
+def test_many_organisations_have_one_each(tmp_path: Path) -> None:
+    for organisation in ("huaxia", "nordic"):
+        file = tmp_path / organisation
+        file.write_text(f"correct horse of {organisation}\n")
+        file.chmod(0o600)
+    environ = {"TALLYSTICK_PASSPHRASE_FOLDER": str(tmp_path), "TALLYSTICK_PASSPHRASE": "of everybody else"}
+    assert read_passphrase(environ, organisation="nordic") == "correct horse of nordic"
+    with pytest.raises(Invalid):
+        read_passphrase(environ, organisation="blueline")
+    assert read_passphrase(environ) == "of everybody else"

@@ -48,8 +48,15 @@ logger = logging.getLogger(__name__)
 class Node:
     """A tenant's node: build it, ``start`` it, serve ``app``, ``stop`` it."""
 
-    def __init__(self, settings: Settings, keystore: Keystore, activities: Activities | None = None) -> None:
-        clock = SteadyClock()
+    def __init__(
+        self,
+        settings: Settings,
+        keystore: Keystore,
+        activities: Activities | None = None,
+        *,
+        clock: SteadyClock | None = None,
+    ) -> None:
+        clock = clock or SteadyClock()
         activities = activities or Activities(in_all=settings.activities.max_in_flight)
         database = Database(settings.database_path)
         database.create_schema()

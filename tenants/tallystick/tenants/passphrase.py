@@ -10,12 +10,19 @@ from tallystick.tenants.files import read_private
 
 VARIABLE = "TALLYSTICK_PASSPHRASE"
 FILE_VARIABLE = "TALLYSTICK_PASSPHRASE_FILE"
+FOLDER_VARIABLE = "TALLYSTICK_PASSPHRASE_FOLDER"
 SHORTEST = 12  # characters; guessing is slowed by argon2id, not stopped by it
 LONGEST = 1024
 
 
-def read_passphrase(environ: Mapping[str, str] = os.environ) -> str:
-    """The passphrase in the file that ``TALLYSTICK_PASSPHRASE_FILE`` names, else in ``TALLYSTICK_PASSPHRASE``."""
+def read_passphrase(environ: Mapping[str, str] = os.environ, *, organisation: str | None = None) -> str:
+    """The passphrase in the file that ``TALLYSTICK_PASSPHRASE_FILE`` names, else in ``TALLYSTICK_PASSPHRASE``.
+
+    A process that serves many organisations has one for each: in the file of the ``organisation``'s id in
+    ``TALLYSTICK_PASSPHRASE_FOLDER``, which is looked at first.
+    """
+    if organisation is not None and FOLDER_VARIABLE in environ:
+        return from_file(Path(environ[FOLDER_VARIABLE]) / organisation)
     if FILE_VARIABLE in environ:
         return from_file(Path(environ[FILE_VARIABLE]))
     if VARIABLE in environ:

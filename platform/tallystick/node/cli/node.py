@@ -1,51 +1,86 @@
-"""``tally node --data DIR``: run one organisation's node until it is told to stop."""
+"""``tally node --data DIR [--data DIR …]``: run the nodes of one or many organisations until told to stop."""
 
 import argparse
 import asyncio
+import contextlib
 import logging
 import signal
 import socket
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from hypercorn.asyncio import serve
 from hypercorn.config import Config
 
+from tallystick.core.errors import TallystickError
 from tallystick.node import settings as node_settings
 from tallystick.node.bootstrap import Node
 from tallystick.node.settings import Settings
 from tallystick.tenants.keystore import Keystore
 from tallystick.tenants.passphrase import read_passphrase
 
+logger = logging.getLogger(__name__)
+Tenant = tuple[Settings, Keystore]
+
 
 def main(argv: list[str]) -> int:
-    """Run a node; prints ``ready URL`` once it serves."""
-    parser = argparse.ArgumentParser(prog="tally node", description="Run one organisation's node.")
-    parser.add_argument("--data", type=Path, required=True, help="the organisation's data folder")
+    """Run the nodes; prints ``ready URL ORGANISATION`` once each serves. One that cannot open stops no other."""
+    parser = argparse.ArgumentParser(prog="tally node", description="Run the nodes of one or many organisations.")
+    parser.add_argument(
+        "--data", type=Path, required=True, action="append", help="an organisation's data folder; may be given again"
+    )
     parser.add_argument("--log-level", default="INFO")
     options = parser.parse_args(argv)
     logging.basicConfig(level=options.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    settings = node_settings.load(options.data)
-    keystore = Keystore.open(settings.keystore_path, read_passphrase())
-    asyncio.run(_run(settings, keystore))
-    return 0
+    tenants = [_open(options.data[0])] if len(options.data) == 1 else list(_opened(options.data))
+    if tenants:
+        asyncio.run(_run(tenants))
+    return 0 if tenants else 1
 
 
-async def _run(settings: Settings, keystore: Keystore) -> None:
+def _open(folder: Path) -> Tenant:
+    settings = node_settings.load(folder)
+    return settings, Keystore.open(settings.keystore_path, read_passphrase(organisation=settings.org_id))
+
+
+def _opened(folders: list[Path]) -> Iterator[Tenant]:
+    for folder in folders:
+        try:
+            yield _open(folder)
+        except (TallystickError, OSError) as error:
+            print(f"tally node: {folder}: {error}", file=sys.stderr)
+
+
+async def _run(tenants: list[Tenant]) -> None:
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+    running = [asyncio.create_task(_serve(settings, keystore, stopping)) for settings, keystore in tenants]
+    outcomes = await asyncio.gather(*running, return_exceptions=len(tenants) > 1)
+    for (settings, _), outcome in zip(tenants, outcomes, strict=True):
+        if isinstance(outcome, BaseException):
+            logger.error("the node of %s ended: %s", settings.org_id, outcome)
+
+
+async def _serve(settings: Settings, keystore: Keystore, stopping: asyncio.Event) -> None:
     listener = socket.create_server((settings.host, settings.port))
-    port = listener.getsockname()[1]
+    with contextlib.closing(listener):
+        port = listener.getsockname()[1]
+        node = Node(settings, keystore)
+        await node.start()
+        print(f"ready http://{settings.host}:{port} {settings.org_id}", flush=True)
+        try:
+            await serve(node.app, _config(listener), shutdown_trigger=stopping.wait)  # type: ignore[arg-type]
+        finally:
+            await node.stop()
+
+
+def _config(listener: socket.socket) -> Config:
     config = Config()
     config.bind = [f"fd://{listener.detach()}"]  # the server owns the socket from here on
     config.graceful_timeout = 2
     # Longer than clients keep an idle connection: who closes first must not be the one that is about to be asked.
     config.keep_alive_timeout = 75
     config.errorlog = logging.getLogger("hypercorn.error")
-    node = Node(settings, keystore)
-    await node.start()
-    print(f"ready http://{settings.host}:{port}", flush=True)
-    try:
-        await serve(node.app, config, shutdown_trigger=stopping.wait)  # type: ignore[arg-type]
-    finally:
-        await node.stop()
+    return config

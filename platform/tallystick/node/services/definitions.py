@@ -1,21 +1,18 @@
 """Definitions that the organisation keeps as immutable versions, and executions that start from them."""
 
 import asyncio
-import zoneinfo
 from typing import Any
 
 import msgspec
 from sqlmodel import Session, col, select, tuple_
 
 from tallystick.core import canonical
-from tallystick.core.definition.compile import compile_definition
-from tallystick.core.definition.faults import DefinitionErrors
 from tallystick.core.errors import NotFound, WrongState
 from tallystick.node.record import definitions
 from tallystick.node.record.triggering import happening, input_of
 from tallystick.node.record.unit import Unit
 from tallystick.node.services import launching, repeats, views
-from tallystick.node.services.agreeing import facts
+from tallystick.node.services.agreeing import compiled_for, facts
 from tallystick.node.services.base import Service, bounded, cursor_values, page
 from tallystick.node.services.repeats import Asked
 from tallystick.node.work.triggers import view as run_view
@@ -36,7 +33,7 @@ class Definitions(Service):
         The same content under the same version again is harmless; other content is refused.
         """
         require(who, _CREATE)
-        compiled = await asyncio.to_thread(self._compile, definition)
+        compiled = await asyncio.to_thread(lambda: compiled_for(definition, facts(self.parts)))
 
         def work(unit: Unit) -> dict[str, Any]:
             row, _ = definitions.add(unit, definition, compiled, who.username, self.parts.context.now())
@@ -137,12 +134,6 @@ class Definitions(Service):
     async def _once(self, who: User, asked: Asked | None, work: Any) -> dict[str, Any]:
         now = self.parts.context.now
         return await self.write(who, _CREATE, lambda unit: repeats.once(unit, asked, now(), work))
-
-    def _compile(self, definition: dict[str, Any]) -> dict[str, Any]:
-        try:
-            return compile_definition(definition, facts(self.parts), zoneinfo.available_timezones())
-        except DefinitionErrors as error:
-            raise error.below("/definition") from None
 
 
 def _view(row: DefinitionRow) -> dict[str, Any]:

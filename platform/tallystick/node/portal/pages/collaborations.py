@@ -72,7 +72,7 @@ async def terminate(visit: Visit) -> Response:
 
 
 def json_object(text: str, pointer: str) -> dict[str, Any]:
-    """What was entered as a JSON object; Invalid names the field."""
+    """The JSON object that somebody typed into the field at ``pointer``."""
     try:
         value = canonical.parse(text.encode())
     except Invalid as error:
