@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 import random
 import sqlite3
 import time
@@ -9,10 +10,13 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
+from node.work.plant import Plant
 from support.alone import definition
 from support.parties import BUYER, SUPPLIER
+from support.processes import Processes
 from support.trio import Member, Trio, until
 
 ROUNDS = 6
@@ -65,6 +69,32 @@ async def test_api_and_events_over_rest(alone: Member) -> None:
     assert await executions(alone) == {started[0].json()["execution_id"], first["runs"][0]["execution_id"]}
     proposed = await alone.post("/collaborations", {"definition_id": "watch", "input": {}})
     assert (proposed["status"], proposed["definition_id"]) == ("ready", "watch")
+
+
+async def test_events_from_the_broker_also_while_the_node_is_killed(alone: Member, processes: Processes) -> None:
+    plant = Plant(alone.data, processes)
+    await alone.post("/definitions", {"definition": definition(ALARM)})
+    await alone.stop()
+    settings = json.loads((alone.data / "settings.json").read_text())
+    settings["activities"] = {"mqtt": msgspec.to_builtins(plant.settings)}
+    (alone.data / "settings.json").write_text(json.dumps(settings))
+    await alone.start()
+
+    async def heard() -> bool | None:
+        await plant.send({"level": 9, "event_id": "first"})
+        return bool(await runs(alone)) or None
+
+    await until(heard)
+    await alone.kill()
+    for name in ("second", "second", "third"):
+        await plant.send({"level": 9, "event_id": name})
+    await alone.start()
+
+    async def caught_up() -> bool | None:
+        return len(await runs(alone)) == 3 or None
+
+    await until(caught_up)
+    assert {one["execution_id"] for one in await runs(alone)} == await executions(alone)
 
 
 async def test_it_starts_when_the_last_consent_has_come(trio: Trio) -> None:
