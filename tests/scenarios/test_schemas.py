@@ -14,10 +14,9 @@ from tallystick.node.api.problems import document
 from tallystick.node.schemas import SchemaMismatch
 from tallystick.node.services import tasks
 from tallystick.node.work.activities import ActivityCall
-from tallystick.tenants.access_tokens import AccessTokens
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(180)]
-PAIR = [{"org_id": BUYER, "role": "buyer", "can_terminate": True}, {"org_id": SUPPLIER, "role": "supplier"}]
+PAIR: list[dict[str, Any]] = [{"org_id": BUYER, "role": "buyer", "can_terminate": True}, {"org_id": SUPPLIER, "role": "supplier"}]
 WHOLE = {"type": "object", "required": ["lines"], "properties": {"lines": {"type": "integer", "minimum": 1}}}
 
 
@@ -98,11 +97,8 @@ async def test_a_worker_whose_result_does_not_fit_has_failed_for_good(pair: list
     buyer = pair[0]
     services = buyer.node.services
     execution = await buyer.begin(definition(activity(task_queue="counters")))
-    facts: dict[str, Any] = {"worker_id": "x", "max_tasks": 1, "wait_seconds": 10, "lease_seconds": 60}
-    tokens = AccessTokens(buyer.node.parts.database)
-    secret, _ = tokens.create("counter", created_by="admin", queues=["counters"])
-    worker = tokens.holder_of(secret)
-    [task] = (await services.claim_tasks(worker, "counters", **facts))["items"]
+    worker = buyer.worker("counters")
+    [task] = await buyer.claim(worker, "counters")
     wrong = {"lines": "0"}
     for _ in range(2):  # saying it again is harmless
         answer = await services.complete_claimed(worker, task["task_id"], task["claim_token"], wrong)

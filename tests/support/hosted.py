@@ -1,8 +1,9 @@
 """Nodes inside the test's own process, with functions, clocks and services within reach; their links are real."""
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from tallystick.node.bootstrap import Node
 from tallystick.node.clock import SteadyClock, wall_ms
 from tallystick.node.settings import Settings
 from tallystick.node.work.activities import Activities
+from tallystick.tenants.access_tokens import AccessTokens, Worker
 from tallystick.tenants.keystore import Keystore
 from tallystick.tenants.permissions import Role
 from tallystick.tenants.users import User, Users
@@ -49,11 +51,25 @@ class Hosted:
         clock = SteadyClock(wall=self.wall)
         return Node(self.settings, self._keystore, self.activities, clock=clock)
 
-    async def restart(self) -> None:
-        """Stop the node and run another one over its data."""
+    @asynccontextmanager
+    async def stopped(self) -> AsyncIterator[sqlite3.Connection]:
+        """Stop the node, hand its database out, and run another node over what then stands there."""
         await self.node.stop()
+        with closing(sqlite3.connect(self.settings.database_path)) as database, database:
+            yield database
         self.node = self._made()
         await self.node.start()
+
+    def worker(self, queue: str) -> Worker:
+        """Somebody who may take tasks from that queue."""
+        tokens = AccessTokens(self.node.parts.database)
+        return tokens.holder_of(tokens.create(queue, created_by="admin", queues=[queue])[0])
+
+    async def claim(self, worker: Worker, queue: str) -> list[dict[str, Any]]:
+        """One task of the queue, if there is one or one comes."""
+        facts: dict[str, Any] = {"worker_id": "x", "max_tasks": 1, "wait_seconds": 10, "lease_seconds": 60}
+        items: list[dict[str, Any]] = (await self.node.services.claim_tasks(worker, queue, **facts))["items"]
+        return items
 
     async def begin(self, definition: dict[str, Any], given: dict[str, Any] | None = None, *others: "Hosted") -> str:
         """Propose, have the others accept, and start; the execution's id."""
@@ -84,18 +100,19 @@ class Hosted:
         items = (await self.node.services.timeline(self.admin, execution))["items"]
         return [event for item in items for event in item["events"] if event["type"] in kinds]
 
-    async def task(self, step: str) -> dict[str, Any]:
+    async def task(self, step: str, execution: str | None = None) -> dict[str, Any]:
         """An open task of that step, once there is one."""
 
         async def look() -> dict[str, Any] | None:
             items = (await self.node.services.tasks(self.admin))["items"]
-            return next((one for one in items if one["step"] == step), None)
+            found = [one for one in items if one["step"] == step and execution in {None, one["execution_id"]}]
+            return found[0] if found else None
 
         return await until(look)
 
-    async def complete(self, step: str, data: dict[str, Any]) -> None:
+    async def complete(self, step: str, data: dict[str, Any], execution: str | None = None) -> None:
         """Answer an open task."""
-        await self.node.services.complete(self.admin, (await self.task(step))["task_id"], data)
+        await self.node.services.complete(self.admin, (await self.task(step, execution))["task_id"], data)
 
     async def waiting(self, execution: str) -> list[str]:
         """Why the things that the execution waits for have not come."""

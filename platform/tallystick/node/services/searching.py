@@ -4,18 +4,22 @@ One filter leads: its index gives keys in the order of the listing. The other fi
 window at a time, and only so many are looked at: a page may come back short, with a cursor that goes on from there.
 """
 
+import logging
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import msgspec
+from sqlalchemy import exc
 from sqlmodel import Session, col, select, tuple_
 
+from tallystick.core.errors import TallystickError
 from tallystick.node.record import terms
 from tallystick.node.record.tables import word
 from tallystick.node.services.base import cursor_values, encode_cursor
 from tallystick.tenants.models.listing import ExecutionTermRow
 from tallystick.tenants.models.record import ExecutionRow, TaskRow
 
+logger = logging.getLogger(__name__)
 WINDOW = 250  # keys filtered by one query
 BUDGET = 2_000  # keys looked at for one page
 Key = tuple[int, str]
@@ -48,7 +52,19 @@ class Found(msgspec.Struct, frozen=True):
     def page(self, view: Callable[[Any], Any]) -> dict[str, Any]:
         """The answer of a listing."""
         following = encode_cursor(list(self.following)) if self.following else None
-        return {"items": [view(row) for row in self.rows], "next_cursor": following}
+        shown = (_shown(row, view) for row in self.rows)
+        return {"items": [one for one in shown if one is not None], "next_cursor": following}
+
+
+def _shown(row: Any, view: Callable[[Any], Any]) -> Any:
+    """A row as the listing has it; None of one that cannot be read, which must not hide the others."""
+    try:
+        return view(row)
+    except (TallystickError, exc.DBAPIError):
+        raise
+    except Exception:
+        logger.exception("a listing leaves out what cannot be read")
+        return None
 
 
 def cursor_key(cursor: str | None) -> Key | None:

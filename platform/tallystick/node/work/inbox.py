@@ -7,7 +7,7 @@ a heap of waiting messages costs the others nothing.
 import asyncio
 import logging
 
-from sqlalchemy import bindparam, delete, func, literal_column, update
+from sqlalchemy import bindparam, delete, exc, func, literal_column, update
 from sqlmodel import col, select
 
 from tallystick.core.errors import Invalid, NotYet, TallystickError
@@ -17,7 +17,7 @@ from tallystick.node.record.calls import keys_of
 from tallystick.node.record.context import Context
 from tallystick.node.record.messages import AgreementMessage, ChunkMessage, Message
 from tallystick.node.record.tables import word
-from tallystick.node.record.unit import Unit
+from tallystick.node.record.unit import Conflict, Unit
 from tallystick.node.work.bell import Bell
 from tallystick.node.work.committer import Committer
 from tallystick.tenants.database import Database
@@ -78,8 +78,10 @@ class Inbox:
         self._some_wait = bool(rows) or await asyncio.to_thread(self._any_wait)
         tries = [self._taken(row.partner, row.message_id, row.payload or b"") for row in rows]
         for outcome in await asyncio.gather(*tries, return_exceptions=True):
-            if isinstance(outcome, BaseException) and not isinstance(outcome, TallystickError):
+            if isinstance(outcome, BaseException) and not isinstance(outcome, Exception):
                 raise outcome
+            if isinstance(outcome, Exception) and not isinstance(outcome, TallystickError):
+                logger.error("a waiting message is put off", exc_info=outcome)
             done += outcome in {"confirm", "reject"}  # what raised stays due
         return done
 
@@ -123,6 +125,14 @@ class Inbox:
         except Invalid as error:
             unit.discard()
             return self._rejected(unit, partner, message_id, message, error)
+        except (Conflict, exc.DBAPIError, TallystickError):
+            raise
+        except Exception:
+            # Ours, not the sender's, and perhaps of this execution only: it waits, and nothing waits behind it.
+            logger.exception("message %s from %s cannot be taken in now", message_id, partner)
+            unit.discard()
+            put_off = NotYet("this node cannot take it in now; its log says why", code="internal")
+            return self._wait(unit, partner, message_id, execution, put_off, payload)
         self._settle(unit, partner, message_id, execution, chunk=isinstance(message, ChunkMessage))
         return "confirm"
 

@@ -9,7 +9,7 @@ import msgspec
 from sqlmodel import col, select
 
 from tallystick.core import b64
-from tallystick.core.errors import TallystickError
+from tallystick.core.errors import TallystickError, Unavailable
 from tallystick.node.record import messages
 from tallystick.node.record.context import Context
 from tallystick.node.record.unit import Unit
@@ -56,7 +56,12 @@ class Outbox:
             failed: tuple[OutboxRow, TallystickError] | None = None
             for row in rows:
                 try:
-                    await self._send(partner, row.message_id, self._payload(row))
+                    payload = self._payload(row)
+                except (TallystickError, OSError) as error:  # of this one only: what follows need not wait
+                    failed = (row, _read_error(error))
+                    continue
+                try:
+                    await self._send(partner, row.message_id, payload)
                 except TallystickError as error:
                     failed = (row, error)
                     break
@@ -82,6 +87,10 @@ class Outbox:
         with self._database.session() as session:
             query = select(OutboxRow).where(OutboxRow.partner == partner).order_by(col(OutboxRow.id)).limit(_BATCH)
             return list(session.exec(query))
+
+
+def _read_error(error: TallystickError | OSError) -> TallystickError:
+    return error if isinstance(error, TallystickError) else Unavailable(f"a chunk cannot be read: {error.strerror}")
 
 
 def _settle(unit: Unit, *, sent: list[int], failed: tuple[OutboxRow, TallystickError] | None) -> None:

@@ -14,12 +14,14 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from sqlalchemy import exc
+
 from tallystick.core.errors import TallystickError, Unavailable, WrongState
 from tallystick.node.record import queues, store
 from tallystick.node.record.answering import say_result
 from tallystick.node.record.claiming import Claim, Claimed, Limits, Taken, claim
 from tallystick.node.record.context import Context
-from tallystick.node.record.unit import Note, Unit
+from tallystick.node.record.unit import Conflict, Note, Unit
 from tallystick.node.work.committer import Committer
 from tallystick.tenants.models.record import TaskRow
 
@@ -93,11 +95,14 @@ class Queues:
     async def _look(self, asked: Claim, view: View) -> tuple[list[dict[str, Any]], bool]:
         def work(unit: Unit) -> tuple[list[dict[str, Any]], bool]:
             now = self._context.now()
-            taken: Taken = claim(unit.connection, asked, self._limits, now)
-            for one in taken.tasks:
-                unit.change(TaskRow, one.key, status="claimed", claimed_by=asked.claimed_by, claimed_at=now)
-                unit.note("leased", one.lease_until)
-            return [view(unit, one) for one in taken.tasks], taken.limited
+            while True:
+                taken: Taken = claim(unit.connection, asked, self._limits, now)
+                found = [one for one in (_viewed(unit, each, view) for each in taken.tasks) if one is not None]
+                for one in taken.tasks:
+                    unit.change(TaskRow, one.key, status="claimed", claimed_by=asked.claimed_by, claimed_at=now)
+                    unit.note("leased", one.lease_until)
+                if found or not taken.tasks:
+                    return found, taken.limited
 
         return await self._committer.run(work)
 
@@ -170,3 +175,14 @@ class Queues:
                 line.remove(waiter)
                 waiter.woken.set_result(None)
                 return
+
+
+def _viewed(unit: Unit, claimed: Claimed, view: View) -> dict[str, Any] | None:
+    """What the worker is told; None of a task that cannot be read, which keeps its lease and is in nobody's way."""
+    try:
+        return view(unit, claimed)
+    except (Conflict, exc.DBAPIError, Unavailable):
+        raise
+    except Exception:
+        logger.exception("task %s cannot be given out", claimed.key)
+        return None

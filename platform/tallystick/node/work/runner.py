@@ -6,17 +6,18 @@ timers or tasks go into one commit; trouble with one is noted beside it and dela
 """
 
 import asyncio
+import contextlib
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from sqlalchemy import func
+from sqlalchemy import bindparam, func, update
 from sqlmodel import col, select
 
 from tallystick.core.engine.names import MISMATCH
 from tallystick.core.engine.state import GOING
-from tallystick.core.errors import TallystickError, WrongState
+from tallystick.core.errors import TallystickError, Unavailable, WrongState
 from tallystick.core.statement import Timer
 from tallystick.node.record import queues, store
 from tallystick.node.record.answering import say_result
@@ -41,6 +42,13 @@ BATCH = 500  # timers, and tasks, of one round
 LOOK_AGAIN_MS = 10_000  # for what another replica of this node has left undone
 IDLE_MS = 2_000  # without anything to do; then a tenant keeps no connection open
 MAX_FIRED = 100  # timers of one execution in one job
+MAX_FAILURES = 10_000  # executions in trouble whose tries are counted
+MAX_DOUBLINGS = 9  # of the half a second after which they are tried again: at most some four minutes
+_PUT_OFF = (
+    update(ExecutionRow)
+    .where(col(ExecutionRow.id) == bindparam("b_execution"), col(ExecutionRow.next_due) <= bindparam("b_now"))
+    .values(next_due=bindparam("b_due"))
+)
 _CLAIMED = {"status": "claimed", "claimed_by": "node", "retry_at": None}
 
 
@@ -62,6 +70,7 @@ class Runner:
         self._dispatch = Dispatch(activities, self._answer)
         self._started = context.now()
         self._recovering = True
+        self._failures: dict[str, int] = {}  # of executions whose timers cannot be looked after
         self._due_at = 0
         self._wake = asyncio.Event()
         committer.listen(self._heard)
@@ -72,7 +81,7 @@ class Runner:
             while True:
                 try:
                     done = await self.once()
-                except TallystickError:
+                except Exception:  # nothing that is due here may end the loop
                     logger.exception("work is put off")
                     done = 0
                 if not done:
@@ -89,21 +98,41 @@ class Runner:
         timers, tasks, later = await asyncio.to_thread(self._look, now)
         self._due_at = min(self._due_at, later)  # a commit may have brought something meanwhile
         done = await self._inbox.retry_waiting()
-        tries = [self._committer.run(partial(self._fire, execution=execution)) for execution in timers]
-        tries += [self._committer.run(partial(self._task, key=row.key)) for row in tasks if row.kind != ACTIVITY]
-        calls = [row for row in tasks if row.kind == ACTIVITY]
-        if calls:
-            tries.append(self._committer.run(partial(self._take_up, rows=calls)))
-        for outcome in await asyncio.gather(*tries, return_exceptions=True):
-            if isinstance(outcome, TallystickError):
-                logger.warning("work is put off: %s", outcome)
-            elif isinstance(outcome, BaseException):
-                raise outcome
-            else:
-                done += outcome
+        tries = [self._tried(partial(self._fire, execution=one), self._timers_later(one)) for one in timers]
+        tries += [
+            self._tried(partial(self._take_up if row.kind == ACTIVITY else self._task, key=row.key), _later(row))
+            for row in tasks
+        ]
+        done += sum(await asyncio.gather(*tries))
         if not tasks:
             self._recovering = False
         return done
+
+    async def _tried(self, job: Callable[[Unit], int], later: Callable[[Unit, int], None]) -> int:
+        """What came of one job. One that cannot be done is put off by itself, so that it is not due again at once."""
+        try:
+            return await self._committer.run(job)
+        except Unavailable as error:
+            logger.warning("work is put off: %s", error)
+            return 0
+        except Exception:
+            logger.exception("work is put off")
+        with contextlib.suppress(Unavailable):
+            await self._committer.run(lambda unit: later(unit, self._context.now()))
+        return 0
+
+    def _timers_later(self, execution: str) -> Callable[[Unit, int], None]:
+        """Put an execution's timers off: they fire late rather than never, and hold up no other's."""
+
+        def later(unit: Unit, now: int) -> None:
+            self._failures[execution] = tries = min(self._failures.pop(execution, 0) + 1, MAX_DOUBLINGS)
+            while len(self._failures) > MAX_FAILURES:
+                del self._failures[next(iter(self._failures))]
+            retry_at = now + automatic.SOONEST_MS * 2**tries
+            unit.later(ExecutionRow, _PUT_OFF, {"b_execution": execution, "b_now": now, "b_due": retry_at})
+            unit.note("due", retry_at)
+
+        return later
 
     async def _rest(self) -> None:
         """Until something is heard, or the earliest time known has come."""
@@ -175,6 +204,7 @@ class Runner:
         fired = schedules.state_wanted(unit, self._context, loaded)
         if loaded.agreement.coordinator != self._context.org_id:
             return fired
+        self._failures.pop(execution, None)
         while loaded.state.timers and loaded.state.status != "suspended" and fired < MAX_FIRED:
             name, timer = min(loaded.state.timers.items(), key=lambda item: (item[1].due_at, item[0]))
             if timer.due_at > self._context.now():
@@ -213,13 +243,12 @@ class Runner:
         self._said(unit, key)
         return 1
 
-    def _take_up(self, unit: Unit, rows: Iterable[TaskRow]) -> int:
-        """Lease activities that nobody seems to be running, and call them after the commit."""
-        until = self._context.now() + LEASE_MS
-        for row in rows:
-            unit.change(TaskRow, row.key, retry_at=until)
-            if not self._dispatch.holds(row.key):
-                self._call(unit, row)
+    def _take_up(self, unit: Unit, key: str) -> int:
+        """Lease an activity that nobody seems to be running, and call it after the commit."""
+        row, until = unit.get_one(TaskRow, key), self._context.now() + LEASE_MS
+        unit.change(TaskRow, key, retry_at=until)
+        if not self._dispatch.holds(key):
+            self._call(unit, row)
         unit.note("due", until)
         return 1
 
@@ -250,6 +279,8 @@ class Runner:
             return  # answered before: by a replica, or by this node before it was stopped
         except TallystickError as error:
             logger.warning("the result of %s is put off: %s", call.task, error)
+        except Exception:  # the lease ends, and the function is called again
+            logger.exception("the result of %s is put off", call.task)
 
     def _say_result(
         self, unit: Unit, call: ActivityCall, result: dict[str, object], failure: ActivityFailed | None
@@ -287,6 +318,17 @@ class Runner:
 
 def _timer(name: str, _data: dict[str, str], _sealed: list[str]) -> Timer:
     return Timer(timer=name)
+
+
+def _later(row: TaskRow) -> Callable[[Unit, int], None]:
+    """Put a task off that this node cannot even look after; why stands in its log."""
+
+    def later(unit: Unit, now: int) -> None:
+        retry_at = automatic.retry_at(row, now)
+        unit.change(TaskRow, row.key, note="internal: this node cannot do it now", retry_at=retry_at)
+        unit.note("due", retry_at)
+
+    return later
 
 
 def _reason(error: TallystickError) -> str:
