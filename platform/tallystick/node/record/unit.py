@@ -230,23 +230,32 @@ class Unit:
 
     def put(self, model: type[M], **values: Any) -> M:
         """A row that replaces one of the same key; the row as it stands now."""
+        return cast(M, as_row(self.replace(model, **values)))
+
+    def replace(self, model: type[SQLModel], **values: Any) -> Values:
+        """The same as :meth:`put`; its values."""
         held = self._forms[model]
         full = {**held.defaults, **values}
         key = held.key_of(full)
         before = self._held(held, key)
         fresh = before is not None and before.write == _INSERT
         self._rows(held)[key] = _Row(full, _INSERT if fresh else _UPSERT)
-        return cast(M, as_row(full))
+        return full
 
     def change(self, model: type[SQLModel], key: Any, **values: Any) -> None:
         """Set columns of a row that is there."""
         held, key = self._forms[model], _tuple(key)
+        rows = self._rows(held)
+        row = rows.get(key)
+        if row is not None and row.write == _INSERT:
+            row.values.update(values)
+            return
         row = self._held(held, key)
         row = row.copy() if row else _Row(dict(zip(held.key, key, strict=True)), None, whole=False)
         row.values.update(values)
         row.changed = {*row.changed, *values}
         row.write = row.write or _UPDATE
-        self._rows(held)[key] = row
+        rows[key] = row
 
     def delete(self, model: type[SQLModel], key: Any) -> None:
         """Remove a row."""
