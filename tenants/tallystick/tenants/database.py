@@ -13,13 +13,14 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, Self
 
-from sqlalchemy import Connection, Engine, create_engine, event, exc, make_url, text
+from sqlalchemy import Connection, Engine, create_engine, event, exc, inspect, make_url, text
 from sqlalchemy.engine import URL
 from sqlmodel import Session
 
 from tallystick.core.errors import Invalid, Unavailable
 from tallystick.tenants import migrations
 from tallystick.tenants.files import private_file
+from tallystick.tenants.models.schema import SchemaVersion
 
 BUSY_MS = 10_000  # longer than any transaction here takes, shorter than a person waits
 # A checkpoint costs two more waits for the disk than a commit; at 16 MB of log it comes seldom enough.
@@ -74,8 +75,18 @@ class Database:
 
     def create_schema(self) -> int:
         """Make missing tables, apply the migrations that are due, and return the schema's version."""
+        with _translated(), self.engine.connect() as connection:
+            version = migrations.current(connection)
+        if version is not None:
+            return version
         with self.write() as session:
             return migrations.migrate(session.connection())
+
+    @property
+    def is_new(self) -> bool:
+        """Whether nothing was ever kept in it."""
+        with _translated(), self.engine.connect() as connection:
+            return not inspect(connection).has_table(SchemaVersion.__tablename__)
 
     @contextmanager
     def session(self) -> Iterator[Session]:
@@ -165,8 +176,21 @@ class Database:
 
 def _url(where: Path | str) -> URL:
     if isinstance(where, str) and "://" in where:
-        return make_url(where)
+        return _named(where)
     return URL.create("sqlite", database=str(Path(where).absolute()))
+
+
+def _named(where: str) -> URL:
+    """A URL names its database only; which driver we bring for it is our affair."""
+    try:
+        url = make_url(where)
+    except exc.ArgumentError as error:
+        raise Invalid("the database URL cannot be read", code="bad_database_url") from error
+    if url.get_backend_name() == "postgresql":
+        return url.set(drivername="postgresql+psycopg")
+    if url.get_backend_name() != "sqlite":
+        raise Invalid(f"there is no support for {url.get_backend_name()[:40]} databases", code="bad_database_url")
+    return url
 
 
 def _sqlite(url: URL) -> Engine:
