@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tallystick.core.errors import Invalid
-from tallystick.node.schemas import MAX_ERRORS, SchemaMismatch, check_schema, check_value
+from tallystick.node.schemas import MAX_ERRORS, SchemaMismatch, check_schema, check_value, definition_faults
 
 ORDER: dict[str, Any] = {
     "type": "object",
@@ -58,3 +58,20 @@ def test_what_is_no_schema_or_leads_elsewhere(schema: dict[str, Any]) -> None:
         check_schema(schema, "/definition/input_schema")
     assert caught.value.code == "bad_schema"
     assert caught.value.pointer == "/definition/input_schema"
+
+
+def test_every_schema_of_a_definition_is_looked_at_and_named_where_it_stands() -> None:
+    bad = {"minimum": "1"}
+    task = {"id": "a", "activity": {"result_schema": bad}}
+    inner = {"id": "inner", "input_schema": {"type": "strin"}}
+    source = {"steps": [task], "definitions": [inner], "input_schema": ORDER}
+    compiled = {
+        "steps": {"a": {"result_schema": bad}},
+        "input_schema": ORDER,
+        "definitions": {"inner": {**inner, "steps": {}}},
+    }
+    found = definition_faults(compiled, source, "/definition")
+    assert [(one.pointer, one.code) for one in found] == [
+        ("/definition/steps/0/activity/result_schema", "bad_schema"),
+        ("/definition/definitions/0/input_schema", "bad_schema"),
+    ]

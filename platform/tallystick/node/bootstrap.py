@@ -3,7 +3,9 @@
 import asyncio
 import contextlib
 import logging
+from collections.abc import Callable, Coroutine
 from pathlib import Path
+from typing import Any
 
 from starlette.types import ASGIApp
 
@@ -19,6 +21,8 @@ from tallystick.node.record.chunks import Chunks
 from tallystick.node.record.claiming import Limits
 from tallystick.node.record.context import Context
 from tallystick.node.record.onchain import OnChain
+from tallystick.node.record.unit import Unit
+from tallystick.node.services import launching
 from tallystick.node.services.facade import Services
 from tallystick.node.services.organisation import link_partners
 from tallystick.node.serving import OnDemand
@@ -28,10 +32,12 @@ from tallystick.node.work.bell import Bell
 from tallystick.node.work.committer import Committer
 from tallystick.node.work.engine import Engine
 from tallystick.node.work.outbox import Outbox
+from tallystick.node.work.triggers import Triggers
 from tallystick.tenants import tls
 from tallystick.tenants.access_tokens import AccessTokens
 from tallystick.tenants.database import Database
 from tallystick.tenants.keystore import Keystore
+from tallystick.tenants.models.definition import DefinitionRow
 from tallystick.tenants.partners import Partners
 from tallystick.tenants.users import Users
 
@@ -41,8 +47,15 @@ logger = logging.getLogger(__name__)
 class Node:
     """A tenant's node: build it, ``start`` it, serve ``app``, ``stop`` it."""
 
-    def __init__(self, settings: Settings, keystore: Keystore, activities: Activities | None = None) -> None:
-        clock = SteadyClock()
+    def __init__(
+        self,
+        settings: Settings,
+        keystore: Keystore,
+        activities: Activities | None = None,
+        *,
+        clock: SteadyClock | None = None,
+    ) -> None:
+        clock = clock or SteadyClock()
         activities = activities or Activities(in_all=settings.activities.max_in_flight)
         database = Database(settings.database_url or settings.database_path)
         database.create_schema()
@@ -75,6 +88,7 @@ class Node:
             chain=_chain(settings, context, database, bell, committer),
             committer=committer,
             queues=engine.queues,
+            triggers=Triggers(database, context, committer, self._launch),
             clock=clock,
         )
         self._engine = engine
@@ -89,8 +103,15 @@ class Node:
         await self.parts.links.set_partners(link_partners(self.parts))
         await self.parts.links.start()
         await self.parts.links.receive(self._engine.inbox.receive)
-        for loop in (self._outbox.run, self._engine.runner.run, self._engine.queues.run, self.parts.chain.run):
+        for loop in self._loops():
             self._tasks.append(asyncio.create_task(loop()))
+
+    def _loops(self) -> list[Callable[[], Coroutine[Any, Any, None]]]:
+        engine, parts = self._engine, self.parts
+        return [self._outbox.run, engine.runner.run, engine.queues.run, parts.triggers.run, parts.chain.run]
+
+    def _launch(self, unit: Unit, row: DefinitionRow, values: dict[str, Any]) -> str:
+        return launching.launch(unit, self.parts, row, values).row.id
 
     def _application(self) -> ASGIApp:
         from tallystick.node.api.app import create_app  # noqa: PLC0415 - templates and languages take 10 MB

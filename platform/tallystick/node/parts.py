@@ -12,6 +12,7 @@ from tallystick.node.settings import Settings
 from tallystick.node.work.bell import Bell
 from tallystick.node.work.committer import Committer
 from tallystick.node.work.queues import Queues
+from tallystick.node.work.triggers import Triggers
 from tallystick.tenants.database import Database
 from tallystick.tenants.partners import Partners
 from tallystick.tenants.users import Users
@@ -42,4 +43,5 @@ class Parts(msgspec.Struct, kw_only=True):
     chain: Chain
     committer: Committer
     queues: Queues
+    triggers: Triggers
     clock: SteadyClock

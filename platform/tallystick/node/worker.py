@@ -194,7 +194,7 @@ class Worker:
             logger.warning("the answer to task %s was refused: %s", task.task_id, error)
             if error.status == HTTPStatus.UNPROCESSABLE_ENTITY:  # what the handler made is not what the step takes
                 with contextlib.suppress(Refused):
-                    await self._patiently(partial(self.fail, task, "bad_result", str(error)))
+                    await self._patiently(partial(self.fail, task, error.code, str(error)))
 
     async def _patiently(self, ask: Callable[[], Awaitable[Any]]) -> Any:
         """Ask until the node answers; each wait is longer than the one before, up to half a minute."""

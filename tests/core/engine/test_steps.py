@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from support.flows import DONE, Flow, activity, event, to, types
@@ -173,3 +174,15 @@ def test_a_childs_failure_is_the_steps() -> None:
     child = {"execution": "c" * 64, "term": 0, "size": 9, "root": HASH, "status": "failed"}
     flow.answer("sub.1", "failed", child=child, error={"code": "child_failed"})
     assert flow.ended == ("failed", "child_failed")
+
+
+def test_a_state_does_not_grow_with_what_is_over() -> None:
+    """Two steps that lead to each other, round and round."""
+    limits = msgspec.structs.replace(Flow(activity("a")).agreement.limits, max_entries=10_000)
+    flow = Flow(activity("a", timeout_seconds=60, next_steps=to("b")), activity("b", next_steps=to("a")), limits=limits)
+    sizes = []
+    for _ in range(2000):
+        [name] = flow.open
+        flow.answer(name)
+        sizes.append(len(msgspec.msgpack.encode(flow.state)))
+    assert sizes[-1] < sizes[9] + 40, "numbers have more digits, and that is all"

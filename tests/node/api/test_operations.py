@@ -74,6 +74,7 @@ def test_workers_reach_their_tasks_and_nothing_else() -> None:
     reached = {name(one) for one in PROTECTED if not one.permissions or "work_on_queues" in one.permissions}
     assert reached == {
         "GET /me",
+        "POST /events",
         "GET /task-queues",
         "POST /task-queues/{queue}/claim",
         "POST /tasks/{task_id}/heartbeat",
@@ -117,6 +118,9 @@ def test_a_worker_is_refused_everywhere_else(
         ("/executions/e1/resume", None, ("resume_execution", ("e1",))),
         ("/executions/e1/cancel", {"reason": "fire"}, ("cancel_execution", ("e1", "fire"))),
         ("/executions/e1/verify", None, ("verify_execution", ("e1",))),
+        ("/definitions/d1/deprecate", None, ("deprecate_definition", ("d1", None))),
+        ("/definitions/d1/deprecate", {"version": "2"}, ("deprecate_definition", ("d1", "2"))),
+        ("/events", {"topic": "a/b", "payload": [1], "id": "x"}, ("send_event", ("a/b", [1], "x"))),
         ("/notifications/n1/acknowledge", None, ("acknowledge", ("n1",))),
     ],
 )  # fmt: skip
@@ -140,6 +144,23 @@ def test_proposal_says_where_it_is(client: TestClient) -> None:
     response = client.post(f"{API}/collaborations", json={"definition": {"id": "order"}})
     assert response.status_code == 201
     assert response.headers["location"] == f"{API}/collaborations/{response.json()['collaboration_id']}"
+
+
+def test_definitions_are_kept_and_started(client: TestClient, services: FakeServicesForApiTests) -> None:
+    kept = client.post(f"{API}/definitions", json={"definition": {"id": "order"}})
+    assert (kept.status_code, kept.headers["location"]) == (201, f"{API}/definitions/d1")
+    body = {"input": {"a": 1}, "version": "2"}
+    started = client.post(f"{API}/definitions/d1/executions", json=body, headers={"idempotency-key": "k1"})
+    assert (started.status_code, started.headers["location"]) == (201, f"{API}/collaborations/c1")
+    assert (services.calls[-1], services.asked[-1].key) == (("start_definition", ("d1", {"a": 1}, "2")), "k1")
+
+
+def test_a_proposal_names_a_definition_in_one_way(client: TestClient, services: FakeServicesForApiTests) -> None:
+    stored = client.post(f"{API}/collaborations", json={"definition_id": "d1", "input": {"a": 1}})
+    assert (stored.status_code, services.calls) == (201, [("propose_definition", ("d1", {"a": 1}, None))])
+    for body in ({}, {"definition": {}, "definition_id": "d1"}, {"definition": {}, "version": "1"}):
+        assert client.post(f"{API}/collaborations", json=body).status_code == 422, body
+    assert len(services.calls) == 1
 
 
 def test_a_proposals_key_and_content_reach_the_facade(client: TestClient, services: FakeServicesForApiTests) -> None:

@@ -76,6 +76,11 @@ def test_a_task_without_a_form_takes_any_object_and_a_file(post: Any, services: 
         ("/collaborations/c1/start", {"input": '{"a":1}'}, ("start", ("c1", {"a": 1}))),
         ("/collaborations/c1/terminate", {"reason": "r"}, ("terminate", ("c1", "r"))),
         ("/executions/e1/verify", {}, ("verify_execution", ("e1",))),
+        ("/executions/e1/signals", {"signal": "s", "data": '{"a":1}'}, ("signal_execution", ("e1", "s", {"a": 1}))),
+        ("/executions/e1/suspend", {"reason": "r"}, ("suspend_execution", ("e1", "r"))),
+        ("/executions/e1/resume", {}, ("resume_execution", ("e1",))),
+        ("/executions/e1/cancel", {"reason": "r"}, ("cancel_execution", ("e1", "r"))),
+        ("/tasks/t1/retry", {}, ("retry_task", ("t1",))),
         ("/notifications/n1/acknowledge", {}, ("acknowledge", ("n1",))),
     ],
 )
@@ -95,7 +100,9 @@ def test_a_wrong_definition_comes_back_as_it_was(post: Any, definition: str) -> 
     assert definition.replace('"', "&#34;") in response.text
 
 
-@pytest.mark.parametrize("path", ["/tasks/t1/cancel", "/collaborations/c1/terminate", "/collaborations/c1/consent"])
+@pytest.mark.parametrize(
+    "path", ["/tasks/t1/cancel", "/collaborations/c1/terminate", "/collaborations/c1/consent", "/executions/e1/cancel"]
+)
 def test_reasons_and_decisions_are_asked_for(post: Any, path: str) -> None:
     assert post(path).status_code == 422
 

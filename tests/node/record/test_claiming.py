@@ -151,7 +151,7 @@ def test_what_ends_a_task_elsewhere_ends_its_claim(connection: Connection) -> No
     put(connection, "cancelled", execution="e2")
     [held, *_] = take(connection, 1).tasks
     connection.execute(queues.CLOSE, {"b_key": held.key, "b_state": "timed_out"})
-    connection.execute(queues.CANCEL, {"b_execution": "e2"})
+    connection.execute(queues.CLOSE, {"b_key": "cancelled", "b_state": "cancelled"})
     with pytest.raises(StaleClaim) as caught:
         queues.held(connection, held.key, held.token)
     assert caught.value.state == "timed_out"

@@ -9,7 +9,7 @@ from typing import Any
 from tallystick.core.definition.model import Catch, ForEach, Parallel, Step
 from tallystick.core.engine.closing import close, end, withdraw
 from tallystick.core.engine.entering import assign, compensate, enter
-from tallystick.core.engine.names import block_of, branch_of, frame_of, inner_frame, within
+from tallystick.core.engine.names import MISMATCH, block_of, branch_of, frame_of, inner_frame, within
 from tallystick.core.engine.timers import backoff_ms, set_timer
 from tallystick.core.engine.work import Work
 
@@ -62,7 +62,7 @@ def fail(work: Work, task: str, code: str) -> None:
     held = work.state.tasks[task]
     step: Any = work.steps[held.step]
     policy = getattr(step, "retry_policy", None)
-    if policy is None or held.attempt >= policy.max_attempts or code in policy.non_retryable_errors:
+    if policy is None or held.attempt >= policy.max_attempts or code in {*policy.non_retryable_errors, MISMATCH}:
         fail_step(work, step, task, code)
         return
     due_at = work.at + backoff_ms(policy, held.attempt)

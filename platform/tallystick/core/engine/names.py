@@ -5,6 +5,7 @@ counted from 1. Branch ``b`` of the parallel ``ship.1`` is the frame ``ship.1#b/
 for-each ``lines.1`` is ``lines.1#3/``; so ``lines.1#3/pay.1`` is the first visit to ``pay`` in the fourth iteration.
 """
 
+MISMATCH = "schema_mismatch"  # the code of a result that does not fit its step, which no further attempt mends
 SIGNAL = "signal:"  # the place of a signal's commitments is ``signal:<name>``, attempt 0
 
 

@@ -6,6 +6,7 @@ from msgspec import Meta, Struct
 
 Text = Annotated[str, Meta(max_length=4000)]
 Word = Annotated[str, Meta(min_length=1, max_length=200)]
+DefinitionId = Annotated[str, Meta(min_length=1, max_length=64)]
 Secret = Annotated[str, Meta(min_length=1, max_length=1000)]
 
 
@@ -41,10 +42,39 @@ class NewUser(Body, frozen=True, kw_only=True):
 
 
 class Proposal(Body, frozen=True, kw_only=True):
-    """A collaboration to propose: a definition (short form) and, if known, its input."""
+    """A collaboration to propose: a definition or the id (and version) of a stored one and, if known, its input."""
+
+    definition: dict[str, Any] | None = None
+    definition_id: DefinitionId | None = None
+    version: Word | None = None
+    input: dict[str, Any] = {}
+
+
+class NewDefinition(Body, frozen=True, kw_only=True):
+    """A version of a definition to keep, in the short or the full form."""
 
     definition: dict[str, Any]
+
+
+class Deprecation(Body, frozen=True, kw_only=True):
+    """The version from which nothing more is to start; without it, every one."""
+
+    version: Word | None = None
+
+
+class NewExecution(Body, frozen=True, kw_only=True):
+    """An execution to start from a stored definition, its newest version unless another is named."""
+
     input: dict[str, Any] = {}
+    version: Word | None = None
+
+
+class Event(Body, frozen=True, kw_only=True):
+    """Something that happened; what comes again under one ``id`` and topic starts nothing again."""
+
+    topic: Annotated[str, Meta(min_length=1, max_length=1000)]
+    payload: Any = None
+    id: Annotated[str, Meta(min_length=1, max_length=255)] | None = None
 
 
 class Consent(Body, frozen=True, kw_only=True):

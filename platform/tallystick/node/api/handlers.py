@@ -103,9 +103,54 @@ async def put_partner(call: Call) -> Any:
 
 async def propose(call: Call) -> Response:
     """Propose a collaboration."""
-    view = await call.services.propose(call.who, call.body.definition, call.body.input, asked=call.asked)
+    body, asked = call.body, call.asked
+    if (body.definition is None) == (body.definition_id is None):
+        raise Invalid("name either a definition or a definition_id", pointer="/definition")
+    if body.definition is not None and body.version is not None:
+        raise Invalid("a version goes with a definition_id", pointer="/version")
+    if body.definition is not None:
+        view = await call.services.propose(call.who, body.definition, body.input, asked=asked)
+    else:
+        view = await call.services.propose_definition(
+            call.who, body.definition_id, body.input, version=body.version, asked=asked
+        )
+    return _made(view)
+
+
+def _made(view: dict[str, Any]) -> Response:
     where = f"/api/v1/collaborations/{view['collaboration_id']}"
     return Response(msgspec.json.encode(view), 201, {"location": where}, "application/json")
+
+
+async def add_definition(call: Call) -> Response:
+    """Keep a version of a definition."""
+    view = await call.services.add_definition(call.who, call.body.definition)
+    where = f"/api/v1/definitions/{view['definition_id']}"
+    return Response(msgspec.json.encode(view), 201, {"location": where}, "application/json")
+
+
+async def definition(call: Call) -> Any:
+    """A definition's versions."""
+    query = msgspec.structs.asdict(call.query)
+    return await call.services.definition(call.who, call.path["definition_id"], **query)
+
+
+async def deprecate_definition(call: Call) -> Any:
+    """Let nothing more start from a version."""
+    return await call.services.deprecate_definition(call.who, call.path["definition_id"], call.body.version)
+
+
+async def start_definition(call: Call) -> Response:
+    """Start an execution of a definition that has an api trigger."""
+    body, found = call.body, call.path["definition_id"]
+    return _made(
+        await call.services.start_definition(call.who, found, body.input, version=body.version, asked=call.asked)
+    )
+
+
+async def send_event(call: Call) -> Any:
+    """Hand an event to the triggers."""
+    return await call.services.send_event(call.who, call.body.topic, call.body.payload, call.body.id)
 
 
 async def consent(call: Call) -> Any:

@@ -18,6 +18,7 @@ from starlette.responses import Response
 from tallystick.core import errors
 from tallystick.core.definition.faults import DefinitionErrors
 from tallystick.node.api.language import preferred
+from tallystick.node.schemas import SchemaMismatch
 from tallystick.tenants.sessions import NotSignedIn
 
 log = logging.getLogger(__name__)
@@ -116,7 +117,7 @@ def document(error: Exception, language: str) -> dict[str, Any]:
         body |= {"detail": error.detail, "code": error.code}
         facts = {name: getattr(error, name, None) for name in ("pointer", "state", "limit")}
         body |= {name: fact for name, fact in facts.items() if fact is not None}
-        if isinstance(error, DefinitionErrors):
+        if isinstance(error, DefinitionErrors | SchemaMismatch):
             body["errors"] = msgspec.to_builtins(error.errors)
     return body
 

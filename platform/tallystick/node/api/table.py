@@ -26,7 +26,16 @@ def operations(streams: Streams) -> list[Operation]:
     async def events(_: Call) -> Response:
         return streams.response(as_json)
 
-    return [*_people(), *_collaborations(), *_executions(), *_tasks(), *_queues(), *_documents(), *_rest(events)]
+    return [
+        *_people(),
+        *_collaborations(),
+        *_definitions(),
+        *_executions(),
+        *_tasks(),
+        *_queues(),
+        *_documents(),
+        *_rest(events),
+    ]
 
 
 def _people() -> list[Operation]:
@@ -69,6 +78,25 @@ def _collaborations() -> list[Operation]:
         post(one + "/start", handlers.start, "Start", body=bodies.Start, problems=states, **create),
         post(one + "/terminate", handlers.terminate, "End it early, with a reason", body=bodies.Reason,
              problems=states, **create),
+    ]  # fmt: skip
+
+
+def _definitions() -> list[Operation]:
+    one = "/definitions/{definition_id}"
+    create: dict[str, Any] = {"permission": "create_collaboration"}
+    return [
+        post("/definitions", handlers.add_definition, "Keep a version of a definition", body=bodies.NewDefinition,
+             status=201, problems=["wrong_state"], **create),
+        get("/definitions", listing("definitions"), "Versions of definitions, newest first", query=bodies.Page),
+        get(one, handlers.definition, "A definition's versions with their sources", query=bodies.Page,
+            problems=["not_found"]),
+        post(one + "/deprecate", handlers.deprecate_definition, "Let nothing more start from a version",
+             body=bodies.Deprecation, problems=["not_found"], **create),
+        post(one + "/executions", handlers.start_definition, "Start an execution by the api trigger",
+             body=bodies.NewExecution, status=201, idempotent_by_key=True, problems=("not_found", "wrong_state"),
+             **create),
+        post("/events", handlers.send_event, "Send an event to the triggers", body=bodies.Event,
+             permission=("work_on_queues", "create_collaboration")),
     ]  # fmt: skip
 
 

@@ -29,7 +29,7 @@ ROOT = Path(__file__).parents[4]
 ADMIN = "admin"
 NODE_PORT = 8441
 CHAIN_PORT = 8545
-READY = r"^ready (http://\S+)$"
+READY = r"^ready (http://\S+) \S+$"
 STAFF_ROLES = ["operator", "auditor"]
 
 

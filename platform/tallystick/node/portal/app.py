@@ -26,6 +26,7 @@ from tallystick.node.portal.pages import (
     live,
     notifications,
     signing_in,
+    steering,
     verify,
 )
 from tallystick.node.portal.rendering import Portal, Visit, environment, render
@@ -70,6 +71,11 @@ FORMS: tuple[tuple[str, Page, str], ...] = (
     ("/collaborations/{collaboration_id}/start", collaborations.start, "create_collaboration"),
     ("/collaborations/{collaboration_id}/terminate", collaborations.terminate, "create_collaboration"),
     ("/executions/{execution_id}/verify", executions.verify, "verify"),
+    ("/executions/{execution_id}/signals", steering.signal, "work_on_tasks"),
+    ("/executions/{execution_id}/suspend", steering.suspend, "create_collaboration"),
+    ("/executions/{execution_id}/resume", steering.resume, "create_collaboration"),
+    ("/executions/{execution_id}/cancel", steering.cancel, "create_collaboration"),
+    ("/tasks/{task_id}/retry", steering.retry, "work_on_tasks"),
     ("/notifications/{notification_id}/acknowledge", notifications.acknowledge, "work_on_tasks"),
     ("/verify", verify.check, "verify"),
     ("/sign-out", signing_in.sign_out, ""),

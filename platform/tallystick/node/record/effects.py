@@ -3,41 +3,27 @@
 from collections.abc import Callable
 from typing import Any
 
-from sqlalchemy import and_, bindparam, null, text, true, update
-from sqlmodel import col, select
+from sqlalchemy import bindparam, null, text, true, update
+from sqlmodel import col
 
-from tallystick.core import replay
-from tallystick.core.canonical import parse
 from tallystick.core.commitment import data_hash
 from tallystick.core.definition.model import Notification, SubWorkflow, Task
 from tallystick.core.engine import names
 from tallystick.core.entry import Entry
-from tallystick.core.entry import read as read_entry
-from tallystick.core.head import Head, sign_attestation
 from tallystick.core.statement import Statement
-from tallystick.core.statement import read as read_statement
-from tallystick.node.record import calls, onchain, queues
+from tallystick.node.record import attesting, calls, onchain, queues
 from tallystick.node.record.context import Context
 from tallystick.node.record.loaded import Loaded
-from tallystick.node.record.messages import AttestationMessage
-from tallystick.node.record.outgoing import post
-from tallystick.node.record.store import add_head, find, step_of, step_of_task
+from tallystick.node.record.store import find, step_of, step_of_task
 from tallystick.node.record.tables import word
 from tallystick.node.record.unit import Unit
-from tallystick.tenants.models.record import EntryRow, NotificationRow, StatementRow, TaskRow
+from tallystick.tenants.models.record import NotificationRow, TaskRow
 
 _OPEN = ("open", "claimed")
 _CLOSE = (
     update(TaskRow)
     .where(col(TaskRow.key) == bindparam("b_key"), col(TaskRow.status).in_(map(word, _OPEN)))
     .values(status=bindparam("b_status"), retry_at=null())
-)
-_CANCEL = (
-    update(TaskRow)
-    .where(
-        col(TaskRow.key).between(bindparam("b_first"), bindparam("b_last")), col(TaskRow.status).in_(map(word, _OPEN))
-    )
-    .values(status=word("cancelled"), retry_at=null())
 )
 _ACKNOWLEDGE = (
     update(NotificationRow)
@@ -89,6 +75,10 @@ class Effects:
         self.unit.change(TaskRow, row.key, retry_at=0)
         self.unit.note("due", 0)
 
+    def readied(self, _event: Event) -> None:
+        """Everyone has accepted: what a trigger has proposed can start."""
+        self.unit.note("ready", self.entry.execution)
+
     def delivering(self, event: Event) -> None:
         """Data is under way; recipients fetch, check and confirm it."""
         step = step_of_task(self.loaded.agreement, event["task"])
@@ -116,7 +106,8 @@ class Effects:
             self._notify("activity_failed", self._step_name(event["task"]))
 
     def withdrawn(self, event: Event) -> None:
-        """Nobody need do these any more."""
+        """Nobody need do these any more; workers that hold some make room for others."""
+        self.unit.note("freed", None)
         steps = self.loaded.agreement.compiled.steps
         for task, attempt in zip(event["tasks"], event["attempts"], strict=True):
             if isinstance(steps[names.step_of(task)], Task):
@@ -171,71 +162,22 @@ class Effects:
         self.loaded.row.start_size = self.entry.seq + 1
         if self.loaded.agreement.anchoring is None:
             return
-        self._leaf(onchain.START, "running", data_hash(list(self.said.commitments.values())), data_hash([]))
+        inputs = data_hash(list(self.said.commitments.values()))
+        self._leaf(onchain.START, "running", inputs, data_hash([]))
 
     def closed(self, event: Event) -> None:
         """All is done: tasks end, we attest the closing head, and the completion leaf is due."""
-        if any(one["type"] == "withdrawn" for one in self.entry.events):
-            self.unit.later(TaskRow, _CANCEL, calls.keys_of(self.loaded.row.number))
-            queues.cancel(self.unit, self.entry.execution, self.loaded.agreement.compiled.steps.values())
         self.unit.note("closed", self.entry.execution)
         kind = "terminated" if event["status"] in {"terminated", "cancelled"} else event["status"]
         self._notify(kind, self.loaded.row.name)
         self._close_child()
-        self._attest()
+        attesting.attest(self.unit, self.context, self.loaded, self.entry)
         if self.loaded.row.start_size is not None and self.loaded.agreement.anchoring is not None:
-            inputs, results = self._all_commitments()
+            inputs, results = attesting.commitments(self.unit, self.loaded)
             self._leaf(onchain.COMPLETION, event["status"], inputs, results)
 
-    def _attest(self) -> None:
-        head = Head(
-            v=1,
-            iss=self.context.org_id,
-            aud=self.loaded.row.agreement_hash,
-            execution=self.entry.execution,
-            term=self.entry.term,
-            size=self.entry.seq + 1,
-            root=self.loaded.replay.root,
-            iat=self.context.now(),
-        )
-        if self.context.org_id == self.loaded.agreement.coordinator:
-            return  # the closing head is the coordinator's attestation
-        token = sign_attestation(self.context.signing_key, head)
-        add_head(self.unit, self.loaded, head, token)
-        for one in self.loaded.agreement.participants:
-            if one.org_id != self.context.org_id:
-                post(self.unit, self.context, one.org_id, AttestationMessage(token=token), self.entry.execution)
-
-    def _all_commitments(self) -> tuple[str, str]:
-        query = (
-            select(EntryRow.leaf, StatementRow.token)
-            .join(
-                StatementRow,
-                and_(col(StatementRow.number) == EntryRow.number, col(StatementRow.id) == EntryRow.statement_id),
-            )
-            .where(EntryRow.number == self.loaded.row.number)
-            .order_by(col(EntryRow.seq))
-        )
-        pairs = [(read_entry(parse(leaf)), read_statement(token)[1]) for leaf, token in self.unit.exec(query)]
-        inputs, results = replay.anchored_commitments(pairs)
-        return data_hash(inputs), data_hash(results)
-
     def _leaf(self, kind: int, status: str, inputs: str, results: str) -> None:
-        onchain.add_leaf(
-            self.unit,
-            self.loaded.agreement,
-            self.context.org_id,
-            kind=kind,
-            execution=self.entry.execution,
-            agreement_hash=self.loaded.row.agreement_hash,
-            term=self.entry.term,
-            size=self.entry.seq + 1,
-            root=self.loaded.replay.root,
-            inputs=inputs,
-            results=results,
-            status=status,
-            now=self.context.now(),
-        )
+        attesting.leaf(self.unit, self.context, self.loaded, self.entry, kind, status, inputs, results)
 
     def _add_task(self, event: Event, kind: str, due_at: int | None, priority: str) -> Any:
         """A task of ours; work that the node does by itself is due at once, or leased to the call that follows."""
@@ -331,6 +273,7 @@ _HANDLERS: dict[str, Callable[[Effects, Event], None]] = {
     "overdue": Effects.reminded,
     "withdrawn": Effects.withdrawn,
     "held": Effects.held,
+    "readied": Effects.readied,
     "suspended": Effects.suspended,
     "resumed": Effects.resumed,
     "notified": Effects.notified,

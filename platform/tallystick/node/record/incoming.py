@@ -23,6 +23,7 @@ from tallystick.node.record.context import Context
 from tallystick.node.record.effects import Effects
 from tallystick.node.record.loaded import Loaded
 from tallystick.node.record.unit import Unit
+from tallystick.node.schemas import definition_faults
 from tallystick.tenants import sealing
 from tallystick.tenants.models.anchor import PartnerAnchorRow
 from tallystick.tenants.models.record import EntryRow, InboxRow, StatementRow
@@ -48,6 +49,9 @@ def _agreement(unit: Unit, context: Context, partner: str, message: m.AgreementM
     mine = agreement.participant(context.org_id)
     if mine is None or agreement.key(context.org_id, context.signing_key.kid) is None:
         raise Invalid("agreement names other keys for us than ours", code="wrong_key")
+    faults = definition_faults(agreement.definition, agreement.definition, "/definition")
+    if faults:
+        raise Invalid(faults[0].detail, code=faults[0].code, pointer=faults[0].pointer)
     onchain.check(agreement, context.org_id, context.onchain)
     onchain.note_workflow(unit, agreement, context.org_id, context.now())
     refused = unit.get(InboxRow, (partner, name))

@@ -10,14 +10,14 @@ task is passed only by more urgent ones that came within that time after it.
 
 import hashlib
 import hmac
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 from sqlalchemy import Connection, bindparam, func, null, select, update
 from sqlmodel import col
 
-from tallystick.core.definition.model import Activity, AnyStep
+from tallystick.core.definition.model import Activity
 from tallystick.core.definition.model import Task as Step
 from tallystick.core.errors import WrongState
 from tallystick.node.record.tables import word
@@ -34,11 +34,6 @@ CLOSE = (
     update(QueueTaskRow)
     .where(col(QueueTaskRow.key) == bindparam("b_key"), col(QueueTaskRow.state).in_(map(word, _OPEN)))
     .values(state=bindparam("b_state"), rank=null(), lease_until=null())
-)
-CANCEL = (
-    update(QueueTaskRow)
-    .where(col(QueueTaskRow.execution) == bindparam("b_execution"), col(QueueTaskRow.state).in_(map(word, _OPEN)))
-    .values(state=word("cancelled"), rank=null(), lease_until=null())
 )
 
 
@@ -95,13 +90,6 @@ def enqueue(unit: Unit, row: TaskRow, step: Step) -> None:
 def close(unit: Unit, key: str, status: str) -> None:
     """An attempt has ended, by whomever: its claim ends with it."""
     unit.later(QueueTaskRow, CLOSE, {"b_key": key, "b_state": status})
-
-
-def cancel(unit: Unit, execution: str, steps: Iterable[AnyStep]) -> None:
-    """An execution is over, and what waits for workers with it."""
-    if any(isinstance(step, Activity) and queue_of(step) for step in steps):
-        unit.later(QueueTaskRow, CANCEL, {"b_execution": execution})
-        unit.note("freed", None)
 
 
 def rank_of(since: int, priority: str) -> int:

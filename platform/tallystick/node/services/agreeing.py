@@ -1,6 +1,8 @@
 """Drafting an agreement from a definition, our own card and our partners' pinned cards."""
 
 import os
+import zoneinfo
+from functools import cache
 from typing import Any
 
 import msgspec
@@ -8,9 +10,11 @@ import msgspec
 from tallystick.core import agreement as agreements
 from tallystick.core import b64
 from tallystick.core.agreement import Limits
-from tallystick.core.definition.compile import OrgFacts, audiences
+from tallystick.core.definition.compile import OrgFacts, audiences, compile_definition
+from tallystick.core.definition.faults import DefinitionErrors
 from tallystick.core.errors import Invalid
 from tallystick.node.parts import Parts
+from tallystick.node.schemas import definition_faults
 from tallystick.node.services.organisation import own_card
 from tallystick.tenants.card import Card
 
@@ -19,6 +23,22 @@ def facts(parts: Parts) -> dict[str, OrgFacts]:
     """What the compiler must know of each organisation: whether it is active, and what it can do."""
     cards = [own_card(parts), *parts.partners.active()]
     return {one.id: OrgFacts(is_active=one.is_active, capabilities=list(one.capabilities)) for one in cards}
+
+
+def compiled_for(source: dict[str, Any], organisations: dict[str, OrgFacts]) -> dict[str, Any]:
+    """The compiled form of a proposal that this node can run; pointers in :class:`DefinitionErrors` begin at it."""
+    try:
+        compiled = compile_definition(source, organisations, _time_zones())
+    except DefinitionErrors as error:
+        raise error.below("/definition") from None
+    if faults := definition_faults(compiled, source, "/definition"):
+        raise DefinitionErrors(faults)
+    return compiled
+
+
+@cache
+def _time_zones() -> frozenset[str]:
+    return frozenset(zoneinfo.available_timezones())
 
 
 def draft(parts: Parts, source: dict[str, Any], compiled: dict[str, Any]) -> dict[str, Any]:

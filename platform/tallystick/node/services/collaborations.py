@@ -5,16 +5,15 @@ from typing import Any
 from sqlmodel import Session
 
 from tallystick.core import canonical
-from tallystick.core.definition.compile import compile_definition
-from tallystick.core.definition.faults import DefinitionErrors
 from tallystick.core.engine.state import OPEN
 from tallystick.core.errors import Invalid, WrongState
 from tallystick.core.statement import Consent, Terminate
 from tallystick.node.record import audience, beginning, onchain, store
 from tallystick.node.record.authoring import Saying, say
 from tallystick.node.record.unit import Unit
+from tallystick.node.schemas import check_value
 from tallystick.node.services import repeats, searching, views
-from tallystick.node.services.agreeing import draft, facts
+from tallystick.node.services.agreeing import compiled_for, draft, facts
 from tallystick.node.services.base import Service, bounded
 from tallystick.node.services.repeats import Asked
 from tallystick.node.services.searching import Wanted, cursor_key
@@ -43,10 +42,7 @@ class Collaborations(Service):
 
         def work(unit: Unit) -> dict[str, Any]:
             known = facts(self.parts)
-            try:
-                compiled = compile_definition(definition, known)
-            except DefinitionErrors as error:
-                raise error.below("/definition") from None
+            compiled = compiled_for(definition, known)
             document = draft(self.parts, definition, compiled)
             loaded = beginning.offer(unit, self.parts.context, document, input or {})
             return views.collaboration(loaded)
@@ -96,6 +92,7 @@ class Collaborations(Service):
             if loaded.state.status != "ready":
                 return views.collaboration(loaded)
             values = resolve(unit, input or canonical.parse(loaded.row.proposed_input or b"{}"))
+            check_value(loaded.agreement.compiled.input_schema, values, "/input")
             beginning.start(unit, self.parts.context, loaded, values)
             return views.collaboration(loaded)
 

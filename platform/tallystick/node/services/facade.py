@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from tallystick.node.services.collaborations import Collaborations
+from tallystick.node.services.definitions import Definitions
 from tallystick.node.services.documents import Documents
 from tallystick.node.services.executions import Executions
 from tallystick.node.services.notifications import Notifications
@@ -14,7 +15,18 @@ from tallystick.node.services.steering import Steering
 from tallystick.node.services.tasks import Tasks
 
 
-class Services(Collaborations, Executions, Steering, Tasks, TaskQueues, Documents, Notifications, Proofs, Organisation):
+class Services(
+    Collaborations,
+    Definitions,
+    Executions,
+    Steering,
+    Tasks,
+    TaskQueues,
+    Documents,
+    Notifications,
+    Proofs,
+    Organisation,
+):
     """One facade over the services."""
 
     def subscribe(self) -> AsyncIterator[dict[str, Any]]:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Protocol
 
+from tallystick.core.engine.names import MISMATCH
 from tallystick.core.errors import NotFound
 from tallystick.node.record import calls, queues, store
 from tallystick.node.record.answering import say_result
@@ -11,6 +12,7 @@ from tallystick.node.record.forms import check_form
 from tallystick.node.record.queues import StaleClaim
 from tallystick.node.record.scopes import input_of, output_of
 from tallystick.node.record.unit import Unit
+from tallystick.node.schemas import SchemaMismatch
 from tallystick.node.services.base import Service
 from tallystick.node.services.values import resolve
 from tallystick.tenants.access_tokens import check_queue, may_use
@@ -69,7 +71,7 @@ class TaskQueues(Service):
     async def complete_claimed(
         self, who: Somebody, task_key: str, claim_token: str, data: dict[str, Any]
     ) -> dict[str, Any]:
-        """Answer with data, checked against the step's form where it has one."""
+        """Answer with data; what does not fit the step's form or schema ends the attempt as failed."""
         return await self._answer_claimed(who, task_key, claim_token, status="completed", data=data)
 
     async def fail_claimed(
@@ -98,11 +100,13 @@ class TaskQueues(Service):
             if row.status not in _OPEN:
                 raise StaleClaim(row.status)
             loaded = store.load(unit, row.execution)
-            values = resolve(unit, data or {})
-            if status == "completed":
-                values = output_of(unit, loaded, row.task, values)
-                check_form(store.step_of(loaded.agreement, row.step), values)
-            facts: dict[str, Any] = {"status": status, "values": values, "code": code, "message": message}
+            facts: dict[str, Any] = {"status": status, "values": {}, "code": code, "message": message}
+            try:
+                if status == "completed":
+                    facts["values"] = output_of(unit, loaded, row.task, resolve(unit, data or {}))
+                    check_form(store.step_of(loaded.agreement, row.step), facts["values"])
+            except SchemaMismatch as error:  # it would not fit the next time either
+                facts = {"status": "failed", "values": {}, "code": MISMATCH, "message": error.detail}
             say_result(unit, self.parts.context, loaded, row, **facts)
             queues.answer(unit.connection, task_key, status)
             if unit.get_one(TaskRow, task_key).status in _OPEN:  # on its way to the coordinator

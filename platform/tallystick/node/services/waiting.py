@@ -4,6 +4,7 @@ from typing import Any
 
 from sqlmodel import Session, col, select
 
+from tallystick.core.definition.model import Wait
 from tallystick.node.anchoring.stores import covering
 from tallystick.node.record import onchain, store
 from tallystick.node.record.calls import keys_of
@@ -47,14 +48,28 @@ def _consents(session: Session, loaded: Loaded) -> list[dict[str, Any]]:
 
 
 def _tasks(loaded: Loaded) -> list[dict[str, Any]]:
-    if loaded.state.status != "running":
-        return []
     items = []
     for name, task in loaded.state.tasks.items():
         if task.status == "open":
             items.append(_item(f"result of {name}", task.org, task.assigned_at))
         elif task.status == "delivering":
             items += [_item(f"receipt of {name}", org, task.assigned_at) for org in task.waiting]
+        elif task.status == "held":
+            items.append(_item(f"retry of {name}", task.org, task.assigned_at, tried=task.code))
+        elif task.status == "timing":
+            items.append(_item(f"timer of {name}", loaded.agreement.coordinator, task.assigned_at))
+    return [*items, *_signals(loaded)]
+
+
+def _signals(loaded: Loaded) -> list[dict[str, Any]]:
+    """Steps that wait for a signal wait for each one that may send it."""
+    items = []
+    for event, tasks in loaded.state.waits.items():
+        for task in map(loaded.state.tasks.__getitem__, tasks):
+            step = loaded.agreement.compiled.steps[task.step]
+            senders = step.senders if isinstance(step, Wait) else []
+            everyone = [one.org_id for one in loaded.agreement.participants]
+            items += [_item(f"signal {event}", org, task.assigned_at) for org in senders or everyone]
     return items
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from sqlmodel import select
 
 from tallystick.core import canonical, deciding
-from tallystick.core.definition.model import Decision, ForEach
+from tallystick.core.definition.model import DataExchange, Decision, ForEach
 from tallystick.core.engine.flow import route
 from tallystick.core.errors import Invalid, NotYet
 from tallystick.core.manifest import is_file
@@ -15,12 +15,13 @@ from tallystick.node.record import children
 from tallystick.node.record.answering import say_result
 from tallystick.node.record.authoring import Saying, say
 from tallystick.node.record.context import Context
+from tallystick.node.record.forms import check_received
 from tallystick.node.record.loaded import Loaded
 from tallystick.node.record.scopes import input_of, scope_of
 from tallystick.node.record.store import step_of
 from tallystick.node.record.unit import Unit
 from tallystick.tenants.chunks import FileOpener, read_manifest
-from tallystick.tenants.models.record import OpeningRow, TaskRow
+from tallystick.tenants.models.record import NotificationRow, OpeningRow, TaskRow
 
 SOONEST_MS, LATEST_MS = 500, 30_000  # between two tries: half of what the task has waited already
 
@@ -69,6 +70,9 @@ def receive(unit: Unit, context: Context, loaded: Loaded, row: TaskRow) -> None:
     held = unit.exec(query)
     if not held:
         raise NotYet(f"waits for the data of {task.org}", code="no_data")
+    step = step_of(loaded.agreement, row.step)
+    if isinstance(step, DataExchange):
+        check_received(step, {one.property: canonical.parse(one.value) for one in held})
     for one in held:
         _check_file(context, canonical.parse(one.value), task.org)
     sealed = list(task.sealed)
@@ -80,6 +84,22 @@ def receive(unit: Unit, context: Context, loaded: Loaded, row: TaskRow) -> None:
         attempt=row.attempt,
     )
     say(unit, context, loaded, saying)
+
+
+def mismatched(unit: Unit, context: Context, loaded: Loaded, row: TaskRow, why: str) -> None:
+    """A delivery does not fit what was agreed: it stays unconfirmed, and staff are told why, once."""
+    unit.change(TaskRow, row.key, note=why, retry_at=None)
+    if row.note != why:
+        unit.insert(
+            NotificationRow,
+            notification_type="data_mismatch",
+            message=f"{step_of(loaded.agreement, row.step).name}: {why}",
+            execution=row.execution,
+            from_org=loaded.state.tasks[row.task].org,
+            at=context.now(),
+            task=row.task,
+            attempt=row.attempt,
+        )
 
 
 def _check_file(context: Context, value: Any, sender: str) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 from sqlalchemy import func
 from sqlmodel import col, select
 
+from tallystick.core.engine.names import MISMATCH
 from tallystick.core.engine.state import GOING
 from tallystick.core.errors import TallystickError, WrongState
 from tallystick.core.statement import Timer
@@ -26,6 +27,7 @@ from tallystick.node.record.forms import check_form
 from tallystick.node.record.loaded import Loaded
 from tallystick.node.record.scopes import output_of
 from tallystick.node.record.unit import Note, Unit
+from tallystick.node.schemas import SchemaMismatch
 from tallystick.node.work import automatic, schedules
 from tallystick.node.work.activities import Activities, ActivityCall, ActivityFailed
 from tallystick.node.work.committer import Committer
@@ -198,6 +200,10 @@ class Runner:
             unit.discard()
             unit.change(TaskRow, key, **_CLAIMED, note=_reason(error))  # our answer is on its way
             return 0
+        except SchemaMismatch as error:
+            unit.discard()
+            automatic.mismatched(unit, self._context, loaded, row, _reason(error))
+            return 0
         except TallystickError as error:
             unit.discard()
             retry_at = automatic.retry_at(row, self._context.now())
@@ -266,7 +272,8 @@ class Runner:
             if failure is not None:
                 raise
             unit.discard()
-            self._say_result(unit, call, {}, ActivityFailed(error.detail, code=error.code))
+            code = MISMATCH if isinstance(error, SchemaMismatch) else error.code
+            self._say_result(unit, call, {}, ActivityFailed(error.detail, code=code))
             return
         if loaded.agreement.coordinator != self._context.org_id:
             unit.change(TaskRow, call.token, **_CLAIMED)

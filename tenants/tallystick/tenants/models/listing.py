@@ -5,9 +5,9 @@ from sqlmodel import Field, SQLModel
 
 
 class ExecutionTermRow(SQLModel, table=True):
-    """A term of an execution: ``p:`` a participant, ``d:`` its definition, ``w:`` a word, ``c:`` its parent's task.
+    """A term of an execution: ``p:`` a participant, ``d:`` its definition, ``w:`` a word of its names.
 
-    The key is the order of listings, so that a page costs the same whatever else is stored.
+    ``c:`` is its parent's task. The key is the order of listings: a page costs the same whatever else is stored.
     """
 
     __tablename__ = "execution_term"

@@ -31,7 +31,9 @@ async def propose(visit: Visit) -> Response:
     form = await visit.request.form()
     definition, values = str(form.get("definition") or ""), str(form.get("input") or "{}")
     try:
-        made = await visit.services.propose(visit.who, _object(definition, "/definition"), _object(values, "/input"))
+        made = await visit.services.propose(
+            visit.who, json_object(definition, "/definition"), json_object(values, "/input")
+        )
     except Invalid as error:
         return await visit.page("collaboration_new.html", code=422, definition=definition, input=values, error=error)
     return RedirectResponse(f"/collaborations/{made['collaboration_id']}", 303)
@@ -56,7 +58,7 @@ async def consent(visit: Visit) -> Response:
 async def start(visit: Visit) -> Response:
     """Start."""
     form = await visit.request.form()
-    await visit.services.start(visit.who, _key(visit), _object(str(form.get("input") or "{}"), "/input"))
+    await visit.services.start(visit.who, _key(visit), json_object(str(form.get("input") or "{}"), "/input"))
     return _back(visit)
 
 
@@ -69,7 +71,8 @@ async def terminate(visit: Visit) -> Response:
     return _back(visit)
 
 
-def _object(text: str, pointer: str) -> dict[str, Any]:
+def json_object(text: str, pointer: str) -> dict[str, Any]:
+    """The JSON object that somebody typed into the field at ``pointer``."""
     try:
         value = canonical.parse(text.encode())
     except Invalid as error:
