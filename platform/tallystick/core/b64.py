@@ -12,7 +12,7 @@ _ALPHABET = re.compile(r"[A-Za-z0-9_-]*\Z")
 
 def encode(data: bytes) -> str:
     """Unpadded base64url."""
-    return binascii.b2a_base64(data, newline=False).rstrip(b"=").translate(_URL_SAFE).decode("ascii")
+    return str(binascii.b2a_base64(data, newline=False).translate(_URL_SAFE, b"="), "ascii")
 
 
 def decode(text: str) -> bytes:

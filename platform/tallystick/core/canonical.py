@@ -22,6 +22,7 @@ MAX_DEPTH = 32
 # A string that never ends hides what follows it from the count, and from the parser, which refuses it.
 _STRING = re.compile(rb'"(?:[^"\\]|\\.)*(?:"|\Z)', re.DOTALL)
 _BRACKET = re.compile(rb"[\[{\]}]")
+_SIXTEEN, _DIGITS = b"0" * 16, bytes(ord("0") if chr(code).isdigit() and code < 128 else 32 for code in range(256))
 _LONG_NUMBER = re.compile(rb"[:,\[]-?[0-9]{16}")  # also finds some inside strings, which costs time only
 _FEW_BRACKETS = 400  # however they nest, no stack overflows
 _write = msgspec.json.Encoder(order="sorted").encode
@@ -51,7 +52,12 @@ def encode_plain(value: Any) -> bytes:
         data = _write(value)
     except UnicodeEncodeError as error:
         raise Invalid(f"has no canonical form: {error}", code="not_canonical") from error
-    return data if data.isascii() and not _LONG_NUMBER.search(data) else encode(msgspec.to_builtins(value))
+    return data if data.isascii() and not _has_long_number(data) else encode(msgspec.to_builtins(value))
+
+
+def _has_long_number(data: bytes) -> bool:
+    """Most documents hold no sixteen digits in a row, which is seen at a tenth of what the pattern costs."""
+    return _SIXTEEN in data.translate(_DIGITS) and _LONG_NUMBER.search(data) is not None
 
 
 def _is_plain(value: Any, depth: int) -> bool:

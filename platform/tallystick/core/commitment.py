@@ -1,17 +1,18 @@
 """Salted commitments: how a value is bound to its place in the record without being told."""
 
+import hashlib
 import os
 from typing import Any
 
 import msgspec
 
 from tallystick.core import b64
-from tallystick.core.canonical import tagged
+from tallystick.core.canonical import encode, tagged
 
 SALT_BYTES = 16
 
 
-class Opening(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Opening(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False):
     """What makes a commitment readable: the property's name, its 16-byte salt (base64url) and its value."""
 
     property: str
@@ -19,7 +20,7 @@ class Opening(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     value: Any
 
 
-class Place(msgspec.Struct, frozen=True, kw_only=True):
+class Place(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Where in the record a value belongs; ``task`` is "" and ``attempt`` 0 outside tasks."""
 
     execution: str
@@ -35,16 +36,23 @@ def new_salt() -> str:
 
 def commit(place: Place, opening: Opening) -> str:
     """The hex commitment of ``opening`` at ``place``."""
-    return tagged(
-        "tallystick/commitment/v1",
-        place.execution,
-        place.issuer,
-        place.task,
-        place.attempt,
-        opening.property,
-        opening.salt,
-        opening.value,
+    return commit_encoded(place, opening, encode(opening.value))
+
+
+def commit_encoded(place: Place, opening: Opening, value: bytes) -> str:
+    """:func:`commit` for who has the value's canonical bytes: an array ends with its last element."""
+    facts = encode(
+        [
+            "tallystick/commitment/v1",
+            place.execution,
+            place.issuer,
+            place.task,
+            place.attempt,
+            opening.property,
+            opening.salt,
+        ]
     )
+    return hashlib.sha256(b"%b,%b]" % (facts[:-1], value)).hexdigest()
 
 
 def data_hash(commitments: list[str]) -> str:

@@ -11,7 +11,7 @@ VERSION = 1
 APPLIED = "applied"
 
 
-class Entry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Entry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False):
     """What became of one statement; ``at`` in milliseconds by the coordinator's clock."""
 
     v: int

@@ -36,9 +36,15 @@ class Token(msgspec.Struct, frozen=True):
 
 def sign(key: SigningKey, typ: str, payload: dict[str, Any] | msgspec.Struct) -> str:
     """The compact token of ``payload``, signed by ``key``; a struct holds what :func:`canonical.encode_plain` takes."""
+    return sign_with_id(key, typ, payload)[0]
+
+
+def sign_with_id(key: SigningKey, typ: str, payload: dict[str, Any] | msgspec.Struct) -> tuple[str, str]:
+    """The token that :func:`sign` gives, and its id."""
     content = canonical.encode(payload) if isinstance(payload, dict) else canonical.encode_plain(payload)
     signing_input = f"{_header(key.kid, typ)}.{b64.encode(content)}"
-    return f"{signing_input}.{b64.encode(key.sign(signing_input.encode('ascii')))}"
+    signed = signing_input.encode("ascii")
+    return f"{signing_input}.{b64.encode(key.sign(signed))}", hashlib.sha256(signed).hexdigest()
 
 
 @lru_cache(maxsize=1024)
@@ -59,11 +65,6 @@ def read(token: str, typ: str) -> Token:
     if not isinstance(payload, dict):
         raise Invalid("token payload is not an object", code="bad_token")
     return Token(typ, header["kid"], payload, f"{parts[0]}.{parts[1]}".encode("ascii"), b64.decode(parts[2]))
-
-
-def token_id(token: str) -> str:
-    """The id of a token: what :attr:`Token.id` is once it has been read."""
-    return hashlib.sha256(token.rpartition(".")[0].encode("ascii")).hexdigest()
 
 
 def peek(token: str) -> dict[str, Any]:

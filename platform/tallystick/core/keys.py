@@ -2,7 +2,13 @@
 
 import hashlib
 
-from nacl.bindings import crypto_sign_BYTES, crypto_sign_open, crypto_sign_PUBLICKEYBYTES
+from nacl.bindings import (
+    crypto_sign,
+    crypto_sign_BYTES,
+    crypto_sign_open,
+    crypto_sign_PUBLICKEYBYTES,
+    crypto_sign_seed_keypair,
+)
 from nacl.exceptions import CryptoError
 from nacl.signing import SigningKey as NaclSigningKey
 
@@ -21,6 +27,7 @@ class SigningKey:
         self._key = NaclSigningKey(seed)
         self.public = bytes(self._key.verify_key)
         self.kid = key_id(self.public)
+        self._secret = crypto_sign_seed_keypair(seed)[1]
 
     @classmethod
     def generate(cls) -> "SigningKey":
@@ -39,7 +46,7 @@ class SigningKey:
 
     def sign(self, message: bytes) -> bytes:
         """The 64-byte signature over ``message``."""
-        return self._key.sign(message).signature
+        return crypto_sign(message, self._secret)[:crypto_sign_BYTES]
 
     def __repr__(self) -> str:
         return f"SigningKey({self.kid})"

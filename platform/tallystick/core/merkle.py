@@ -31,7 +31,7 @@ def node_hash(left: bytes, right: bytes, hash: Hash = sha256) -> bytes:
     return hash(b"\x01" + left + right)
 
 
-class Frontier(msgspec.Struct, frozen=True):
+class Frontier(msgspec.Struct, frozen=True, gc=False):
     """The right edge of a tree: what appending and the root need, in O(log n) hashes.
 
     ``peaks`` are the roots of the perfect subtrees of ``size`` leaves, largest first.

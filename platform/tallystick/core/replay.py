@@ -71,7 +71,9 @@ class Replay:
 
     def copy(self) -> "Replay":
         """One that goes on from here by itself: state and frontier are immutable."""
-        return Replay(self.agreement, self.agreement_hash, self.execution, state=self.state, frontier=self.frontier)
+        copied = Replay(self.agreement, self.agreement_hash, self.execution, state=self.state, frontier=self.frontier)
+        copied._root = self._root
+        return copied
 
     def step(self, entry: Entry, said: Statement) -> None:
         """Check the next entry and its (already opened) statement, then take it in."""

@@ -17,7 +17,7 @@ STATEMENT, HEAD, ATTESTATION, REFUSAL = (
 )
 
 
-class _Wire(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class _Wire(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False):
     """Wire types name every field and tolerate no other."""
 
 
@@ -169,7 +169,7 @@ class Payload(_Wire, frozen=True):
     body: dict[str, Any]
 
 
-class Statement(msgspec.Struct, frozen=True, kw_only=True):
+class Statement(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A statement as read: its id, key and typed body beside what every kind has."""
 
     id: str
@@ -216,9 +216,9 @@ def sign(key: SigningKey, payload: Payload) -> str:
 
 def say(key: SigningKey, payload: Payload, body: Body) -> tuple[str, Statement]:
     """Sign ``payload``, whose body is ``body``; the token, and what :func:`read` makes of it."""
-    token = sign(key, payload)
+    token, name = jws.sign_with_id(key, STATEMENT, payload)
     statement = Statement(
-        id=jws.token_id(token),
+        id=name,
         kid=key.kid,
         iss=payload.iss,
         aud=payload.aud,
@@ -233,7 +233,8 @@ def say(key: SigningKey, payload: Payload, body: Body) -> tuple[str, Statement]:
 
 def body_of(value: Body) -> dict[str, Any]:
     """The body as it stands in a payload: without the fields that say nothing."""
-    return {name: member for name, member in msgspec.to_builtins(value).items() if member not in (None, [])}
+    members = {name: getattr(value, name) for name in value.__struct_fields__}
+    return {name: member for name, member in members.items() if member is not None and member != []}
 
 
 def read(token: str) -> tuple[jws.Token, Statement]:

@@ -58,7 +58,7 @@ class Node:
     ) -> None:
         clock = clock or SteadyClock()
         activities = activities or Activities(in_all=settings.activities.max_in_flight)
-        database = Database(settings.database_path)
+        database = Database(settings.database_url or settings.database_path)
         database.create_schema()
         files = tls.ensure(
             settings.data_dir / "tls", ca_key=keystore.ca_key, org_id=settings.org_id, hosts=[settings.host]
@@ -93,7 +93,7 @@ class Node:
             clock=clock,
         )
         self._engine = engine
-        self._outbox = Outbox(database, context, bell, committer, self.parts.links.send)
+        self._outbox = Outbox(database, context, committer, self.parts.links.send)
         self.services = Services(self.parts)
         self.accounts = UserAccounts(users, AccessTokens(database))
         self.app: ASGIApp = OnDemand(self._application)

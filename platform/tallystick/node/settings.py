@@ -29,6 +29,7 @@ class Blockchain(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """See names.md for the words; ``port`` is fixed by ``tally init``, because partners know the node by it.
 
+    ``database_url`` names a Postgres database for this organisation alone; without one a SQLite file is in the folder.
     ``url`` is where people and partners reach the node, when that is not the port itself but a proxy in front of it.
     """
 
@@ -43,6 +44,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     sealing_suite: str = "x25519-hkdf-sha256-chacha20poly1305"
     language: str = "en"
     activities: ActivitySettings = ActivitySettings()
+    database_url: str | None = None
     data_dir: Path = Path()
 
     @property
@@ -52,7 +54,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     @property
     def database_path(self) -> Path:
-        """The tenant database."""
+        """The tenant database, where ``database_url`` names no other."""
         return self.data_dir / "tenant.db"
 
     @property

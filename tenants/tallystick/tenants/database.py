@@ -4,20 +4,23 @@ A committed write survives a power cut (``synchronous=FULL``). Writers take SQLi
 transaction that has read something never fails half-way because another one wrote first.
 """
 
+import contextlib
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, Self
 
-from sqlalchemy import Connection, Engine, create_engine, event, exc, make_url, text
+from sqlalchemy import Connection, Engine, create_engine, event, exc, inspect, make_url, text
 from sqlalchemy.engine import URL
 from sqlmodel import Session
 
 from tallystick.core.errors import Invalid, Unavailable
 from tallystick.tenants import migrations
 from tallystick.tenants.files import private_file
+from tallystick.tenants.models.schema import SchemaVersion
 
 BUSY_MS = 10_000  # longer than any transaction here takes, shorter than a person waits
 # A checkpoint costs two more waits for the disk than a commit; at 16 MB of log it comes seldom enough.
@@ -28,6 +31,7 @@ _PRAGMAS = (
     f"busy_timeout={BUSY_MS}",
     "wal_autocheckpoint=4000",
 )
+STALE_S = 1.0  # a connection to a server that has been idle for longer is tried before it is written through
 _WRITES = "tallystick_writes"
 _POSTGRES_WRITER = 0x7A11_5714  # any constant: what replicas of one node take turns on
 _SQLITE_REASONS = {
@@ -65,11 +69,24 @@ class Database:
         self.engine = _sqlite(url) if self.is_sqlite else create_engine(url, pool_pre_ping=True, hide_parameters=True)
         # Threads queue here instead of polling SQLite's file lock; other processes meet at the file lock.
         self._one_writer = threading.RLock() if self.is_sqlite else nullcontext()
+        self._kept_lock = threading.RLock()
+        self._kept: Connection | None = None  # what `writing` writes through
+        self._kept_at = 0.0
 
     def create_schema(self) -> int:
         """Make missing tables, apply the migrations that are due, and return the schema's version."""
+        with _translated(), self.engine.connect() as connection:
+            version = migrations.current(connection)
+        if version is not None:
+            return version
         with self.write() as session:
             return migrations.migrate(session.connection())
+
+    @property
+    def is_new(self) -> bool:
+        """Whether nothing was ever kept in it."""
+        with _translated(), self.engine.connect() as connection:
+            return not inspect(connection).has_table(SchemaVersion.__tablename__)
 
     @contextmanager
     def session(self) -> Iterator[Session]:
@@ -96,19 +113,55 @@ class Database:
     def writing(self) -> Iterator[Connection]:
         """A connection in one durable transaction, for whoever groups many writes in it; else as :meth:`write`.
 
-        Replicas do not take turns on the whole database here: unique keys and guarded updates tell them apart.
+        Replicas do not take turns on the whole database here: unique keys and guarded updates tell them apart. The
+        connection stays open for the next one until :meth:`rest`: opening costs more than a small group.
         """
-        with _translated(), self._one_writer, self.engine.connect() as connection:
-            held = connection.execution_options(**{_WRITES: True})
-            with held.begin():
-                yield held
+        with _translated(), self._one_writer, self._kept_lock:
+            connection = self._writer()
+            try:
+                with driver_errors(connection):
+                    driver = driver_of(connection)
+                    if self.is_sqlite:
+                        driver.execute("BEGIN IMMEDIATE")
+                    yield connection
+                    # A query through SQLAlchemy has told it of the transaction, the driver's own statements have not.
+                    (connection if connection.in_transaction() else driver).commit()
+            except BaseException:
+                self._abandon(connection)
+                raise
+            self._kept_at = time.monotonic()
+
+    def _writer(self) -> Connection:
+        if self._kept is not None and not self.is_sqlite and time.monotonic() - self._kept_at > STALE_S:
+            self._let_go()
+        if self._kept is None:
+            self._kept = self.engine.connect()
+        return self._kept
+
+    def _abandon(self, connection: Connection) -> None:
+        """Roll back; the pool does, and looks whether the connection is still good."""
+        self._kept = None
+        with contextlib.suppress(exc.DBAPIError):
+            connection.close()
+
+    def _let_go(self) -> None:
+        kept, self._kept = self._kept, None
+        if kept is not None:
+            kept.close()
 
     def rest(self) -> None:
         """Close the connections that nobody is using: each holds its schema and pages in memory."""
+        if self._kept_lock.acquire(blocking=False):
+            try:
+                self._let_go()
+            finally:
+                self._kept_lock.release()
         self.engine.dispose()
 
     def close(self) -> None:
         """Close every connection."""
+        with self._kept_lock:
+            self._let_go()
         self.engine.dispose()
 
     def __enter__(self) -> Self:
@@ -123,8 +176,21 @@ class Database:
 
 def _url(where: Path | str) -> URL:
     if isinstance(where, str) and "://" in where:
-        return make_url(where)
+        return _named(where)
     return URL.create("sqlite", database=str(Path(where).absolute()))
+
+
+def _named(where: str) -> URL:
+    """A URL names its database only; which driver we bring for it is our affair."""
+    try:
+        url = make_url(where)
+    except exc.ArgumentError as error:
+        raise Invalid("the database URL cannot be read", code="bad_database_url") from error
+    if url.get_backend_name() == "postgresql":
+        return url.set(drivername="postgresql+psycopg")
+    if url.get_backend_name() != "sqlite":
+        raise Invalid(f"there is no support for {url.get_backend_name()[:40]} databases", code="bad_database_url")
+    return url
 
 
 def _sqlite(url: URL) -> Engine:
@@ -145,8 +211,27 @@ def _configure(connection: Any, _record: Any) -> None:
 
 
 def _begin(connection: Connection) -> None:
+    if driver_of(connection).in_transaction:
+        return  # by `writing`
     writes = connection.get_execution_options().get(_WRITES, False)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def driver_of(connection: Connection) -> Any:
+    """The driver's own connection, for statements that are compiled already."""
+    return connection.connection.driver_connection
+
+
+@contextmanager
+def driver_errors(connection: Connection) -> Iterator[None]:
+    """What the driver raises, as SQLAlchemy would have raised it."""
+    base = connection.dialect.loaded_dbapi.Error
+    try:
+        yield
+    except base as error:
+        raise exc.DBAPIError.instance(
+            None, None, error, base, hide_parameters=True, dialect=connection.dialect
+        ) from error
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import create_engine, event, text
+from sqlalchemy import create_engine, text
 from sqlmodel import select
 
 from tallystick.core import canonical, entry
@@ -199,13 +199,10 @@ async def test_a_full_disk_is_refused_and_recovered_from(place: Path) -> None:
     execution = await tenant.engine.committer.run(tenant.begin_waiting)
     full = True
 
-    def bound(connection: Any) -> None:
-        connection.exec_driver_sql(f"PRAGMA max_page_count = {1 if full else 1_000_000}")
-
-    event.listen(tenant.database.engine, "begin", bound, insert=True)
     row = {"name": "x", "media_type": "x", "size": 0, "sha256": "x", "uploaded_by": "x", "at": 0}
 
     def large(unit: Unit) -> None:
+        unit.connection.exec_driver_sql(f"PRAGMA max_page_count = {1 if full else 1_000_000}")
         voids(tenant, execution, "large")(unit)
         unit.insert(DocumentRow, id="d", manifest=bytes(1_000_000), **row)
 

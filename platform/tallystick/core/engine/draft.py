@@ -3,7 +3,6 @@
 The state that it was made from never changes, so that an entry costs what it changes and not what is open.
 """
 
-from copy import copy
 from typing import Any
 
 import msgspec
@@ -17,7 +16,7 @@ class Draft:
     __slots__ = ("_own", "at", "seq", "state")
 
     def __init__(self, state: State, at: int) -> None:
-        self.state: State = copy(state)
+        self.state: State = state.__copy__()
         self.at = at
         self.seq = state.size
         self._own: set[str] = set()
@@ -39,14 +38,16 @@ class Draft:
     def unset(self, task: Task) -> None:
         """Drop a task's timers, set or wanted."""
         for name in task.timers:
-            for mapping in ("timers", "wanted"):
-                if name in getattr(self.state, mapping):
-                    del self.own(mapping)[name]
+            if name in self.state.timers:
+                del self.own("timers")[name]
+            if name in self.state.wanted:
+                del self.own("wanted")[name]
 
     def settle(self, name: str, **changes: Any) -> None:
         """Change a task whose attempt is over: its timers go."""
         self.unset(self.state.tasks[name])
-        self.change(name, timers=(), **changes)
+        tasks = self.own("tasks")
+        tasks[name] = msgspec.structs.replace(tasks[name], timers=(), **changes)
 
     def drop(self, name: str) -> Task | None:
         """A task is over, or a block's name that has no task: nothing is left of it but what it is returned for."""

@@ -13,7 +13,7 @@ OPEN: frozenset[str] = frozenset({"created", "ready", "running", "suspended"})
 GOING: frozenset[str] = frozenset({"running", "suspended"})
 
 
-class Task(msgspec.Struct, frozen=True, kw_only=True):
+class Task(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One visit to a step that is not over; ``waiting`` names who must still receive or acknowledge.
 
     Steps that no organisation does stand here too, with ``org`` "": timers (``timing``) and waits (``waiting``).
@@ -38,7 +38,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     timers: tuple[str, ...] = ()
 
 
-class Timer(msgspec.Struct, frozen=True, kw_only=True):
+class Timer(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Something the coordinator must state at ``due_at`` (milliseconds)."""
 
     due_at: int
@@ -46,7 +46,7 @@ class Timer(msgspec.Struct, frozen=True, kw_only=True):
     task: str
 
 
-class Wanted(msgspec.Struct, frozen=True, kw_only=True):
+class Wanted(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A timer whose due time the organisation ``by`` has still to state; not before ``since``."""
 
     by: str
@@ -55,7 +55,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     since: int
 
 
-class Block(msgspec.Struct, frozen=True, kw_only=True):
+class Block(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A parallel or for-each that is running; ``begun`` of ``total`` frames have been entered."""
 
     step: str
@@ -70,7 +70,7 @@ class Block(msgspec.Struct, frozen=True, kw_only=True):
         return self.begun - self.done - self.failed
 
 
-class Done(msgspec.Struct, frozen=True, kw_only=True):
+class Done(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The latest completion of a step."""
 
     task: str

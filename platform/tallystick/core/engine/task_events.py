@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
+from msgspec.structs import replace
+
 from tallystick.core.engine.draft import Draft
 from tallystick.core.engine.names import step_of
 from tallystick.core.engine.state import Done, Task, Timer, Wanted
@@ -53,7 +55,9 @@ def _timer_wanted(draft: Draft, event: Event) -> None:
 def _attach(draft: Draft, task: str, timer: str, due_at: int | None) -> None:
     if task not in draft.state.tasks:
         _placed(draft, task, "timing", due_at)
-    draft.change(task, timers=(*draft.state.tasks[task].timers, timer))
+    tasks = draft.own("tasks")
+    held = tasks[task]
+    tasks[task] = replace(held, timers=(*held.timers, timer))
 
 
 def _timer_fired(draft: Draft, event: Event) -> None:

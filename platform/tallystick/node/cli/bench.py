@@ -13,6 +13,7 @@ from pathlib import Path
 
 import msgspec
 
+from tallystick.node import collector
 from tallystick.node.bench import engine, peers, report
 
 
@@ -32,6 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"[{time.monotonic() - begun:6.1f} s] {text}", file=sys.stderr, flush=True)
 
     measure = {"engine": engine.measure, "peers": peers.measure}[options.what]
+    collector.relax()  # as a node does
     figures = asyncio.run(measure(size, options.folder, tell))
     result = {
         "bench": options.what,

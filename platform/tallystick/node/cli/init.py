@@ -54,7 +54,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _make(settings: Settings, passphrase: str, admin: str, password: str) -> Keystore:
     private_folder(settings.data_dir)
     keystore = Keystore.create(settings.keystore_path, passphrase, suite=settings.sealing_suite)
-    with Database(settings.database_path) as database:
+    with Database(settings.database_url or settings.database_path) as database:
+        if not database.is_new:
+            raise Invalid("the database holds something already; choose another one", code="already_initialised")
         database.create_schema()
         users = Users(database, org_id=settings.org_id, session_secret=keystore.session_secret)
         users.create(
@@ -79,6 +81,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--admin", default="admin", help="the first administrator's user name (default: %(default)s)")
     add("--admin-password-file", type=Path, help="file that holds their password; asked for when left out")
     add("--language", choices=("en", "zh-CN"), default="en", help="their language (default: %(default)s)")
+    add("--database-url", help="a Postgres database (postgresql+psycopg://…) instead of a file in the folder")
     add("--blockchain-url", help="JSON-RPC endpoint of the chain; without one nothing is anchored")
     add("--chain-id", type=int, help="the chain's id, when the file of contracts does not name it")
     add("--contracts", type=Path, help="JSON with org_registry, workflow_registry and execution_ledger")
@@ -98,6 +101,7 @@ def _settings(options: argparse.Namespace) -> Settings:
         host=options.host,
         port=options.port or _free_port(options.host),
         url=options.url,
+        database_url=options.database_url,
         blockchain=_blockchain(options) if options.blockchain_url else None,
         language=options.language,
     )

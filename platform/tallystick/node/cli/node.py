@@ -14,6 +14,7 @@ from hypercorn.asyncio import serve
 from hypercorn.config import Config
 
 from tallystick.core.errors import TallystickError
+from tallystick.node import collector
 from tallystick.node import settings as node_settings
 from tallystick.node.bootstrap import Node
 from tallystick.node.settings import Settings
@@ -35,6 +36,7 @@ def main(argv: list[str]) -> int:
     logging.basicConfig(level=options.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s")
     tenants = [_open(options.data[0])] if len(options.data) == 1 else list(_opened(options.data))
     if tenants:
+        collector.relax()
         asyncio.run(_run(tenants))
     return 0 if tenants else 1
 

@@ -55,10 +55,11 @@ def say(unit: Unit, context: Context, loaded: Loaded, saying: Saying) -> Stateme
         at=said.iat,
         answer_key=saying.answer_key,
     )
-    openings.keep(unit, loaded, said, committed.openings)
-    openings.keep_envelopes(unit, loaded, said, envelopes)
+    openings.keep(unit, loaded, said, committed.openings, committed.encoded)
+    if envelopes:
+        openings.keep_envelopes(unit, loaded, said, envelopes)
     _hand_over(unit, context, loaded, said, token, envelopes)
-    for name, value in saying.values.items():
+    for name, value in saying.values.items() if len(loaded.agreement.participants) > 1 else ():
         readers = saying.field_readers.get(name, saying.readers)
         others = [one.org_id for one in readers if one.org_id != context.org_id]
         outgoing.post_chunks(unit, context, loaded, others, [value])

@@ -24,8 +24,12 @@ class Cache:
 
     def put(self, loaded: Loaded) -> None:
         """Keep what was committed."""
-        self.drop(loaded.row.id)
-        self._held[loaded.row.id] = loaded
+        name = loaded.row.id
+        before = self._held.get(name)
+        if before is not None:
+            self._tasks -= len(before.state.tasks)
+            self._held.move_to_end(name)
+        self._held[name] = loaded
         self._tasks += len(loaded.state.tasks)
         while len(self._held) > MAX_EXECUTIONS or (self._tasks > MAX_TASKS and len(self._held) > 1):
             self.drop(next(iter(self._held)))

@@ -2,7 +2,8 @@
 
 Entries of one execution that are written together share one head, their newest's, and travel in one message. The
 entry that starts the work has a head of its own, because its size is what the start leaf anchors. A log that nobody
-else follows gets heads at its start and its end only; whoever asks for evidence before the end has one signed then.
+else follows gets heads where it is anchored, at its start, and at its end only; whoever asks for evidence before the
+end has one signed then.
 """
 
 from typing import Any
@@ -31,13 +32,14 @@ def sequence(
     """Take ``said`` into the log, void or applied; :func:`seal` signs for it and sends it on."""
     entry = loaded.replay.sequence(said, context.now())
     store.add_entry(unit, loaded, entry, said, token)
-    openings.keep_envelopes(unit, loaded, said, envelopes)
+    if envelopes:
+        openings.keep_envelopes(unit, loaded, said, envelopes)
     Effects(unit, context, loaded, entry, said).run()
     store.save(loaded, context.org_id, context.now())
     if loaded.row.next_due is not None:
         unit.note("due", loaded.row.next_due)
     loaded.fresh.append(Fresh(entry, token, [envelopes[name] for name in said.sealed if name in envelopes]))
-    if entry.applied and isinstance(said.body, Start):
+    if entry.applied and isinstance(said.body, Start) and _anchors_or_tells(loaded):
         _seal(unit, context, loaded)
     return entry
 
@@ -45,9 +47,17 @@ def sequence(
 def seal(unit: Unit, context: Context) -> None:
     """Put what this transaction has sequenced under heads, and queue it for the other participants."""
     for loaded in unit.executions():
-        if loaded.fresh and (len(loaded.agreement.participants) > 1 or loaded.state.status in CLOSED):
+        if loaded.fresh and (_is_told(loaded) or loaded.state.status in CLOSED):
             _seal(unit, context, loaded)
         loaded.fresh = []
+
+
+def _is_told(loaded: Loaded) -> bool:
+    return len(loaded.agreement.participants) > 1
+
+
+def _anchors_or_tells(loaded: Loaded) -> bool:
+    return loaded.agreement.anchoring is not None or _is_told(loaded)
 
 
 def _seal(unit: Unit, context: Context, loaded: Loaded) -> None:

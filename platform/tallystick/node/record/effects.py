@@ -160,6 +160,8 @@ class Effects:
         """Work begins: the start leaf anchors the log as of this entry."""
         self._notify("started", self.loaded.row.name)
         self.loaded.row.start_size = self.entry.seq + 1
+        if self.loaded.agreement.anchoring is None:
+            return
         inputs = data_hash(list(self.said.commitments.values()))
         self._leaf(onchain.START, "running", inputs, data_hash([]))
 
@@ -203,9 +205,10 @@ class Effects:
     def _close_task(self, event: Event, status: str) -> None:
         """An attempt's task ends here, if it is one of ours and nothing ended it before."""
         key = calls.task_key(self.loaded.row, event["task"], event["attempt"])
-        if queues.queue_of(step_of_task(self.loaded.agreement, event["task"])):
+        step = step_of_task(self.loaded.agreement, event["task"])
+        if queues.queue_of(step):
             queues.close(self.unit, key, status)
-        if isinstance(step_of_task(self.loaded.agreement, event["task"]), SubWorkflow) and status != "completed":
+        if isinstance(step, SubWorkflow) and status != "completed":
             self._revisit(key)  # its child ends too
             return
         held = self.unit.known(TaskRow, key)

@@ -6,8 +6,9 @@ import msgspec
 
 from tallystick.core import canonical
 from tallystick.core.agreement import Participant
-from tallystick.core.commitment import Opening, Place, commit, new_salt
+from tallystick.core.commitment import Opening, Place, commit, commit_encoded, new_salt
 from tallystick.core.errors import Invalid, TallystickError
+from tallystick.core.manifest import is_file
 from tallystick.core.statement import Statement
 from tallystick.node.record import outgoing, quota
 from tallystick.node.record.context import Context
@@ -21,18 +22,23 @@ MAX_VALUES = 256_000  # bytes of JSON in one statement; files travel as chunks
 
 
 class Committed(msgspec.Struct):
-    """Values made ready for a statement: commitments by property, and the openings to keep and seal."""
+    """Values made ready for a statement: commitments by property, the openings to keep and seal, the values' bytes."""
 
     commitments: dict[str, str]
     openings: list[Opening]
+    encoded: list[bytes]
 
 
 def commit_values(place: Place, values: dict[str, Any]) -> Committed:
     """Commit each top-level property under a fresh salt."""
-    if len(canonical.encode(values)) > MAX_VALUES:
-        raise Invalid(f"data is larger than {MAX_VALUES} bytes; attach it as a document", code="too_large")
     openings = [Opening(property=name, salt=new_salt(), value=value) for name, value in sorted(values.items())]
-    return Committed({one.property: commit(place, one) for one in openings}, openings)
+    encoded = [canonical.encode(one.value) for one in openings]
+    if sum(map(len, encoded)) + sum(len(name.encode()) + 4 for name in values) > MAX_VALUES:
+        raise Invalid(f"data is larger than {MAX_VALUES} bytes; attach it as a document", code="too_large")
+    commitments = {
+        one.property: commit_encoded(place, one, content) for one, content in zip(openings, encoded, strict=True)
+    }
+    return Committed(commitments, openings, encoded)
 
 
 def seal(openings: list[Opening], place: Place, kind: str, recipients: list[Participant]) -> tuple[dict[str, Any], str]:
@@ -42,12 +48,14 @@ def seal(openings: list[Opening], place: Place, kind: str, recipients: list[Part
     return sealing.seal(plaintext, issuer=place.issuer, execution=place.execution, kind=kind, recipients=keys)
 
 
-def keep(unit: Unit, loaded: Loaded, said: Statement, openings: list[Opening]) -> None:
-    """Store openings that we made or read."""
+def keep(unit: Unit, loaded: Loaded, said: Statement, openings: list[Opening], encoded: list[bytes]) -> None:
+    """Store openings that we made or read, and their values' canonical bytes."""
     task, attempt = said.place
-    for one in openings:
-        quota.named(unit, outgoing.chunk_names(one.value))
-        unit.put(
+    for one, content in zip(openings, encoded, strict=True):
+        is_a_file = is_file(one.value)
+        if is_a_file:
+            quota.named(unit, outgoing.chunk_names(one.value))
+        unit.replace(
             OpeningRow,
             number=loaded.row.number,
             statement_id=said.id,
@@ -56,8 +64,8 @@ def keep(unit: Unit, loaded: Loaded, said: Statement, openings: list[Opening]) -
             task=task,
             attempt=attempt,
             salt=one.salt,
-            value=canonical.encode(one.value),
-            file_sha256=outgoing.file_hash(one.value),
+            value=content,
+            file_sha256=outgoing.file_hash(one.value) if is_a_file else None,
         )
 
 
@@ -83,7 +91,8 @@ def read(
         if envelope is None or not _for_us(envelope, context.org_id):
             continue
         try:
-            keep(unit, loaded, said, _opened(context, said, name, envelope))
+            opened = _opened(context, said, name, envelope)
+            keep(unit, loaded, said, opened, [canonical.encode(one.value) for one in opened])
         except TallystickError as error:
             return f"{error.code}: {error.detail}"
     return None

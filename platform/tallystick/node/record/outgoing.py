@@ -35,6 +35,7 @@ def post(unit: Unit, context: Context, partner: str, message: Message, execution
         payload=payload,
         since=context.now(),
     )
+    unit.note("posted", partner)
 
 
 def post_chunks(unit: Unit, context: Context, loaded: Loaded, recipients: list[str], values: list[Any]) -> None:

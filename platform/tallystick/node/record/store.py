@@ -134,11 +134,11 @@ def _next_due(loaded: Loaded, me: str) -> int | None:
     state = loaded.state
     if state.status == "suspended":
         return None
-    if any(one.by == me for one in state.wanted.values()):
+    if state.wanted and any(one.by == me for one in state.wanted.values()):
         return 0
     if loaded.agreement.coordinator != me:
         return None
-    return min((timer.due_at for timer in state.timers.values()), default=None)
+    return min([timer.due_at for timer in state.timers.values()], default=None)
 
 
 def add_entry(unit: Unit, loaded: Loaded, entry: Entry, said: Statement, token: str) -> None:
@@ -150,10 +150,10 @@ def add_entry(unit: Unit, loaded: Loaded, entry: Entry, said: Statement, token: 
         seq=entry.seq,
         statement_id=entry.statement_id,
         leaf=loaded.replay.leaf,
-        root=loaded.replay.frontier.root(),
+        root=bytes.fromhex(loaded.replay.root),
     )
     key = (loaded.row.number, said.id)
-    if unit.get(StatementRow, key) is not None:
+    if unit.known(StatementRow, key) is not None or unit.get(StatementRow, key) is not None:
         unit.change(StatementRow, key, seq=entry.seq)
         return
     unit.insert(

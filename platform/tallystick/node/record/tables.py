@@ -1,7 +1,8 @@
 """The SQL that writes and reads a model's rows by key, compiled once from its table for each kind of database."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
+from operator import itemgetter
 from types import SimpleNamespace
 from typing import Any
 
@@ -23,6 +24,8 @@ from sqlalchemy import delete as delete_from
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import SQLModel
 
+from tallystick.tenants.database import driver_errors, driver_of
+
 Values = dict[str, Any]
 Key = tuple[Any, ...]
 _OLD = "old_"  # marks the parameters that say which row an update is for
@@ -32,18 +35,37 @@ GUARD = "old_revision"  # the parameter of the revision that a guarded update fo
 class Sql:
     """One statement as the driver takes it: compiling it again for each group would cost more than running it."""
 
+    __slots__ = ("parameters", "text")
+
     def __init__(self, statement: Executable, dialect: Dialect, columns: list[str] | None = None) -> None:
         compiled = statement.compile(dialect=dialect, column_keys=columns)  # type: ignore[attr-defined]
         self.text = str(compiled)
-        self._order: list[str] | None = compiled.positiontup if compiled.positional else None
-
-    def parameters(self, values: Values) -> Any:
-        """``values`` in the form that the driver wants."""
-        return values if self._order is None else tuple([values[name] for name in self._order])
+        self.parameters: Callable[[Values], Any] = _taker(compiled.positiontup) if compiled.positional else _as_they_are
 
     def run(self, connection: Connection, many: Iterable[Values]) -> int:
         """Run it for each of ``many``; how many rows it changed."""
-        return connection.exec_driver_sql(self.text, [self.parameters(one) for one in many]).rowcount
+        with driver_errors(connection):
+            cursor = driver_of(connection).cursor()
+            cursor.executemany(self.text, list(map(self.parameters, many)))
+            count: int = cursor.rowcount
+        return count
+
+    def first(self, connection: Connection, values: Values) -> Any:
+        """The first row of a query, or None."""
+        with driver_errors(connection):
+            return driver_of(connection).execute(self.text, self.parameters(values)).fetchone()
+
+
+def _as_they_are(values: Values) -> Values:
+    return values
+
+
+def _taker(names: Sequence[str]) -> Callable[[Values], Any]:
+    """What takes the values of ``names`` out of a row, in that order."""
+    if len(names) == 1:
+        (name,) = names
+        return lambda values: (values[name],)
+    return itemgetter(*names) if names else lambda values: ()
 
 
 class Form:
@@ -55,6 +77,7 @@ class Form:
         self._dialect = dialect
         self.columns = [column.name for column in self.table.columns]
         self.key = [column.name for column in self.table.primary_key]
+        self.key_of: Callable[[Values], Key] = _taker(self.key)  # the primary key of a row
         self.numbered = len(self.key) == 1 and self.key == ["id"] and self.table.autoincrement_column is not None
         self._booleans = [column.name for column in self.table.columns if isinstance(column.type, Boolean)]
         fields = model.model_fields
@@ -73,14 +96,9 @@ class Form:
     def _given(self) -> list[str]:
         return [name for name in self.columns if not (self.numbered and name in self.key)]
 
-    def key_of(self, values: Values) -> Key:
-        """The primary key of a row."""
-        return tuple([values[name] for name in self.key])
-
     def read(self, connection: Connection, key: Key) -> Values | None:
         """The row of that key as it stands in the database."""
-        parameters = self.select.parameters(self.which(key))
-        row = connection.exec_driver_sql(self.select.text, parameters).first()
+        row = self.select.first(connection, self.which(key))
         if row is None:
             return None
         values = dict(zip(self.columns, row, strict=True))
@@ -94,7 +112,7 @@ class Form:
         if sql is None:
             statement = select(self.table).where(self.table.c[column] == bindparam("value"))
             sql = self._finders[column] = Sql(statement, self._dialect)
-        row = connection.exec_driver_sql(sql.text, sql.parameters({"value": value})).first()
+        row = sql.first(connection, {"value": value})
         return None if row is None else as_row(dict(zip(self.columns, row, strict=True)))
 
     def which(self, key: Key) -> Values:
@@ -135,15 +153,24 @@ class Form:
         return statement.on_conflict_do_update(index_elements=self.key, set_=new)
 
 
-_FORMS: dict[tuple[type[SQLModel], str], Form] = {}
+class Forms(dict[type[SQLModel], Form]):
+    """The forms of models for databases of one kind, whichever organisation's they are."""
+
+    def __init__(self, dialect: Dialect) -> None:
+        super().__init__()
+        self._dialect = dialect
+
+    def __missing__(self, model: type[SQLModel]) -> Form:
+        found = self[model] = Form(model, self._dialect)
+        return found
 
 
-def form(model: type[SQLModel], dialect: Dialect) -> Form:
-    """The form of ``model`` for databases of one kind, whichever organisation's they are."""
-    found = _FORMS.get((model, dialect.name))
-    if found is None:
-        found = _FORMS[model, dialect.name] = Form(model, dialect)
-    return found
+_FORMS: dict[str, Forms] = {}
+
+
+def forms(dialect: Dialect) -> Forms:
+    """Those of databases like this one."""
+    return _FORMS.setdefault(dialect.name, Forms(dialect))
 
 
 def word(constant: str) -> ColumnElement[str]:

@@ -3,6 +3,7 @@
 import re
 import unicodedata
 from collections.abc import Iterable
+from functools import lru_cache
 from itertools import pairwise
 
 from tallystick.core.agreement import Agreement, Parent
@@ -28,13 +29,19 @@ def words(text: str) -> list[str]:
 def terms(agreement: Agreement, execution: str) -> list[str]:
     """The terms of an execution under ``agreement``."""
     definition = agreement.compiled
-    names = [definition.name, definition.id, execution, *_names(agreement)]
+    names = " ".join([definition.name, definition.id, *_names(agreement)])
     return [
         *(participant(one.org_id) for one in agreement.participants),
         defined_by(definition.id),
         *([child_of(agreement.parent)] if agreement.parent else []),
-        *(word(one) for one in words(" ".join(names))),
+        *map(word, dict.fromkeys([execution, *_words_of(names)[: MAX_WORDS - 1]])),
     ]
+
+
+@lru_cache(maxsize=1024)
+def _words_of(names: str) -> tuple[str, ...]:
+    """Many executions follow one definition."""
+    return tuple(words(names))
 
 
 def participant(org_id: str) -> str:

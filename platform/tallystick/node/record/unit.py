@@ -10,6 +10,7 @@ of this node has written since, no row matches, and the group raises :class:`Con
 """
 
 from collections.abc import Iterable, Sequence
+from operator import attrgetter
 from typing import Any, Protocol, TypeVar, cast, overload
 
 from sqlalchemy import Connection, Executable, NestedTransaction
@@ -18,7 +19,7 @@ from sqlmodel.sql.expression import Select, SelectOfScalar
 
 from tallystick.node.record.cache import Cache
 from tallystick.node.record.loaded import Loaded
-from tallystick.node.record.tables import GUARD, Form, Key, Sql, Values, as_row, form
+from tallystick.node.record.tables import GUARD, Form, Key, Sql, Values, as_row, forms
 from tallystick.tenants.models.record import ExecutionRow
 
 M = TypeVar("M", bound=SQLModel)
@@ -52,46 +53,57 @@ class _Row:
 
     __slots__ = ("changed", "values", "whole", "write")
 
-    def __init__(self, values: Values, write: str | None, *, whole: bool = True, changed: Iterable[str] = ()) -> None:
+    def __init__(self, values: Values, write: str | None, whole: bool = True, changed: Iterable[str] = ()) -> None:
         self.values = values
         self.write = write
         self.whole = whole
-        self.changed = set(changed)
+        self.changed = changed  # the columns that an update sets
 
     def copy(self) -> "_Row":
-        return _Row(dict(self.values), self.write, whole=self.whole, changed=self.changed)
+        return _Row(dict(self.values), self.write, self.whole, self.changed)
+
+
+class _Pending:
+    """What waits to be written to one table: rows by key, rows that the database numbers, and other statements."""
+
+    __slots__ = ("appended", "later", "rows")
+
+    def __init__(self) -> None:
+        self.rows: dict[Key, _Row] = {}
+        self.appended: list[Values] = []
+        self.later: list[tuple[Sql, Values]] = []
+
+    def take(self, other: "_Pending") -> None:
+        self.rows.update(other.rows)
+        self.appended += other.appended
+        self.later += other.later
 
 
 class Changes:
     """Rows and executions that wait to be written."""
 
-    def __init__(self) -> None:
-        self.rows: dict[str, dict[Key, _Row]] = {}
-        self.appended: dict[str, list[Values]] = {}
-        self.later: dict[str, list[tuple[Sql, Values]]] = {}
-        self.executions: dict[str, Loaded] = {}
-        self.forms: dict[str, Form] = {}
+    __slots__ = ("executions", "tables")
+
+    def __init__(self, executions: dict[str, Loaded] | None = None) -> None:
+        self.tables: dict[Form, _Pending] = {}
+        self.executions: dict[str, Loaded] = {} if executions is None else executions
 
     @property
     def any(self) -> bool:
         """Whether something waits to be written."""
-        return bool(
-            self.appended
-            or self.later
-            or any(row.write for rows in self.rows.values() for row in rows.values())
-            or any(one.changed for one in self.executions.values())
+        return any(one.changed for one in self.executions.values()) or any(
+            held.appended or held.later or any(row.write for row in held.rows.values()) for held in self.tables.values()
         )
 
     def take(self, other: "Changes") -> None:
         """Add those of a job that has ended well."""
-        for name, rows in other.rows.items():
-            self.rows.setdefault(name, {}).update(rows)
-        for name, values in other.appended.items():
-            self.appended.setdefault(name, []).extend(values)
-        for name, statements in other.later.items():
-            self.later.setdefault(name, []).extend(statements)
+        for held, pending in other.tables.items():
+            before = self.tables.get(held)
+            if before is None:
+                self.tables[held] = pending
+            else:
+                before.take(pending)
         self.executions.update(other.executions)
-        self.forms.update(other.forms)
 
 
 class Group:
@@ -101,35 +113,30 @@ class Group:
         self.connection = connection
         self.cache = cache
         self.careful = careful
+        self.forms = forms(connection.dialect)
         self.changes = Changes()
         self.notes: list[Note] = []
         self.touched: set[str] = set()  # executions that a job has looked at
-
-    def form(self, model: type[SQLModel]) -> Form:
-        """The table of ``model`` as this database has it."""
-        return form(model, self.connection.dialect)
 
     def flush(self) -> None:
         """Write what waits, executions first: their rows are what replicas of this node take turns on."""
         if self.changes.any:
             self.write(self.changes)
-        fresh = Changes()
-        fresh.executions = self.changes.executions
-        self.changes = fresh
+        self.changes = Changes(self.changes.executions)
 
     def write(self, changes: Changes) -> None:
         """Write ``changes``."""
         self._write_executions(changes)
-        for name in sorted(changes.forms):
-            held = changes.forms[name]
-            self._write_rows(held, changes.rows.get(name, {}).values())
-            if name in changes.appended:
-                held.insert.run(self.connection, changes.appended[name])
-            for sql, many in _runs(changes.later.get(name, ())):
+        for held in sorted(changes.tables, key=attrgetter("name")):
+            pending = changes.tables[held]
+            self._write_rows(held, pending.rows.values())
+            if pending.appended:
+                held.insert.run(self.connection, pending.appended)
+            for sql, many in _runs(pending.later):
                 sql.run(self.connection, many)
 
     def _write_executions(self, changes: Changes) -> None:
-        held = self.form(ExecutionRow)
+        held = self.forms[ExecutionRow]
         changed = sorted((one for one in changes.executions.values() if one.changed), key=lambda one: one.row.number)
         new = [one for one in changed if not one.stored]
         known = [one for one in changed if one.stored]
@@ -142,19 +149,19 @@ class Group:
             one.stored, one.changed = True, False
 
     def _write_rows(self, held: Form, rows: Iterable[_Row]) -> None:
-        deleted = [held.which(held.key_of(row.values)) for row in rows if row.write == _DELETE]
-        if deleted:
-            held.delete.run(self.connection, deleted)
-        for write, sql in ((_INSERT, held.insert), (_UPSERT, held.upsert)):
-            many = [row.values for row in rows if row.write == write]
-            if many:
-                sql.run(self.connection, many)
+        writes: dict[str, list[Values]] = {}
         updates: dict[frozenset[str], list[Values]] = {}
         for row in rows:
             if row.write == _UPDATE:
-                updates.setdefault(frozenset(row.changed), []).append(
-                    {**row.values, **held.which(held.key_of(row.values))}
-                )
+                which = held.which(held.key_of(row.values))
+                updates.setdefault(frozenset(row.changed), []).append({**row.values, **which})
+            elif row.write == _DELETE:
+                writes.setdefault(_DELETE, []).append(held.which(held.key_of(row.values)))
+            elif row.write is not None:
+                writes.setdefault(row.write, []).append(row.values)
+        for write, sql in ((_DELETE, held.delete), (_INSERT, held.insert), (_UPSERT, held.upsert)):
+            if write in writes:
+                sql.run(self.connection, writes[write])
         for names, many in updates.items():
             held.update(names).run(self.connection, many)
 
@@ -164,6 +171,7 @@ class Unit:
 
     def __init__(self, group: Group) -> None:
         self._group = group
+        self._forms = group.forms
         self._own = Changes()
         self._savepoint: NestedTransaction | None = None
         self.notes: list[Note] = []
@@ -187,12 +195,12 @@ class Unit:
 
     def get(self, model: type[M], key: Any) -> M | None:
         """The row of that primary key, or None; to change it, call :meth:`change`."""
-        values = self._values(self._form(model), _tuple(key))
+        values = self._values(self._forms[model], _tuple(key))
         return None if values is None else cast(M, as_row(values))
 
     def find(self, model: type[M], column: str, value: Any) -> M | None:
         """The row whose unique ``column`` has that value, as it stands in the database."""
-        return cast(M | None, self._form(model).find(self._group.connection, column, value))
+        return cast(M | None, self._forms[model].find(self._group.connection, column, value))
 
     def get_one(self, model: type[M], key: Any) -> M:
         """The row of that primary key, which must be there."""
@@ -203,51 +211,61 @@ class Unit:
 
     def known(self, model: type[SQLModel], key: Any) -> Values | None:
         """The row's values if this transaction holds all of them in memory; a look at the database costs more."""
-        row = self._held(self._form(model), _tuple(key))
+        row = self._held(self._forms[model], _tuple(key))
         return row.values if row is not None and row.whole and row.write != _DELETE else None
 
     def insert(self, model: type[SQLModel], **values: Any) -> None:
         """A new row; what is not given has the model's default."""
-        held = self._form(model)
-        full = {**held.defaults, **values}
+        held = self._forms[model]
+        full = {**held.defaults, **values} if held.defaults else values
+        own = self._own.tables.get(held) or self._pending(held)
         if held.numbered:
-            self._own.appended.setdefault(held.name, []).append(full)
+            own.appended.append(full)
             return
         key = held.key_of(full)
         before = self._held(held, key)
         if before is not None and before.write != _DELETE:
             raise Conflict(f"{held.name} {key} is there already")
-        self._rows(held)[key] = _Row(full, _INSERT if before is None else _UPSERT)
+        own.rows[key] = _Row(full, _INSERT if before is None else _UPSERT)
 
     def put(self, model: type[M], **values: Any) -> M:
         """A row that replaces one of the same key; the row as it stands now."""
-        held = self._form(model)
+        return cast(M, as_row(self.replace(model, **values)))
+
+    def replace(self, model: type[SQLModel], **values: Any) -> Values:
+        """The same as :meth:`put`; its values."""
+        held = self._forms[model]
         full = {**held.defaults, **values}
         key = held.key_of(full)
         before = self._held(held, key)
         fresh = before is not None and before.write == _INSERT
         self._rows(held)[key] = _Row(full, _INSERT if fresh else _UPSERT)
-        return cast(M, as_row(full))
+        return full
 
     def change(self, model: type[SQLModel], key: Any, **values: Any) -> None:
         """Set columns of a row that is there."""
-        held, key = self._form(model), _tuple(key)
+        held, key = self._forms[model], _tuple(key)
+        rows = self._rows(held)
+        row = rows.get(key)
+        if row is not None and row.write == _INSERT:
+            row.values.update(values)
+            return
         row = self._held(held, key)
         row = row.copy() if row else _Row(dict(zip(held.key, key, strict=True)), None, whole=False)
         row.values.update(values)
-        row.changed.update(values)
+        row.changed = {*row.changed, *values}
         row.write = row.write or _UPDATE
-        self._rows(held)[key] = row
+        rows[key] = row
 
     def delete(self, model: type[SQLModel], key: Any) -> None:
         """Remove a row."""
-        held, key = self._form(model), _tuple(key)
+        held, key = self._forms[model], _tuple(key)
         self._rows(held)[key] = _Row(dict(zip(held.key, key, strict=True)), _DELETE)
 
     def later(self, model: type[SQLModel], statement: Executable, values: Values) -> None:
         """Run a statement of the module that calls on the model's table, after its rows have been written."""
-        held = self._form(model)
-        self._own.later.setdefault(held.name, []).append((held.sql(statement), values))
+        held = self._forms[model]
+        self._pending(held).later.append((held.sql(statement), values))
 
     # Queries.
 
@@ -271,9 +289,7 @@ class Unit:
         if self._savepoint is None:
             self._savepoint = self._group.connection.begin_nested()
         self._group.write(self._own)
-        executions = self._own.executions
-        self._own = Changes()
-        self._own.executions = executions
+        self._own = Changes(self._own.executions)
 
     # Executions.
 
@@ -314,23 +330,29 @@ class Unit:
         self._own = Changes()
         self.notes = []
 
-    def _form(self, model: type[SQLModel]) -> Form:
-        held = self._group.form(model)
-        self._own.forms[held.name] = held
-        return held
+    def _pending(self, held: Form) -> _Pending:
+        pending = self._own.tables.get(held)
+        if pending is None:
+            pending = self._own.tables[held] = _Pending()
+        return pending
 
     def _rows(self, held: Form) -> dict[Key, _Row]:
-        return self._own.rows.setdefault(held.name, {})
+        return self._pending(held).rows
 
     def _held(self, held: Form, key: Key) -> _Row | None:
-        for changes in (self._own, self._group.changes):
-            row = changes.rows.get(held.name, {}).get(key)
-            if row is not None:
-                return row
-        return None
+        own = self._own.tables.get(held)
+        if own is not None and key in own.rows:
+            return own.rows[key]
+        before = self._group.changes.tables.get(held)
+        return before.rows.get(key) if before is not None else None
+
+    def _unseen(self, held: Form) -> bool:
+        """Whether statements wait whose effect on the table's rows is not known here."""
+        pending = self._own.tables.get(held), self._group.changes.tables.get(held)
+        return any(one is not None and one.later for one in pending)
 
     def _values(self, held: Form, key: Key) -> Values | None:
-        if held.name in self._own.later or held.name in self._group.changes.later:
+        if self._unseen(held):
             self.flush()
         row = self._held(held, key)
         if row is not None and row.write == _DELETE:

@@ -29,6 +29,9 @@ Job = Callable[[Unit], Any]
 MAX_JOBS = 256  # of one transaction: some tens of milliseconds of work
 MAX_WAITING = 10_000  # jobs; whoever comes later is told to come again
 TRIES = 5  # of one job that keeps colliding
+LINGER_S = (
+    0.2  # that a tenant's thread waits for more jobs: waking it costs a third of what a new turn of the pool does
+)
 # One thread for each tenant that is writing now, none for idle ones; a tenant whose disk hangs holds up only itself.
 _THREADS = ThreadPoolExecutor(max_workers=256, thread_name_prefix="committer")
 
@@ -72,6 +75,9 @@ class Committer:
         self._queue: deque[_Waiting] = deque()
         self._lock = threading.Lock()
         self._draining = False
+        self._lingers = False  # a thread waits for `_more`
+        self._more = threading.Lock()  # held, but for the moment between a signal and who waits for it
+        self._more.acquire()
         self._cache = Cache()
 
     def listen(self, listener: Callable[[list[Note]], None]) -> None:
@@ -92,14 +98,30 @@ class Committer:
             self._queue.append(waiting)
             if not self._draining:
                 self._draining = True
-                _THREADS.submit(self._drain, loop)
+                if self._lingers:
+                    self._more.release()
+                else:
+                    self._lingers = True
+                    _THREADS.submit(self._work)
         return waiting.future
 
     async def idle(self) -> None:
         """Return when everything that was queued is settled."""
         await self.run(lambda unit: None)  # jobs keep their order
 
-    def _drain(self, loop: asyncio.AbstractEventLoop) -> None:
+    def _work(self) -> None:
+        """Drain the queue, again whenever it fills within a moment."""
+        while True:
+            self._drain()
+            if self._more.acquire(timeout=LINGER_S):
+                continue
+            with self._lock:
+                if not self._draining:
+                    self._lingers = False
+                    return
+            self._more.acquire()  # somebody came in the last moment
+
+    def _drain(self) -> None:
         """Commit group after group until nothing waits."""
         while True:
             with self._lock:
@@ -108,6 +130,7 @@ class Committer:
                     self._draining = False
                     return
             notes = self._commit(batch)
+            loop = batch[-1].future.get_loop()
             try:
                 loop.call_soon_threadsafe(self._settle, batch, notes)
             except RuntimeError:
