@@ -16,7 +16,10 @@ from tallystick.node.services import tasks
 from tallystick.node.work.activities import ActivityCall
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(180)]
-PAIR: list[dict[str, Any]] = [{"org_id": BUYER, "role": "buyer", "can_terminate": True}, {"org_id": SUPPLIER, "role": "supplier"}]
+PAIR: list[dict[str, Any]] = [
+    {"org_id": BUYER, "role": "buyer", "can_terminate": True},
+    {"org_id": SUPPLIER, "role": "supplier"},
+]
 WHOLE = {"type": "object", "required": ["lines"], "properties": {"lines": {"type": "integer", "minimum": 1}}}
 
 

@@ -19,7 +19,10 @@ from tallystick.node.work.activities import ActivityCall
 from tallystick.tenants.database import DatabaseUnavailable
 
 pytestmark = pytest.mark.timeout(180)
-PAIR: list[dict[str, Any]] = [{"org_id": BUYER, "role": "buyer", "can_terminate": True}, {"org_id": SUPPLIER, "role": "supplier"}]
+PAIR: list[dict[str, Any]] = [
+    {"org_id": BUYER, "role": "buyer", "can_terminate": True},
+    {"org_id": SUPPLIER, "role": "supplier"},
+]
 CUT = b"\xff cut off"  # no state that anything could read
 
 
