@@ -10,6 +10,7 @@ import random
 import subprocess
 import time
 from collections.abc import AsyncIterator, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from support.trio import Member, until
 ROUNDS = int(os.environ.get("TALLY_ROUNDS", "1"))
 SEED = int(os.environ.get("TALLY_SEED", "1"))
 IN_FLIGHT = 8
-LOADED_S = (0.3, 2.0)
+LOADED_S = (0.0, 2.0)  # after the first acknowledgement of a round
 pytestmark = pytest.mark.timeout(120 + 30 * ROUNDS)
 FIVE_STEPS: dict[str, Any] = {
     "id": "five-steps",
@@ -84,6 +85,7 @@ async def test_killed_under_load(node: Member) -> None:
     for number in range(SEED, SEED + ROUNDS):
         rng = random.Random(number)  # noqa: S311 - a repeatable choice, not a secret
         clients = [asyncio.create_task(load.client(amount)) for amount in range(IN_FLIGHT)]
+        await until(partial(_more, load, len(load.started)))
         await asyncio.sleep(rng.uniform(*LOADED_S))
         await node.kill()
         await asyncio.gather(*clients)
@@ -105,6 +107,10 @@ async def test_killed_under_load(node: Member) -> None:
             "seconds": round(time.monotonic() - began),
         },
     )
+
+
+async def _more(load: Load, before: int) -> bool | None:
+    return len(load.started) > before or None
 
 
 async def _settled(node: Member, started: set[str]) -> dict[str, Recorded] | None:
