@@ -78,8 +78,8 @@ class Database:
     def create_schema(self) -> int:
         """Make missing tables, apply the migrations that are due, and return the schema's version."""
         with _translated(), self.engine.connect() as connection:
+            connection.detach()  # so that the next of many tenants finds the memory free
             version = migrations.current(connection)
-        self.engine.dispose()  # so that the next of many tenants finds the memory free
         if version is not None:
             return version
         with self.write() as session:
@@ -106,9 +106,9 @@ class Database:
         Where nothing is being written its connection is closed again: hundreds of tenants look, and find nothing.
         """
         with self.session() as session:
+            if self._kept is None:
+                session.connection().detach()
             yield session
-        if self._kept is None:
-            self.engine.dispose()
 
     @contextmanager
     def write(self) -> Iterator[Session]:
@@ -161,15 +161,21 @@ class Database:
     def _let_go(self) -> None:
         kept, self._kept = self._kept, None
         if kept is not None:
-            kept.close()
+            with contextlib.suppress(exc.DBAPIError):
+                kept.detach()
+                kept.close()
 
-    def rest(self) -> None:
-        """Close the connections that nobody is using: each holds its schema and pages in memory."""
+    def stop_writing(self) -> None:
+        """Close the connection that :meth:`writing` keeps, unless it is in use."""
         if self._kept_lock.acquire(blocking=False):
             try:
                 self._let_go()
             finally:
                 self._kept_lock.release()
+
+    def rest(self) -> None:
+        """Close the connections that nobody is using: each holds its schema and pages in memory."""
+        self.stop_writing()
         self.engine.dispose()
 
     def close(self) -> None:
@@ -219,7 +225,7 @@ def _sqlite(url: URL) -> Engine:
 
 
 @cache
-def _shared() -> tuple[Dialect, dict[Any, Any]]:
+def _shared() -> tuple[Dialect, "LRUCache[Any, Any]"]:
     """The dialect, and the compiled statements that it keys: every tenant's of its own would take 100 KB and more."""
     engine = create_engine("sqlite://")
     engine.connect().close()  # it learns what this SQLite can do
@@ -227,7 +233,7 @@ def _shared() -> tuple[Dialect, dict[Any, Any]]:
     return engine.dialect, LRUCache(2_000)
 
 
-def _open(path: str) -> sqlite3.Connection:
+def _open(path: str) -> Any:
     return sqlite3.connect(path, timeout=BUSY_MS / 1000, check_same_thread=False)
 
 
@@ -247,7 +253,7 @@ def _begin(connection: Connection) -> None:
 
 def driver_of(connection: Connection) -> Any:
     """The driver's own connection, for statements that are compiled already."""
-    return connection.connection.driver_connection
+    return connection.connection.dbapi_connection  # also of one that has left its pool
 
 
 @contextmanager

@@ -16,7 +16,7 @@ class Draft:
     __slots__ = ("_own", "at", "seq", "state")
 
     def __init__(self, state: State, at: int) -> None:
-        self.state: State = state.__copy__()
+        self.state: State = msgspec.structs.replace(state)
         self.at = at
         self.seq = state.size
         self._own: set[str] = set()

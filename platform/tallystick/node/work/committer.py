@@ -125,7 +125,7 @@ class Committer:
             self._drain()
             if self._more.acquire(timeout=LINGER_S):
                 continue
-            self._database.rest()
+            self._database.stop_writing()
             with self._lock:
                 if not self._draining:
                     self._lingers = False
