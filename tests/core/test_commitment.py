@@ -5,6 +5,9 @@ import json
 
 import msgspec
 import pytest
+import rfc8785
+from hypothesis import given
+from hypothesis import strategies as some
 
 from tallystick.core import b64
 from tallystick.core.commitment import Opening, Place, commit, data_hash, new_salt
@@ -17,6 +20,17 @@ OPENING = Opening(property="amount", salt=b64.encode(bytes(16)), value="12.50")
 def test_the_bytes_are_those_of_the_record() -> None:
     parts = ["tallystick/commitment/v1", "e" * 64, "huaxia", "order.1", 1, "amount", "A" * 22, "12.50"]
     assert commit(PLACE, OPENING) == hashlib.sha256(json.dumps(parts, separators=(",", ":")).encode()).hexdigest()
+
+
+LEAVES = some.none() | some.booleans() | some.integers(-(2**53) + 1, 2**53 - 1) | some.text()
+VALUES = some.recursive(LEAVES, lambda one: some.lists(one) | some.dictionaries(some.text(), one), max_leaves=20)
+
+
+@given(some.text(), VALUES)
+def test_a_value_spliced_in_gives_the_bytes_of_the_whole_array(name: str, value: object) -> None:
+    parts = ["tallystick/commitment/v1", "e" * 64, "huaxia", "order.1", 1, name, "A" * 22, value]
+    opening = msgspec.structs.replace(OPENING, property=name, value=value)
+    assert commit(PLACE, opening) == hashlib.sha256(rfc8785.dumps(parts)).hexdigest()  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("change", [{"execution": "f" * 64}, {"issuer": "x"}, {"task": "order.2"}, {"attempt": 2}])

@@ -270,7 +270,7 @@ async def test_a_worker_that_hangs_up_takes_nothing(maker: Member, tokens: dict[
 async def test_a_crash_between_claim_and_answer_loses_nothing(maker: Member, tokens: dict[str, str]) -> None:
     """``kill -9``: the claim outlives it, and so does the task whose worker died with the node."""
     kept, lost = await begin(maker), await begin(maker)
-    async with working(maker, tokens["inspection"], lease_seconds=6) as worker:
+    async with working(maker, tokens["inspection"], lease_seconds=20) as worker:
         first, second = await worker.claim(2)
         answering = asyncio.ensure_future(worker._answer(first, lambda: worker.complete(first, {"in_order": True})))
         await maker.kill()

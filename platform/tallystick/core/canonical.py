@@ -23,7 +23,7 @@ MAX_DEPTH = 32
 _STRING = re.compile(rb'"(?:[^"\\]|\\.)*(?:"|\Z)', re.DOTALL)
 _BRACKET = re.compile(rb"[\[{\]}]")
 _SIXTEEN, _DIGITS = b"0" * 16, bytes(ord("0") if chr(code).isdigit() and code < 128 else 32 for code in range(256))
-_LONG_NUMBER = re.compile(rb"[:,\[]-?[0-9]{16}")  # also finds some inside strings, which costs time only
+_LONG_NUMBER = re.compile(rb"(?:^|[:,\[])-?[0-9]{16}")  # also finds some inside strings, which costs time only
 _FEW_BRACKETS = 400  # however they nest, no stack overflows
 _write = msgspec.json.Encoder(order="sorted").encode
 _read = msgspec.json.Decoder().decode

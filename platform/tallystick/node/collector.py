@@ -1,11 +1,16 @@
-"""Python's cyclic garbage collector, set for a process that holds much and makes few cycles.
+"""Memory of a process that serves: Python's cyclic garbage collector, and what the C library keeps for later.
 
-Its defaults look through all that is new after every 700 allocations, and through everything often: a tenth of what an
-execution costs, for next to nothing, because the record's objects know nobody who knows them.
+The collector's defaults look through all that is new after every 700 allocations, and through everything often: a
+tenth of what an execution costs, for next to nothing, because the record's objects know nobody who knows them.
 """
 
+import asyncio
+import contextlib
+import ctypes
 import gc
 
+SETTLED_S = 3.0  # after starting
+EVERY_S = 60.0
 _NEW = 50_000  # objects, some 10 MB
 
 
@@ -14,3 +19,20 @@ def relax() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(_NEW, 20, 50)
+
+
+async def tend() -> None:
+    """Return to the system, now and then, what databases opened for a moment have left in the C library's hands.
+
+    Two hundred tenants that start together take 100 MB which nobody needs again.
+    """
+    await asyncio.sleep(SETTLED_S)
+    gc.collect()
+    while True:
+        await asyncio.to_thread(_trim)
+        await asyncio.sleep(EVERY_S)
+
+
+def _trim() -> None:
+    with contextlib.suppress(OSError, AttributeError):  # other C libraries have no such function
+        ctypes.CDLL(None).malloc_trim(0)

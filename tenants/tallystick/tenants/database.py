@@ -10,11 +10,13 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, Self
 
-from sqlalchemy import Connection, Engine, create_engine, event, exc, inspect, make_url, text
+from sqlalchemy import Connection, Dialect, Engine, QueuePool, create_engine, event, exc, inspect, make_url, text
 from sqlalchemy.engine import URL
+from sqlalchemy.util import LRUCache
 from sqlmodel import Session
 
 from tallystick.core.errors import Invalid, Unavailable
@@ -76,6 +78,7 @@ class Database:
     def create_schema(self) -> int:
         """Make missing tables, apply the migrations that are due, and return the schema's version."""
         with _translated(), self.engine.connect() as connection:
+            connection.detach()  # so that the next of many tenants finds the memory free
             version = migrations.current(connection)
         if version is not None:
             return version
@@ -94,6 +97,17 @@ class Database:
         with _translated(), Session(self.engine, expire_on_commit=False) as session:
             if not self.is_sqlite:
                 session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
+            yield session
+
+    @contextmanager
+    def looking(self) -> Iterator[Session]:
+        """A :meth:`session` for a loop that looks whether there is something to do.
+
+        Where nothing is being written its connection is closed again: hundreds of tenants look, and find nothing.
+        """
+        with self.session() as session:
+            if self._kept is None:
+                session.connection().detach()
             yield session
 
     @contextmanager
@@ -147,15 +161,21 @@ class Database:
     def _let_go(self) -> None:
         kept, self._kept = self._kept, None
         if kept is not None:
-            kept.close()
+            with contextlib.suppress(exc.DBAPIError):
+                kept.detach()
+                kept.close()
 
-    def rest(self) -> None:
-        """Close the connections that nobody is using: each holds its schema and pages in memory."""
+    def stop_writing(self) -> None:
+        """Close the connection that :meth:`writing` keeps, unless it is in use."""
         if self._kept_lock.acquire(blocking=False):
             try:
                 self._let_go()
             finally:
                 self._kept_lock.release()
+
+    def rest(self) -> None:
+        """Close the connections that nobody is using: each holds its schema and pages in memory."""
+        self.stop_writing()
         self.engine.dispose()
 
     def close(self) -> None:
@@ -197,10 +217,24 @@ def _sqlite(url: URL) -> Engine:
     if url.database is None:
         raise Invalid("the database URL names no file", code="bad_database_url")
     private_file(Path(url.database))  # SQLite gives its -wal and -shm files the same mode
-    engine = create_engine(url, connect_args={"timeout": BUSY_MS / 1000}, hide_parameters=True)
-    event.listen(engine, "connect", _configure)
+    event.listen(pool := QueuePool(partial(_open, url.database)), "connect", _configure)
+    dialect, compiled = _shared()
+    engine = Engine(pool, dialect, url, hide_parameters=True, execution_options={"compiled_cache": compiled})
     event.listen(engine, "begin", _begin)
     return engine
+
+
+@cache
+def _shared() -> tuple[Dialect, "LRUCache[Any, Any]"]:
+    """The dialect, and the compiled statements that it keys: every tenant's of its own would take 100 KB and more."""
+    engine = create_engine("sqlite://")
+    engine.connect().close()  # it learns what this SQLite can do
+    engine.dispose()
+    return engine.dialect, LRUCache(2_000)
+
+
+def _open(path: str) -> Any:
+    return sqlite3.connect(path, timeout=BUSY_MS / 1000, check_same_thread=False)
 
 
 def _configure(connection: Any, _record: Any) -> None:
@@ -219,7 +253,7 @@ def _begin(connection: Connection) -> None:
 
 def driver_of(connection: Connection) -> Any:
     """The driver's own connection, for statements that are compiled already."""
-    return connection.connection.driver_connection
+    return connection.connection.dbapi_connection  # also of one that has left its pool
 
 
 @contextmanager

@@ -3,7 +3,6 @@
 The state that it was made from never changes, so that an entry costs what it changes and not what is open.
 """
 
-from copy import copy
 from typing import Any
 
 import msgspec
@@ -17,7 +16,7 @@ class Draft:
     __slots__ = ("_own", "at", "seq", "state")
 
     def __init__(self, state: State, at: int) -> None:
-        self.state = copy(state)
+        self.state: State = msgspec.structs.replace(state)
         self.at = at
         self.seq = state.size
         self._own: set[str] = set()

@@ -5,11 +5,10 @@ less of everything, to see that they run; its numbers say little.
 """
 
 import asyncio
-import gc
-import os
+import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 import msgspec
@@ -22,7 +21,6 @@ from tallystick.node.bench.world import PASSPHRASE, Tenant, tenant
 from tallystick.node.record import store
 from tallystick.node.record.authoring import Saying, say
 from tallystick.node.record.unit import Unit
-from tallystick.node.work.runner import IDLE_MS
 from tallystick.tenants.keystore import Keystore
 
 Figures = dict[str, float]
@@ -39,10 +37,20 @@ class Size(msgspec.Struct, frozen=True, kw_only=True):
     stored: int
     opened: int
     tenants: int
+    idle_s: int
 
 
-FULL = Size(executions=5_000, alone=500, replays=2_000, history=100_000, stored=1_000_000, opened=100_000, tenants=200)
-QUICK = Size(executions=100, alone=10, replays=20, history=200, stored=300, opened=200, tenants=3)
+FULL = Size(
+    executions=5_000,
+    alone=500,
+    replays=2_000,
+    history=100_000,
+    stored=1_000_000,
+    opened=100_000,
+    tenants=200,
+    idle_s=60,
+)
+QUICK = Size(executions=100, alone=10, replays=20, history=200, stored=300, opened=200, tenants=3, idle_s=1)
 MINUTES = 25  # of the full run on two cores
 IN_FLIGHT = 50
 
@@ -139,19 +147,13 @@ async def start(size: Size, folder: Path) -> Figures:
 
 
 async def idle(size: Size, folder: Path) -> Figures:
-    """Resident memory of this process with very many tenants whose loops run and have nothing to do."""
-    before = _rss_mb()
+    """Resident memory of a process with very many whole nodes that have nothing to do, and their CPU all the same."""
     with tempfile.TemporaryDirectory(prefix="tally-bench-", dir=folder) as name:
-        keystore = _keystore(Path(name) / "keys")
-        tenants = [Tenant(Path(name) / str(number), keystore=keystore) for number in range(size.tenants)]
-        for one in tenants:
-            await one.start()
-        await asyncio.sleep(IDLE_MS / 1000 + 1)
-        gc.collect()
-        after = _rss_mb()
-        for one in tenants:
-            await one.stop()
-    return {"tenants200.rss_mb": after, "tenants200.added_mb": after - before}
+        words = ["-m", "tallystick.node.bench.idle", name, str(size.tenants), str(size.idle_s)]
+        process = await asyncio.create_subprocess_exec(sys.executable, *words, stdout=asyncio.subprocess.PIPE)
+        said = (await process.communicate())[0]
+    found: dict[str, float] = msgspec.json.decode(said)
+    return {f"tenants200.{name}": value for name, value in found.items()}
 
 
 async def postgres(size: Size, folder: Path) -> Figures:
@@ -160,25 +162,29 @@ async def postgres(size: Size, folder: Path) -> Figures:
         return await rates(size, "postgres", url, folder) if url else {}
 
 
-async def measure(size: Size, folder: Path, tell: Say) -> Figures:
-    """All figures. Memory first, while this process has done nothing else."""
+async def sqlite(size: Size, folder: Path) -> Figures:
+    """The rates on SQLite."""
+    return await rates(size, "sqlite", None, folder)
 
-    async def sqlite(size: Size, folder: Path) -> Figures:
-        return await rates(size, "sqlite", None, folder)
 
-    parts: list[tuple[str, Callable[[Size, Path], Awaitable[Figures]]]] = [
-        ("idle tenants", idle),
-        ("SQLite", sqlite),
-        ("Postgres", postgres),
-        ("replay", replay),
-        ("long history", history),
-        ("start with many open", start),
-        ("many stored", stored),
-    ]
+PARTS: dict[str, Callable[[Size, Path], Awaitable[Figures]]] = {
+    "idle": idle,
+    "sqlite": sqlite,
+    "postgres": postgres,
+    "replay": replay,
+    "history": history,
+    "start": start,
+    "stored": stored,
+}
+
+
+async def measure(size: Size, folder: Path, tell: Say, only: Sequence[str] = ()) -> Figures:
+    """The figures of all parts, or of some."""
     figures: Figures = {}
-    for number, (name, part) in enumerate(parts, 1):
+    parts = only or list(PARTS)
+    for number, name in enumerate(parts, 1):
         tell(f"{number}/{len(parts)} {name}")
-        figures |= await part(size, folder)
+        figures |= await PARTS[name](size, folder)
     return figures
 
 
@@ -220,8 +226,3 @@ async def _append(one: Tenant, execution: str, untimed: int, timed: int) -> floa
 def _keystore(folder: Path) -> Keystore:
     folder.mkdir(mode=0o700, exist_ok=True)
     return Keystore.create(folder / "keystore.json", PASSPHRASE)
-
-
-def _rss_mb() -> float:
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6

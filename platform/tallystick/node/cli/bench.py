@@ -32,12 +32,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     def tell(text: str) -> None:
         print(f"[{time.monotonic() - begun:6.1f} s] {text}", file=sys.stderr, flush=True)
 
-    measure = {"engine": engine.measure, "peers": peers.measure}[options.what]
     collector.relax()  # as a node does
-    figures = asyncio.run(measure(size, options.folder, tell))
+    if options.what == "engine":
+        figures = asyncio.run(engine.measure(size, options.folder, tell, options.part))
+    else:
+        figures = asyncio.run(peers.measure(size, options.folder, tell))
     result = {
         "bench": options.what,
-        "command": f"tally bench {options.what}{' --quick' if options.quick else ''} --json",
+        "command": " ".join(["tally bench", options.what, *_given(options), "--json"]),
         "commit": _commit(),
         "machine": _machine(),
         "figures": {name: round(value, 3) for name, value in figures.items()},
@@ -48,6 +50,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         for name, value in figures.items():
             print(f"{name:44}{value:14,.3f}")
     return 0
+
+
+def _given(options: argparse.Namespace) -> list[str]:
+    return [*(["--quick"] if options.quick else []), *(f"--part {name}" for name in options.part)]
 
 
 def _commit() -> str:
@@ -75,5 +81,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("what", choices=["engine", "peers", "report"], help="what to measure; or write BENCHMARKS.md")
     parser.add_argument("--json", action="store_true", help="one JSON object instead of a table")
     parser.add_argument("--quick", action="store_true", help="a little of everything, to see that it runs")
+    parser.add_argument(
+        "--part",
+        action="append",
+        default=[],
+        choices=list(engine.PARTS),
+        help="of engine: this one only; again for more",
+    )
     parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()), help="where the databases lie")
     return parser

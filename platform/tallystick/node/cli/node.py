@@ -58,8 +58,10 @@ async def _run(tenants: list[Tenant]) -> None:
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+    tending = asyncio.create_task(collector.tend())
     running = [asyncio.create_task(_serve(settings, keystore, stopping)) for settings, keystore in tenants]
     outcomes = await asyncio.gather(*running, return_exceptions=len(tenants) > 1)
+    tending.cancel()
     for (settings, _), outcome in zip(tenants, outcomes, strict=True):
         if isinstance(outcome, BaseException):
             logger.error("the node of %s ended: %s", settings.org_id, outcome)

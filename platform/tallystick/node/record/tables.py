@@ -46,7 +46,11 @@ class Sql:
         """Run it for each of ``many``; how many rows it changed."""
         with driver_errors(connection):
             cursor = driver_of(connection).cursor()
-            cursor.executemany(self.text, list(map(self.parameters, many)))
+            parameters = list(map(self.parameters, many))
+            if len(parameters) == 1:  # Postgres is asked once instead of in a pipeline of its own
+                cursor.execute(self.text, parameters[0])
+            else:
+                cursor.executemany(self.text, parameters)
             count: int = cursor.rowcount
         return count
 

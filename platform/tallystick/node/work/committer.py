@@ -17,6 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from sqlalchemy import exc
+from sqlmodel import Session
 
 from tallystick.core.errors import TallystickError, Unavailable
 from tallystick.node.record.cache import Cache
@@ -105,6 +106,15 @@ class Committer:
                     _THREADS.submit(self._work)
         return waiting.future
 
+    async def look(self, query: Callable[[Session], T]) -> T:
+        """What ``query`` finds, beside what is being written."""
+
+        def work() -> T:
+            with self._database.looking() as session:
+                return query(session)
+
+        return await asyncio.to_thread(work)
+
     async def idle(self) -> None:
         """Return when everything that was queued is settled."""
         await self.run(lambda unit: None)  # jobs keep their order
@@ -115,6 +125,7 @@ class Committer:
             self._drain()
             if self._more.acquire(timeout=LINGER_S):
                 continue
+            self._database.stop_writing()
             with self._lock:
                 if not self._draining:
                     self._lingers = False

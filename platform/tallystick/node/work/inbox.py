@@ -105,11 +105,11 @@ class Inbox:
             .order_by(col(InboxRow.retry_at), col(InboxRow.since))
             .limit(_BATCH)
         )
-        with self._database.session() as session:
+        with self._database.looking() as session:
             return list(session.exec(query))
 
     def _any_wait(self) -> bool:
-        with self._database.session() as session:
+        with self._database.looking() as session:
             return (
                 session.exec(select(InboxRow.message_id).where(InboxRow.outcome == "wait").limit(1)).first() is not None
             )

@@ -25,7 +25,7 @@ from tallystick.tenants.models.record import OutboxRow
 logger = logging.getLogger(__name__)
 Send = Callable[[str, str, bytes], Awaitable[None]]
 _BATCH = 50
-LOOK_AGAIN_S = 60.0
+LOOK_AGAIN_S = 120.0
 _TRY_AGAIN_S = 1.0  # after trouble with the database
 _BACKOFF = (0.2, 0.5, 1.0, 2.0, 5.0)  # seconds; the last one repeats
 
@@ -129,11 +129,11 @@ class Outbox:
         return messages.encode(msgspec.structs.replace(message, data=data))
 
     def _partners(self) -> list[str]:
-        with self._database.session() as session:
+        with self._database.looking() as session:
             return list(session.exec(select(OutboxRow.partner).distinct()))
 
     def _next(self, partner: str) -> list[OutboxRow]:
-        with self._database.session() as session:
+        with self._database.looking() as session:
             query = select(OutboxRow).where(OutboxRow.partner == partner).order_by(col(OutboxRow.id)).limit(_BATCH)
             return list(session.exec(query))
 

@@ -119,7 +119,10 @@ class Queues:
                 unit.note("freed", None)
             return expired.missed, queues.next_expiry(unit.connection)
 
-        missed, following = await self._committer.run(work)
+        following = await self._committer.look(lambda session: queues.next_expiry(session.connection()))
+        missed: list[str] = []
+        if following is not None and following <= self._context.now():
+            missed, following = await self._committer.run(work)
         for outcome in await asyncio.gather(
             *(self._committer.run(partial(self._miss, key=key)) for key in missed), return_exceptions=True
         ):

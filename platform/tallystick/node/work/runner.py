@@ -40,7 +40,11 @@ from tallystick.tenants.models.record import ExecutionRow, InboxRow, TaskRow
 logger = logging.getLogger(__name__)
 BATCH = 500  # timers, and tasks, of one round
 LOOK_AGAIN_MS = 10_000  # for what another replica of this node has left undone
-IDLE_MS = 2_000  # without anything to do; then a tenant keeps no connection open
+SELDOM_MS = (
+    300_000  # the same, where nothing has been committed since the last look: most tenants of a large node sleep
+)
+IDLE_MS = 2_000  # after the last commit; then a tenant keeps no connection open
+UNUSED_MS = 100  # the same, where there was none: hundreds of tenants that start together keep few connections open
 MAX_FIRED = 100  # timers of one execution in one job
 MAX_FAILURES = 10_000  # executions in trouble whose tries are counted
 MAX_DOUBLINGS = 9  # of the half a second after which they are tried again: at most some four minutes
@@ -72,6 +76,8 @@ class Runner:
         self._recovering = True
         self._failures: dict[str, int] = {}  # of executions whose timers cannot be looked after
         self._due_at = 0
+        self._look_again_ms = LOOK_AGAIN_MS
+        self._committed = False  # since connections were closed last
         self._wake = asyncio.Event()
         committer.listen(self._heard)
 
@@ -94,7 +100,7 @@ class Runner:
         now = self._context.now()
         if now < self._due_at:
             return 0
-        self._due_at = now + LOOK_AGAIN_MS
+        self._due_at = now + self._look_again_ms
         timers, tasks, later = await asyncio.to_thread(self._look, now)
         self._due_at = min(self._due_at, later)  # a commit may have brought something meanwhile
         done = await self._inbox.retry_waiting()
@@ -106,6 +112,7 @@ class Runner:
         done += sum(await asyncio.gather(*tries))
         if not tasks:
             self._recovering = False
+        self._look_again_ms = LOOK_AGAIN_MS if done or self._committed else SELDOM_MS
         return done
 
     async def _tried(self, job: Callable[[Unit], int], later: Callable[[Unit, int], None]) -> int:
@@ -136,10 +143,12 @@ class Runner:
 
     async def _rest(self) -> None:
         """Until something is heard, or the earliest time known has come."""
-        wait_ms = min(max(self._due_at - self._context.now(), 0), LOOK_AGAIN_MS)
-        if wait_ms > IDLE_MS and not await self._woken(IDLE_MS):
+        wait_ms = min(max(self._due_at - self._context.now(), 0), SELDOM_MS)
+        idle_ms = IDLE_MS if self._committed else UNUSED_MS
+        if wait_ms > idle_ms and not await self._woken(idle_ms):
+            self._committed = False
             await asyncio.to_thread(self._database.rest)
-            wait_ms -= IDLE_MS
+            wait_ms -= idle_ms
         await self._woken(max(wait_ms, 1))
         self._wake.clear()
 
@@ -153,6 +162,7 @@ class Runner:
 
     def _heard(self, notes: list[Note]) -> None:
         """A commit: its activities begin at once; what else it made due wakes the loop."""
+        self._committed = True
         for note in notes:
             match note.kind:
                 case "call":
@@ -183,7 +193,7 @@ class Runner:
         """Executions with due timers, due tasks, and when to look again."""
         # At start, what this node's last run had leased is due: it cannot be running any more.
         until = max(now, self._started + LEASE_MS - 1) if self._recovering else now
-        with self._database.session() as session:
+        with self._database.looking() as session:
             due = select(ExecutionRow.id).where(col(ExecutionRow.next_due) <= now)
             timers = list(session.exec(due.order_by(col(ExecutionRow.next_due)).limit(BATCH)))
             ready = select(TaskRow).where(col(TaskRow.retry_at) <= until)
@@ -196,7 +206,7 @@ class Runner:
             later = [session.exec(one).one() for one in times]
         if timers or tasks:
             return timers, tasks, 0
-        return timers, tasks, min((one for one in later if one is not None), default=now + LOOK_AGAIN_MS)
+        return timers, tasks, min((one for one in later if one is not None), default=now + self._look_again_ms)
 
     def _fire(self, unit: Unit, execution: str) -> int:
         """Every timer of the execution that is due, the earliest first."""

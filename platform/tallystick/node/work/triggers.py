@@ -227,13 +227,13 @@ class Triggers:
 
     def _due(self, now: int) -> tuple[list[tuple[str, int]], int | None]:
         due = col(ScheduleRow.next_due)
-        with self._database.session() as session:
+        with self._database.looking() as session:
             rows = session.exec(select(ScheduleRow).where(due <= now).order_by(due).limit(BATCH)).all()
             following = session.exec(select(func.min(due)).where(due > now)).one()
         return [(row.definition_id, row.trigger) for row in rows], following
 
     def _awaiting(self) -> list[str]:
-        with self._database.session() as session:
+        with self._database.looking() as session:
             return list(session.exec(select(col(AwaitingRow.execution))))
 
     async def _listeners(self) -> list[Listening]:
@@ -244,7 +244,7 @@ class Triggers:
         return found
 
     def _look(self) -> list[Listening]:
-        with self._database.session() as session:
+        with self._database.looking() as session:
             return [
                 Listening(row, place, one)
                 for row in _current(session)
