@@ -38,6 +38,7 @@ def _section(result: dict[str, Any]) -> str:
         [
             f"## `{result['command']}`",
             f"Commit `{result['commit']}`; {machine}.\n",
+            *([f"{result['note']}\n"] if "note" in result else []),
             "| figure | measured | aim |",
             "|---|---:|---|",
             *rows,

@@ -26,7 +26,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     size = engine.QUICK if options.quick else engine.FULL
     took = "about ten seconds" if options.quick else f"about {engine.MINUTES} minutes"
-    print(f"tally bench {options.what}: {took}; databases of up to 15 GB in {options.folder}", file=sys.stderr)
+    print(f"tally bench {options.what}: {took}; databases of up to 35 GB in {options.folder}", file=sys.stderr)
     begun = time.monotonic()
 
     def tell(text: str) -> None:
