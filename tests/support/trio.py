@@ -128,17 +128,17 @@ class Trio:
 
     def __init__(self, folder: Path, chain: LocalChain | None = None) -> None:
         folder.chmod(0o700)
-        self._chain = chain
+        self.chain = chain
         self.members = {org: Member(org, folder) for org in NAMES}
 
     async def start(self) -> None:
         """Make, run and introduce them."""
-        words = self._chain.words if self._chain else []
+        words = self.chain.words if self.chain else []
         await asyncio.gather(*(one.init(*words) for one in self.members.values()))
         await asyncio.gather(*(one.start() for one in self.members.values()))
         cards = {org: await one.get("/organisation/card") for org, one in self.members.items()}
-        if self._chain:
-            await self._chain.fund(*(card["chain_admin"] for card in cards.values()))
+        if self.chain:
+            await self.chain.fund(*(card["chain_admin"] for card in cards.values()))
         for org, one in self.members.items():
             for other, card in cards.items():
                 if other != org:
