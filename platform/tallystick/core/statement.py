@@ -39,6 +39,15 @@ class Consent(_Wire, frozen=True):
     sealed: list[str] = []
 
 
+class Change(_Wire, frozen=True):
+    """Another agreement is proposed instead: its hash, and the nonce of the execution that it gets."""
+
+    agreement: str
+    nonce: str
+    reason: str | None = None
+    sealed: list[str] = []
+
+
 class Start(_Wire, frozen=True):
     input: dict[str, str]
     sealed: list[str] = []
@@ -122,6 +131,7 @@ class Schedule(_Wire, frozen=True):
 Body = (
     Propose
     | Consent
+    | Change
     | Start
     | Result
     | Received
@@ -139,6 +149,7 @@ Body = (
 KINDS: dict[str, type[Body]] = {
     "propose": Propose,
     "consent": Consent,
+    "change": Change,
     "start": Start,
     "result": Result,
     "received": Received,
@@ -153,7 +164,7 @@ KINDS: dict[str, type[Body]] = {
     "terminate": Terminate,
 }
 
-SEALING = (Consent, Start, Result, Signal, Suspend, Cancel, Terminate)  # kinds that ciphertexts travel beside
+SEALING = (Consent, Change, Start, Result, Signal, Suspend, Cancel, Terminate)  # kinds that ciphertexts travel beside
 
 
 class Payload(_Wire, frozen=True):
@@ -204,7 +215,13 @@ class Statement(msgspec.Struct, frozen=True, kw_only=True, gc=False):
             case Result(data=members, error=error):
                 extra = {"$message": error.message} if error and error.message else {}
                 return {**members, **extra}
-            case Consent(reason=reason) | Terminate(reason=reason) | Cancel(reason=reason) | Suspend(reason=reason):
+            case (
+                Consent(reason=reason)
+                | Change(reason=reason)
+                | Terminate(reason=reason)
+                | Cancel(reason=reason)
+                | Suspend(reason=reason)
+            ):
                 return {"$reason": reason} if reason else {}
         return {}
 
