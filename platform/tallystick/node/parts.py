@@ -12,6 +12,7 @@ from tallystick.node.record.context import Context
 from tallystick.node.settings import Settings
 from tallystick.node.work.bell import Bell
 from tallystick.node.work.committer import Committer
+from tallystick.node.work.marks import Marks
 from tallystick.node.work.queues import Queues
 from tallystick.node.work.triggers import Triggers
 from tallystick.tenants.database import Database
@@ -47,3 +48,4 @@ class Parts(msgspec.Struct, kw_only=True):
     queues: Queues
     triggers: Triggers
     clock: SteadyClock
+    marks: Marks

@@ -90,6 +90,11 @@ async def organisation(call: Call) -> Any:
     return await call.services.organisation()
 
 
+async def accept_clock(call: Call) -> Any:
+    """Say that the machine's clock is right."""
+    return await call.services.accept_clock(call.who)
+
+
 async def card(call: Call) -> Any:
     """This organisation's public card, for partners to import."""
     return await call.services.card()

@@ -57,6 +57,8 @@ def _people() -> list[Operation]:
         Operation(method="DELETE", path="/access-tokens/{token_id}", handler=handlers.remove_token, status=204,
                   summary="End a worker's access token", problems=["not_found"], **admin),
         get("/organisation", handlers.organisation, "This organisation"),
+        post("/organisation/clock", handlers.accept_clock, "Say that this machine's clock is right",
+             body=bodies.Nothing, **admin),
         get("/organisation/card", handlers.card, "This organisation's public card", public=True),
         get("/partners", handlers.partners, "Known organisations"),
         Operation(method="PUT", path="/partners/{org_id}", handler=handlers.put_partner,

@@ -45,6 +45,7 @@ SELDOM_MS = (
 )
 IDLE_MS = 2_000  # after the last commit; then a tenant keeps no connection open
 UNUSED_MS = 100  # the same, where there was none: hundreds of tenants that start together keep few connections open
+DOUBT_MS = 1_000  # until a clock in doubt is looked at again
 MAX_FIRED = 100  # timers of one execution in one job
 MAX_FAILURES = 10_000  # executions in trouble whose tries are counted
 MAX_DOUBLINGS = 9  # of the half a second after which they are tried again: at most some four minutes
@@ -99,6 +100,11 @@ class Runner:
         """One round; how much was done."""
         now = self._context.now()
         if now < self._due_at:
+            return 0
+        try:
+            self._context.check_clock()
+        except Unavailable:  # nothing is due at a time that nobody knows
+            self._due_at = now + DOUBT_MS
             return 0
         self._due_at = now + self._look_again_ms
         timers, tasks, later = await asyncio.to_thread(self._look, now)
