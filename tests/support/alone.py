@@ -33,6 +33,7 @@ class Somebody:
 
     def __init__(self, *permissions: Permission) -> None:
         self.id = self.username = "ada"
+        self.groups: tuple[str, ...] = ()
         self._permissions = permissions or tuple(Permission)
 
     def may(self, permission: Permission) -> bool:
@@ -56,7 +57,7 @@ class Alone:
             org_id=BUYER, keystore=self.keystore, chunks=chunks, activities=activities, clock=lambda: self.now
         )
         engine = Engine(self.database, self.context, activities, Limits(in_all=10))
-        self.committer = engine.committer
+        self.committer, self.runner = engine.committer, engine.runner
         self.triggers = Triggers(self.database, self.context, engine.committer, self._launch)
         facts: dict[str, Any] = {
             "settings": Settings(org_id=BUYER, name="华夏汽车", domain="huaxia.example", port=8080),

@@ -33,6 +33,7 @@ class FakePerson:
     username: str
     roles: list[str]
     language: str = "en"
+    groups: Sequence[str] = ()
 
     @property
     def id(self) -> str:
@@ -124,10 +125,26 @@ class FakeAccountsForApiTests:
         return list(self.people.values())
 
     async def add_user(
-        self, *, username: str, password: str, display_name: str, roles: Sequence[str], language: str
+        self,
+        *,
+        username: str,
+        password: str,
+        display_name: str,
+        roles: Sequence[str],
+        groups: Sequence[str] = (),
+        language: str,
     ) -> FakePerson:
         """Add one."""
-        self.people[username] = FakePerson(username, list(roles), language)
+        if username in REFUSALS:
+            raise REFUSALS[username]()
+        self.people[username] = FakePerson(username, list(roles), language, groups)
+        return self.people[username]
+
+    async def set_groups(self, username: str, groups: Sequence[str]) -> FakePerson:
+        """For a user who exists."""
+        if username not in self.people:
+            raise NotFound("there is no such user")
+        self.people[username].groups = groups
         return self.people[username]
 
     async def make_link(self, username: str) -> str:
@@ -457,7 +474,8 @@ class FakeServicesForApiTests:
             "task_type": kinds.get(key, "data_exchange"), "attempt": 2,
             "status": "open" if key in ("open", "t1") else "claimed", "claimed_by": "operator", "due_at": NOW,
             "priority": "high", "assigned_org": "buyer", "form": [] if key == "free" else form,
-            "parameters": {"target_orgs": ["buyer"]}, "since": NOW,
+            "parameters": {"target_orgs": ["buyer"]}, "since": NOW, "overdue": key == "approval",
+            "candidate_groups": ["goods-in <收货>"] if key == "grouped" else [],
         }  # fmt: skip
 
     async def tasks(self, who: Any, **query: Any) -> dict[str, Any]:
@@ -494,6 +512,19 @@ class FakeServicesForApiTests:
     async def task_queues(self, who: Any) -> dict[str, Any]:
         """One."""
         return {"items": [{"queue": "press", "depth": 2, "oldest_since": NOW, "in_flight": 1}]}
+
+    async def queue_tasks(self, who: Any, queue: str, *, limit: int = 50, cursor: str | None = None) -> dict[str, Any]:
+        """One that waits and one that a worker holds."""
+        self._called("queue_tasks", queue)
+        common = {"execution_id": "e1", "activity_type": "press <x>", "since": NOW, "due_at": None, "priority": "high"}
+        free = {"claimed_by": None, "worker_id": None, "claimed_at": None, "lease_expires_at": None}
+        held = {"claimed_by": "token:k1", "worker_id": "line <3>", "claimed_at": NOW, "lease_expires_at": NOW}
+        return {
+            "queue": queue,
+            "claimed": [{"task_id": "q2", "state": "claimed", "deliveries": 2, **common, **held}],
+            "items": [{"task_id": "q1", "state": "waiting", "deliveries": 0, **common, **free}],
+            "next_cursor": None,
+        }
 
     async def claim_tasks(
         self, who: Any, queue: str, *, worker_id: str, max_tasks: int, wait_seconds: int, lease_seconds: int

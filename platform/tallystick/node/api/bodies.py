@@ -7,6 +7,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 Text = Annotated[str, Meta(max_length=4000)]
 Word = Annotated[str, Meta(min_length=1, max_length=200)]
 DefinitionId = Annotated[str, Meta(min_length=1, max_length=64)]
+Groups = Annotated[list[Word], Meta(max_length=100)]
 Secret = Annotated[str, Meta(min_length=1, max_length=1000)]
 
 
@@ -45,7 +46,14 @@ class NewUser(Body, frozen=True, kw_only=True):
     password: Annotated[str, Meta(min_length=12, max_length=1000)]
     display_name: Word
     roles: Annotated[list[Literal["administrator", "operator", "auditor", "worker"]], Meta(min_length=1, max_length=4)]
+    groups: Groups = []
     language: Literal["en", "zh-CN"] = "en"
+
+
+class UserGroups(Body, frozen=True, kw_only=True):
+    """The groups that a user is in from now on."""
+
+    groups: Groups
 
 
 class Limits(Body, frozen=True, kw_only=True):
@@ -199,9 +207,15 @@ class Search(Page, frozen=True, kw_only=True):
 
 
 class TaskSearch(Search, frozen=True, kw_only=True):
-    """One page of tasks, open ones unless another status is asked for."""
+    """One page of tasks, open ones unless another status is asked for, oldest or first due first.
+
+    ``group`` leaves those with that candidate group, ``mine`` those that the asker may take or has taken.
+    """
 
     status: Annotated[str, Meta(max_length=40)] = "open"
+    order: Literal["since", "due"] = "since"
+    group: Annotated[str, Meta(max_length=200)] | None = None
+    mine: bool = False
 
 
 class After(Body, frozen=True, kw_only=True):

@@ -47,6 +47,8 @@ def _people() -> list[Operation]:
         get("/me", handlers.me, "Who is signed in", permission=None),
         get("/users", handlers.users, "The organisation's users", **admin),
         post("/users", handlers.add_user, "Add a user", body=bodies.NewUser, status=201, **admin),
+        Operation(method="PUT", path="/users/{username}/groups", handler=handlers.set_groups, body=bodies.UserGroups,
+                  summary="Replace the groups that a user is in", problems=["not_found"], **admin),
         post("/users/{username}/links", handlers.make_link, "A link that signs a user in once", body=bodies.Nothing,
              status=201, problems=["not_found"], **admin),
         post("/access-tokens", handlers.add_token, "An access token for a worker", body=bodies.NewAccessToken,
@@ -163,6 +165,8 @@ def _queues() -> list[Operation]:
     worker: dict[str, Any] = {"permission": "work_on_queues"}
     return [
         get("/task-queues", handlers.task_queues, "The queues of external workers", **worker),
+        get("/task-queues/{queue}/tasks", handlers.queue_tasks, "What waits in a queue, and who holds what of it",
+            query=bodies.Page),
         post("/task-queues/{queue}/claim", handlers.claim_tasks, "Take tasks from a queue, waiting for some",
              body=bodies.ClaimTasks, **worker),
         post("/tasks/{task_id}/heartbeat", handlers.heartbeat, "Keep a claimed task", body=bodies.ClaimToken,

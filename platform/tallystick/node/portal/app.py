@@ -17,8 +17,8 @@ from tallystick.node.api.events import Streams
 from tallystick.node.api.language import preferred
 from tallystick.node.api.ports import Accounts, Services
 from tallystick.node.portal import session
-from tallystick.node.portal.pages import chain as chain_page
 from tallystick.node.portal.pages import (
+    access_tokens,
     changes,
     collaborations,
     definitions,
@@ -29,8 +29,11 @@ from tallystick.node.portal.pages import (
     notifications,
     signing_in,
     steering,
+    task_queues,
+    users,
     verify,
 )
+from tallystick.node.portal.pages import chain as chain_page
 from tallystick.node.portal.rendering import Portal, Visit, environment, render
 from tallystick.tenants.sessions import NotSignedIn
 
@@ -59,6 +62,10 @@ PAGES: tuple[tuple[str, Page, str], ...] = (
     ("/notifications", notifications.show, "read"),
     ("/verify", verify.show, "verify"),
     ("/chain", chain_page.show, "read"),
+    ("/task-queues", task_queues.show, "work_on_queues"),
+    ("/task-queues/tasks", task_queues.one, "read"),
+    ("/access-tokens", access_tokens.show, "administer"),
+    ("/users", users.show, "administer"),
     ("/events", live.events, "read"),
 )
 
@@ -87,6 +94,10 @@ FORMS: tuple[tuple[str, Page, str], ...] = (
     ("/tasks/{task_id}/retry", steering.retry, "work_on_tasks"),
     ("/notifications/{notification_id}/acknowledge", notifications.acknowledge, "work_on_tasks"),
     ("/verify", verify.check, "verify"),
+    ("/access-tokens", access_tokens.add, "administer"),
+    ("/access-tokens/{token_id}/remove", access_tokens.remove, "administer"),
+    ("/users", users.add, "administer"),
+    ("/users/{username}/groups", users.set_groups, "administer"),
     ("/sign-out", signing_in.sign_out, ""),
 )
 
