@@ -198,6 +198,8 @@ def _check_references(agreement: Agreement) -> None:
     kids = [key.kid for one in agreement.participants for key in one.signing_keys]
     if len(set(kids)) != len(kids):
         raise Invalid("agreement names a key twice", code="bad_agreement")
+    if any(one.root_key == key.key for one in agreement.participants for key in one.signing_keys):
+        raise Invalid("agreement lets a root key sign what it must not", code="bad_agreement")
     compiled = check_compiled(agreement.definition)
     vars(agreement)["compiled"] = compiled  # parsed once
     if agreement.visibility != audiences(agreement.definition):

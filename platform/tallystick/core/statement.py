@@ -5,6 +5,7 @@ from typing import Any, Literal
 import msgspec
 
 from tallystick.core import jws
+from tallystick.core.agreement import PublicKey, SealingKey
 from tallystick.core.errors import Invalid, UnknownVersion
 from tallystick.core.keys import SigningKey
 
@@ -128,6 +129,23 @@ class Schedule(_Wire, frozen=True):
     due_at: int
 
 
+class RotateKey(_Wire, frozen=True):
+    """A key that speaks from now on; the others do for ``overlap`` more entries. ``serial`` only ever grows."""
+
+    key: PublicKey
+    serial: int
+    overlap: int
+    sealing_key: SealingKey | None = None
+
+
+class RevokeKey(_Wire, frozen=True):
+    """A key that speaks no more; ``since`` (milliseconds) is what its owner believes, and changes nothing."""
+
+    kid: str
+    reason: Literal["compromised", "lost", "superseded"]
+    since: int | None = None
+
+
 Body = (
     Propose
     | Consent
@@ -144,6 +162,8 @@ Body = (
     | Retry
     | Cancel
     | Terminate
+    | RotateKey
+    | RevokeKey
 )
 
 KINDS: dict[str, type[Body]] = {
@@ -162,7 +182,10 @@ KINDS: dict[str, type[Body]] = {
     "retry": Retry,
     "cancel": Cancel,
     "terminate": Terminate,
+    "rotate_key": RotateKey,
+    "revoke_key": RevokeKey,
 }
+ROOT_SIGNED = frozenset({"rotate_key", "revoke_key"})  # the root key signs these, and they are all that it signs
 
 SEALING = (Consent, Change, Start, Result, Signal, Suspend, Cancel, Terminate)  # kinds that ciphertexts travel beside
 

@@ -183,6 +183,11 @@ class FakeServicesForApiTests:
         self._called("put_partner", card)
         return card
 
+    async def set_transport(self, who: Any, org_id: str, transport: str, ca_pem: str | None = None) -> dict[str, Any]:
+        """As given."""
+        self._called("set_transport", org_id, transport, ca_pem)
+        return {"id": org_id, "transport": transport}
+
     async def propose(
         self,
         who: Any,

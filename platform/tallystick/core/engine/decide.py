@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from tallystick.core.agreement import Agreement, execution_id
-from tallystick.core.engine import agenda, answers, closing, control, timing
+from tallystick.core.engine import agenda, answers, closing, control, keyring, timing
 from tallystick.core.engine.state import OPEN, State
 from tallystick.core.engine.work import Work
 from tallystick.core.entry import APPLIED
@@ -48,7 +48,7 @@ def _general(agreement: Agreement, state: State, statement: Statement) -> str | 
         return "closed"
     if state.size >= agreement.limits.max_entries and statement.kind != "terminate":
         return "too_many_entries"
-    return None
+    return keyring.judge(state, statement)
 
 
 def _propose(work: Work, statement: Statement, body: Any) -> str | None:
@@ -122,4 +122,6 @@ HANDLERS: dict[str, Callable[[Work, Statement, Any], str | None]] = {
     "resume": control.resume,
     "cancel": control.cancel,
     "terminate": control.terminate,
+    "rotate_key": keyring.rotate,
+    "revoke_key": keyring.revoke,
 }

@@ -31,6 +31,13 @@ class SignInLink(Body, frozen=True, kw_only=True):
     link: Secret
 
 
+class PartnerTransport(Body, frozen=True, kw_only=True):
+    """How messages go to a partner; ``ca_pem`` pins the authority of its HTTPS certificate."""
+
+    transport: Literal["nats", "https"]
+    ca_pem: Annotated[str, Meta(max_length=16_000)] | None = None
+
+
 class NewUser(Body, frozen=True, kw_only=True):
     """A user to add to this organisation."""
 

@@ -102,6 +102,12 @@ async def put_partner(call: Call) -> Any:
     return await call.services.put_partner(call.who, call.body)
 
 
+async def set_transport(call: Call) -> Any:
+    """Choose how messages go to a partner."""
+    body = call.body
+    return await call.services.set_transport(call.who, call.path["org_id"], body.transport, body.ca_pem)
+
+
 async def propose(call: Call) -> Response:
     """Propose a collaboration."""
     body, asked = call.body, call.asked

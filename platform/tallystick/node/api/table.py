@@ -59,6 +59,9 @@ def _people() -> list[Operation]:
         get("/partners", handlers.partners, "Known organisations"),
         Operation(method="PUT", path="/partners/{org_id}", handler=handlers.put_partner,
                   summary="Add or replace a partner by its card", body=dict[str, Any], **admin),
+        Operation(method="PUT", path="/partners/{org_id}/transport", handler=handlers.set_transport,
+                  summary="Choose how messages go to a partner", body=bodies.PartnerTransport,
+                  problems=["not_found"], **admin),
     ]  # fmt: skip
 
 
