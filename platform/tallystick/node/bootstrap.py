@@ -24,7 +24,7 @@ from tallystick.node.record.onchain import OnChain
 from tallystick.node.record.unit import Unit
 from tallystick.node.services import launching
 from tallystick.node.services.facade import Services
-from tallystick.node.services.organisation import link_partners
+from tallystick.node.services.partnering import link_partners
 from tallystick.node.serving import OnDemand
 from tallystick.node.settings import Settings
 from tallystick.node.work.activities import Activities
@@ -37,6 +37,7 @@ from tallystick.node.work.triggers import Triggers
 from tallystick.tenants import tls
 from tallystick.tenants.access_tokens import AccessTokens
 from tallystick.tenants.database import Database
+from tallystick.tenants.introductions import Introductions, Us
 from tallystick.tenants.keystore import Keystore
 from tallystick.tenants.models.definition import DefinitionRow
 from tallystick.tenants.partners import Partners
@@ -83,6 +84,7 @@ class Node:
             context=context,
             users=users,
             partners=Partners(database),
+            introductions=Introductions(database, Us(settings.org_id, keystore.root.public_hex)),
             links=Links(_link_settings(settings, keystore, files), partners=[]),
             tls_ca=Path(files.ca).read_text(),
             bell=bell,
