@@ -26,6 +26,7 @@ from tallystick.node.portal.pages import (
     inbox,
     live,
     notifications,
+    partners,
     signing_in,
     steering,
     verify,
@@ -57,6 +58,10 @@ PAGES: tuple[tuple[str, Page, str], ...] = (
     ("/notifications", notifications.show, "read"),
     ("/verify", verify.show, "verify"),
     ("/chain", chain_page.show, "read"),
+    ("/partners", partners.show, "read"),
+    ("/partners/{org_id}", partners.one, "read"),
+    ("/partners/{org_id}/answer", partners.answer_file, "administer"),
+    ("/partners/invitations/{invitation_id}/file", partners.invitation_file, "administer"),
     ("/events", live.events, "read"),
 )
 
@@ -84,6 +89,14 @@ FORMS: tuple[tuple[str, Page, str], ...] = (
     ("/tasks/{task_id}/retry", steering.retry, "work_on_tasks"),
     ("/notifications/{notification_id}/acknowledge", notifications.acknowledge, "work_on_tasks"),
     ("/verify", verify.check, "verify"),
+    ("/partners/invitations", partners.invite, "administer"),
+    ("/partners/invitations/{invitation_id}/withdraw", partners.withdraw, "administer"),
+    ("/partners/accept", partners.accept, "administer"),
+    ("/partners/answers", partners.answer, "administer"),
+    ("/partners/{org_id}/confirm", partners.confirm, "administer"),
+    ("/partners/{org_id}/suspend", partners.suspend, "administer"),
+    ("/partners/{org_id}/resume", partners.resume, "administer"),
+    ("/partners/{org_id}/remove", partners.remove, "administer"),
     ("/sign-out", signing_in.sign_out, ""),
 )
 
