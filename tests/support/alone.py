@@ -67,6 +67,7 @@ class Alone:
             "partners": Partners(self.database),
             "introductions": Introductions(self.database, Us(BUYER, self.keystore.root.public_hex)),
             "links": SimpleNamespace(leaf_url="tls://127.0.0.1:4222"),
+            "transports": None,
             "tls_ca": _ca(self.keystore, BUYER, folder),
             "bell": engine.bell,
             "chain": NoChain(),

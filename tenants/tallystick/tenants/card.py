@@ -77,7 +77,7 @@ class Card(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     chain_org: str
     chain_admin: str
     log_key: str
-    nats: Nats
+    nats: Nats | None  # None: reached over HTTPS only
 
 
 class Keys(Protocol):
@@ -105,7 +105,7 @@ def build(
     endpoint_url: str,
     capabilities: Sequence[str],
     chain_org: str,
-    leaf_url: str,
+    leaf_url: str | None,
     tls_ca: str,
     names: Mapping[str, str] | None = None,
     operator: str | None = None,
@@ -115,8 +115,8 @@ def build(
 ) -> str:
     """The signed card of the organisation that holds ``keys``; it passes :func:`verify`.
 
-    ``last`` is the token that was built before: while nothing has changed it is the card still, and a card that
-    differs is dated later than it.
+    Without a ``leaf_url`` it has no NATS link. ``last`` is the token that was built before: while nothing has changed
+    it is the card still, and a card that differs is dated later than it.
     """
     before = verify(last) if last else None
     now = time.time_ns() // 1_000_000 if issued_at is None else issued_at
@@ -138,7 +138,7 @@ def build(
         chain_org=chain_org,
         chain_admin=keys.chain_address,
         log_key=keys.log_address,
-        nats=Nats(leaf_url=leaf_url, nkey=keys.nkey_public, tls_ca=tls_ca),
+        nats=None if leaf_url is None else Nats(leaf_url=leaf_url, nkey=keys.nkey_public, tls_ca=tls_ca),
     )
     if before and last and msgspec.structs.replace(card, iat=before.iat) == before:
         return last
@@ -225,7 +225,8 @@ def _check(card: Card) -> None:
         if not holds:
             raise BadCard(field, "breaks its rule")
     _check_sealing_key(card.sealing_key)
-    _check_nats(card.nats)
+    if card.nats is not None:
+        _check_nats(card.nats)
 
 
 def _check_sealing_key(key: SealingKey) -> None:

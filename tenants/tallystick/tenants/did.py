@@ -55,8 +55,9 @@ def _services(me: str, card: Card) -> list[dict[str, str]]:
     offered = {
         "card": ("TallystickCard", f"{base}/api/v1/organisation/card"),
         "api": ("TallystickApi", f"{base}/api/v1"),
-        "nats": ("TallystickLeafnode", card.nats.leaf_url),
     }
+    if card.nats is not None:
+        offered["nats"] = ("TallystickLeafnode", card.nats.leaf_url)
     return [{"id": f"{me}#{name}", "type": kind, "serviceEndpoint": url} for name, (kind, url) in offered.items()]
 
 

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 Text = Annotated[str, Meta(max_length=4000)]
 Word = Annotated[str, Meta(min_length=1, max_length=200)]
@@ -29,6 +29,13 @@ class SignInLink(Body, frozen=True, kw_only=True):
     """A one-time sign-in link's secret."""
 
     link: Secret
+
+
+class PartnerTransport(Body, frozen=True, kw_only=True):
+    """How messages go to a partner; ``ca_pem`` pins the authority of its HTTPS certificate."""
+
+    transport: Literal["nats", "https"]
+    ca_pem: Annotated[str, Meta(max_length=16_000)] | None = None
 
 
 class NewUser(Body, frozen=True, kw_only=True):
@@ -72,6 +79,28 @@ class Removal(Body, frozen=True, kw_only=True):
     force: bool = False
 
 
+class Limits(Body, frozen=True, kw_only=True):
+    """Bounds that all apply alike, in milliseconds: how far clocks may differ, how soon a statement is sequenced."""
+
+    skew_ms: Annotated[int, Meta(ge=1_000, le=3_600_000)] | UnsetType = UNSET
+    sequencing_ms: Annotated[int, Meta(ge=1_000, le=86_400_000)] | UnsetType = UNSET
+
+
+class Terms(Body, frozen=True, kw_only=True):
+    """Terms of an agreement; those left out are as before, or the node's."""
+
+    retention_days: Annotated[int, Meta(ge=1, le=36_500)] | UnsetType = UNSET
+    limits: Limits | UnsetType = UNSET
+
+
+class Change(Body, frozen=True, kw_only=True):
+    """What is to be proposed instead: another definition, other terms, or both, and why."""
+
+    definition: dict[str, Any] | None = None
+    terms: Terms = Terms()
+    reason: Text | None = None
+
+
 class Proposal(Body, frozen=True, kw_only=True):
     """A collaboration to propose: a definition or the id (and version) of a stored one and, if known, its input."""
 
@@ -79,6 +108,7 @@ class Proposal(Body, frozen=True, kw_only=True):
     definition_id: DefinitionId | None = None
     version: Word | None = None
     input: dict[str, Any] = {}
+    terms: Terms = Terms()
 
 
 class NewDefinition(Body, frozen=True, kw_only=True):

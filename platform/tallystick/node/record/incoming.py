@@ -17,7 +17,18 @@ from tallystick.core.head import Head
 from tallystick.core.statement import Propose, Statement
 from tallystick.ledger import leaf as leaves
 from tallystick.ledger.hashing import unhex
-from tallystick.node.record import children, coordinator, onchain, openings, outgoing, quota, refusing, store
+from tallystick.node.record import (
+    changing,
+    children,
+    coordinator,
+    onchain,
+    openings,
+    outgoing,
+    quota,
+    refusing,
+    sources,
+    store,
+)
 from tallystick.node.record import messages as m
 from tallystick.node.record.context import Context
 from tallystick.node.record.effects import Effects
@@ -43,7 +54,7 @@ def finish(context: Context, message: m.Message) -> None:
 
 
 def _agreement(unit: Unit, context: Context, partner: str, message: m.AgreementMessage) -> None:
-    name, agreement = store.put_agreement(unit, message.agreement)
+    name, agreement = store.put_agreement(unit, message.agreement, sources.checked(message))
     if agreement.participant(context.org_id) is None or agreement.participant(partner) is None:
         raise Invalid("agreement does not name both of us as participants", code="not_a_participant")
     mine = agreement.participant(context.org_id)
@@ -52,6 +63,7 @@ def _agreement(unit: Unit, context: Context, partner: str, message: m.AgreementM
     faults = definition_faults(agreement.definition, agreement.definition, "/definition")
     if faults:
         raise Invalid(faults[0].detail, code=faults[0].code, pointer=faults[0].pointer)
+    changing.check_agreement(unit, agreement)
     onchain.check(agreement, context.org_id, context.onchain)
     onchain.note_workflow(unit, agreement, context.org_id, context.now())
     refused = unit.get(InboxRow, (partner, name))
@@ -61,6 +73,7 @@ def _agreement(unit: Unit, context: Context, partner: str, message: m.AgreementM
 
 def _statement(unit: Unit, context: Context, partner: str, message: m.StatementMessage) -> None:
     _, read = statements.read(message.token)
+    changing.admit(unit, context, read)
     loaded = _participating(unit, partner, read.execution)
     if loaded.agreement.coordinator != context.org_id:
         raise Invalid("this organisation does not coordinate the execution", code="not_the_coordinator")
@@ -71,6 +84,7 @@ def _statement(unit: Unit, context: Context, partner: str, message: m.StatementM
     if said.iat > context.now() + loaded.agreement.limits.skew_ms:
         raise NotYet("statement is dated further ahead than the agreed skew", code="ahead_of_clock")
     _check_basis(unit, loaded, said)
+    changing.check_change(unit, loaded, said)
     envelopes = _committed_envelopes(said, message.sealed)
     coordinator.sequence(unit, context, loaded, said, message.token, envelopes)
     children.follow(unit, context, loaded)
@@ -127,7 +141,8 @@ def _new_execution(unit: Unit, context: Context, message: m.EntriesMessage, firs
         raise NotYet("the agreement has not come yet", code="no_agreement")
     if message.start != 0 or not isinstance(first.body, Propose):
         raise NotYet("the execution's first entries have not come yet", code="no_proposal")
-    return store.create(unit, first.aud, agreement, message.execution, context.now())
+    changing.check_place(unit, agreement, message.execution)
+    return changing.begin(unit, context, agreement, first.aud, message.execution)
 
 
 def _take_entry(
@@ -155,6 +170,7 @@ def _take_entry(
     openings.keep_envelopes(unit, loaded, said, envelopes)
     openings.read(unit, context, loaded, said, envelopes)
     Effects(unit, context, loaded, entry, said).run()
+    changing.follow(unit, context, loaded, said)
 
 
 def _attestation(unit: Unit, context: Context, partner: str, message: m.AttestationMessage) -> None:

@@ -33,7 +33,7 @@ def own_card_token(parts: Parts) -> str:
         operator=settings.operator,
         capabilities=settings.capabilities,
         chain_org=parts.chain.org or "0x" + "0" * 64,
-        leaf_url=parts.links.leaf_url,
+        leaf_url=parts.links.leaf_url if settings.nats.enabled else None,
         tls_ca=parts.tls_ca,
         last=held.token,
     )

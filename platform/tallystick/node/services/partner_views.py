@@ -45,6 +45,8 @@ def waiting(row: IntroductionRow) -> dict[str, Any]:
         "incoming": False,
         "since": None,
         "last_seen": None,
+        "transport": None,
+        "transport_chosen": False,
     }
 
 

@@ -11,7 +11,9 @@ from typing import Any
 
 from tallystick.core.errors import Invalid, TallystickError
 from tallystick.node.courier import Courier, RefusedThere
+from tallystick.node.links.link import LinkStatus
 from tallystick.node.links.settings import Partner as Link
+from tallystick.node.partner_api.transports import Transport
 from tallystick.node.parts import Parts
 from tallystick.node.services import parting, partner_views
 from tallystick.node.services.base import Service
@@ -20,6 +22,7 @@ from tallystick.tenants import card as cards
 from tallystick.tenants import fingerprint, invitation
 from tallystick.tenants.card import Card
 from tallystick.tenants.models.introduction import IntroductionRow
+from tallystick.tenants.models.partner import Partner
 from tallystick.tenants.permissions import Permission, require
 from tallystick.tenants.users import User
 
@@ -34,20 +37,23 @@ FINAL = frozenset({
 
 
 def link_partners(parts: Parts, also: Card | None = None) -> list[Link]:
-    """The links that our partners' cards ask for; ``also`` is a partner to be, or one with a new card."""
-    found = {}
-    for row in parts.partners.all():
-        if row.status != "removed":
-            card = cards.verify(row.card)
-            found[card.id] = _link(card, is_suspended=row.status != "active" or not card.is_active)
-    if also is not None:
-        suspended = also.id in found and found[also.id].is_suspended and parts.partners.get(also.id).status != "active"
-        found[also.id] = _link(also, is_suspended=suspended or not also.is_active)
-    return list(found.values())
+    """The links that our partners' cards ask for; none without NATS of our own, or with partners without it.
+
+    ``also`` is a partner to be, or one with a new card.
+    """
+    if not parts.settings.nats.enabled:
+        return []
+    rows = [row for row in parts.partners.all() if row.status != "removed"]
+    suspended = {row.org_id for row in rows if row.status == "suspended"}
+    found = {card.id: card for card in [*(cards.verify(row.card) for row in rows), *([also] if also else [])]}
+    links = [_link(card, is_suspended=card.id in suspended or not card.is_active) for card in found.values()]
+    return [link for link in links if link is not None]
 
 
-def _link(card: Card, *, is_suspended: bool) -> Link:
+def _link(card: Card, *, is_suspended: bool = False) -> Link | None:
     nats = card.nats
+    if nats is None:
+        return None
     return Link(
         org_id=card.id, leaf_url=nats.leaf_url, nkey_public=nats.nkey, ca_pem=nats.tls_ca, is_suspended=is_suspended
     )
@@ -59,21 +65,21 @@ class Partnering(Service):
     async def partners(self, who: User) -> dict[str, Any]:
         """Everybody known here: partners, those who were, and those who wait to be confirmed."""
         require(who, Permission.READ)
-        links = self.parts.links.status()
+        links = self._links()
 
         def work() -> list[dict[str, Any]]:
             now = self.parts.context.now()
             waiting = [partner_views.waiting(row) for row in self.parts.introductions.waiting(now)]
             ids = {one["id"] for one in waiting}
             rows = [row for row in self.parts.partners.all() if row.org_id not in ids]
-            return [*waiting, *(partner_views.partner(row, links.get(row.org_id)) for row in rows)]
+            return [*waiting, *(self._partner_view(row, links.get(row.org_id)) for row in rows)]
 
         return {"items": await asyncio.to_thread(work), "next_cursor": None}
 
     async def partner(self, who: User, org_id: str) -> dict[str, Any]:
         """One of them, with what would break if it were removed."""
         require(who, Permission.READ)
-        link = self.parts.links.status().get(org_id)
+        link = self._links().get(org_id)
 
         def work() -> dict[str, Any]:
             for met in self.parts.introductions.waiting(self.parts.context.now()):
@@ -81,7 +87,7 @@ class Partnering(Service):
                     return partner_views.waiting(met)
             row = self.parts.partners.get(org_id)
             with self.parts.database.session() as session:
-                return {**partner_views.partner(row, link), **parting.ties(session, org_id)}
+                return {**self._partner_view(row, link), **parting.ties(session, org_id)}
 
         return await asyncio.to_thread(work)
 
@@ -97,6 +103,16 @@ class Partnering(Service):
         await asyncio.to_thread(self.parts.partners.check, token)
         await self._relink(read, lambda: self.parts.partners.put(token))
         return await self.partner(who, read.id)
+
+    async def set_transport(
+        self, who: User, org_id: str, transport: Transport, ca_pem: str | None = None
+    ) -> dict[str, Any]:
+        """Choose how messages go to a partner from now on; what is under way goes on, and nothing is sent twice."""
+        require(who, Permission.ADMINISTER)
+        card = await asyncio.to_thread(self.parts.partners.card, org_id)
+        await asyncio.to_thread(self.parts.transports.choose, card, transport, ca_pem)
+        self.parts.bell.ring()
+        return await self.partner(who, org_id)
 
     async def invite(self, who: User, hours: int = 72, note: str = "") -> dict[str, Any]:
         """An invitation for one organisation: a signed text, and a link where that organisation's node finds it."""
@@ -197,6 +213,7 @@ class Partnering(Service):
         require(who, Permission.ADMINISTER)
         async with self.parts.relinking:
             await asyncio.to_thread(write)
+            self.parts.transports.forget(org_id)
             await self.parts.links.set_partners(await asyncio.to_thread(link_partners, self.parts))
         self.parts.bell.ring()
         return await self.partner(who, org_id)
@@ -214,9 +231,19 @@ class Partnering(Service):
         self.parts.bell.ring()
 
     def _check_link(self, card: Card) -> None:
-        self.parts.links.check_partners([one for one in link_partners(self.parts) if one.org_id != card.id] + [
-            _link(card, is_suspended=False)
-        ])  # fmt: skip
+        """Refuse a card that nats-server would refuse, as far as that shows."""
+        link, links = _link(card), [one for one in link_partners(self.parts) if one.org_id != card.id]
+        self.parts.links.check_partners([*links, link] if link else links)
+
+    def _links(self) -> dict[str, LinkStatus]:
+        return self.parts.links.status() if self.parts.settings.nats.enabled else {}
+
+    def _partner_view(self, row: Partner, link: LinkStatus | None) -> dict[str, Any]:
+        way = self.parts.transports.way(cards.verify(row.card))
+        return partner_views.partner(row, link) | {
+            "transport": way.transport,
+            "transport_chosen": way.chosen is not None,
+        }
 
     async def _invitation_of(self, given: str) -> str:
         if not given.startswith(("http://", "https://")):
