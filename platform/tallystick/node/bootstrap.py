@@ -26,7 +26,7 @@ from tallystick.node.record.onchain import OnChain
 from tallystick.node.record.unit import Unit
 from tallystick.node.services import launching
 from tallystick.node.services.facade import Services
-from tallystick.node.services.organisation import link_partners
+from tallystick.node.services.partnering import link_partners
 from tallystick.node.serving import OnDemand
 from tallystick.node.settings import Settings
 from tallystick.node.work.activities import Activities
@@ -39,6 +39,7 @@ from tallystick.node.work.triggers import Triggers
 from tallystick.tenants import tls
 from tallystick.tenants.access_tokens import AccessTokens
 from tallystick.tenants.database import Database
+from tallystick.tenants.introductions import Introductions, Us
 from tallystick.tenants.keystore import Keystore
 from tallystick.tenants.models.definition import DefinitionRow
 from tallystick.tenants.partners import Partners
@@ -88,6 +89,7 @@ class Node:
             partners=partners,
             links=links,
             transports=_transports(settings, context, database, partners, links),
+            introductions=Introductions(database, Us(settings.org_id, keystore.root.public_hex)),
             tls_ca=Path(files.ca).read_text(),
             bell=bell,
             chain=_chain(settings, context, database, bell, committer),

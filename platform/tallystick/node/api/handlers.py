@@ -10,6 +10,7 @@ from starlette.responses import Response, StreamingResponse
 from tallystick.core import canonical
 from tallystick.core.errors import Invalid
 from tallystick.node.api import files, reading
+from tallystick.node.api.caching import cached
 from tallystick.node.api.language import preferred
 from tallystick.node.api.operation import Call
 from tallystick.node.api.ports import Person, Token
@@ -90,9 +91,9 @@ async def organisation(call: Call) -> Any:
     return await call.services.organisation()
 
 
-async def card(call: Call) -> Any:
+async def card(call: Call) -> Response:
     """This organisation's public card, for partners to import."""
-    return await call.services.card()
+    return cached(call.request, msgspec.json.encode(await call.services.card()), "application/json")
 
 
 async def partners(call: Call) -> Any:
