@@ -41,6 +41,29 @@ class NewUser(Body, frozen=True, kw_only=True):
     language: Literal["en", "zh-CN"] = "en"
 
 
+class Rotation(Body, frozen=True, kw_only=True):
+    """A new signing key; the one before may sign ``overlap`` more entries of each open execution."""
+
+    overlap: Annotated[int, Meta(ge=0, le=10_000)] = 64
+    sealing: bool = True
+
+
+class Revocation(Body, frozen=True, kw_only=True):
+    """Why a key is to speak no more, and since when (milliseconds) its owner believes that to be so."""
+
+    reason: Literal["compromised", "lost", "superseded"]
+    since: Annotated[int, Meta(ge=0)] | None = None
+
+
+class CompromiseQuery(Body, frozen=True, kw_only=True):
+    """A page of the report on a key of ``org`` (or our own) and a moment, in milliseconds since 1970."""
+
+    since: Annotated[int, Meta(ge=0, le=2**53 - 1)]
+    org: Word | None = None
+    limit: Annotated[int, Meta(ge=1, le=200)] = 100
+    cursor: Annotated[str, Meta(max_length=500)] | None = None
+
+
 class Proposal(Body, frozen=True, kw_only=True):
     """A collaboration to propose: a definition or the id (and version) of a stored one and, if known, its input."""
 

@@ -4,9 +4,11 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from tallystick.node.services.collaborations import Collaborations
+from tallystick.node.services.compromise import Compromise
 from tallystick.node.services.definitions import Definitions
 from tallystick.node.services.documents import Documents
 from tallystick.node.services.executions import Executions
+from tallystick.node.services.keys import Keys
 from tallystick.node.services.notifications import Notifications
 from tallystick.node.services.organisation import Organisation
 from tallystick.node.services.proofs import Proofs
@@ -26,6 +28,8 @@ class Services(
     Notifications,
     Proofs,
     Organisation,
+    Keys,
+    Compromise,
 ):
     """One facade over the services."""
 
