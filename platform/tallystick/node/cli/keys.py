@@ -12,8 +12,8 @@ from typing import Any
 from tallystick.core.errors import TallystickError
 from tallystick.node.api.language import LANGUAGES
 from tallystick.node.cli.evidence import password_of
+from tallystick.node.cli.texts import Texts
 from tallystick.node.client import Client
-from tallystick.node.portal.language import Speech
 
 EPILOG = """\
 A rotation makes a new key the current one: it is told to every open execution and to every partner, and the key before
@@ -35,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if options.json:
         print(json.dumps(found, ensure_ascii=False, indent=1))
     else:
-        speech = Speech(options.lang)
+        speech = Texts("keys", options.lang)
         print("\n".join(report_lines(found, speech) if options.what == "compromise-report" else _lines(found, speech)))
     return 0
 
@@ -87,7 +87,7 @@ def _merged(summaries: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return list(found.values())
 
 
-def _lines(found: dict[str, Any], speech: Speech) -> list[str]:
+def _lines(found: dict[str, Any], speech: Texts) -> list[str]:
     lines = [speech.text("keys.root", kid=found["root"]["kid"])]
     for one in found["items"]:
         made = speech.when(one["made_at"]) if one["made_at"] else speech.text("keys.from_start")
@@ -104,7 +104,7 @@ def state_of(key: dict[str, Any]) -> str:
     return "past" if key["is_held"] else "destroyed"
 
 
-def report_lines(found: dict[str, Any], speech: Speech) -> list[str]:
+def report_lines(found: dict[str, Any], speech: Texts) -> list[str]:
     """The report as text."""
     lines = [speech.text("compromise.title", kid=found["kid"], org=found["org_id"], since=speech.when(found["since"]))]
     for one in found["executions"]:
@@ -115,14 +115,14 @@ def report_lines(found: dict[str, Any], speech: Speech) -> list[str]:
     return lines if found["executions"] else [*lines, speech.text("compromise.nothing")]
 
 
-def _item(item: dict[str, Any], speech: Speech) -> str:
+def _item(item: dict[str, Any], speech: Texts) -> str:
     proof = item["proven_by"]
     facts = {"block": proof["block_number"], "time": speech.when(proof["time"])} if proof else {}
     why = speech.text(f"compromise.{item['position']}", **facts)
     return f"  {item['place']:>6}  {item['kind']}  {speech.when(item['at'])}  {why}"
 
 
-def _anchor(item: dict[str, Any], speech: Speech) -> str:
+def _anchor(item: dict[str, Any], speech: Texts) -> str:
     facts = {"block": item["block_number"], "time": speech.when(item["time"]), "size": item["size"]}
     return "  " + speech.text("compromise.anchor", **facts)
 

@@ -17,6 +17,7 @@ from typing import Any
 
 import msgspec
 from sqlalchemy import and_, or_
+from sqlalchemy import select as columns
 from sqlmodel import Session, col, select
 
 from tallystick.core import b64, canonical
@@ -168,11 +169,9 @@ def _page(session: Session, asked: Asked, after: list[Any], size: int) -> _Found
 
 def _statements(number: int, place: int) -> Any:
     here = and_(col(StatementRow.number) == EntryRow.number, col(StatementRow.id) == EntryRow.statement_id)
-    row = col(EntryRow.number)
+    row, said = col(EntryRow.number), (col(StatementRow.token), col(StatementRow.iss))
     return (
-        select(
-            row.label("number"), col(EntryRow.seq).label("place"), EntryRow.leaf, StatementRow.token, StatementRow.iss
-        )
+        columns(row.label("number"), col(EntryRow.seq).label("place"), col(EntryRow.leaf), *said)
         .join(StatementRow, here)
         .where(or_(row > number, and_(row == number, col(EntryRow.seq) > place)))
         .order_by(row, col(EntryRow.seq))
@@ -182,7 +181,7 @@ def _statements(number: int, place: int) -> Any:
 def _heads(number: int, size: int) -> Any:
     row = col(HeadRow.number)
     return (
-        select(row.label("number"), col(HeadRow.size).label("place"), HeadRow.token, HeadRow.iss)
+        columns(row.label("number"), col(HeadRow.size).label("place"), col(HeadRow.token), col(HeadRow.iss))
         .where(or_(row > number, and_(row == number, col(HeadRow.size) > size)))
         .order_by(row, col(HeadRow.size), col(HeadRow.iss))
     )
