@@ -65,6 +65,7 @@ class Alone:
             "users": None,
             "partners": Partners(self.database),
             "links": SimpleNamespace(leaf_url="tls://127.0.0.1:4222"),
+            "transports": None,
             "tls_ca": _ca(self.keystore, BUYER, folder),
             "bell": engine.bell,
             "chain": NoChain(),

@@ -110,6 +110,7 @@ def agreement_document(keys: dict[str, SigningKey], **changes: Any) -> dict[str,
         "anchoring": None,
         "sealing_suite": "x25519-hkdf-sha256-chacha20poly1305",
         "parent": None,
+        "replaces": None,
     }
     return {**document, **changes}
 

@@ -49,6 +49,7 @@ def test_what_is_built_verifies(keystore: Keystore, token: str) -> None:
     assert [key.key for key in card.signing_keys] == [keystore.signing_key.public_hex]
     assert card.sealing_key.key == keystore.sealing_key.public_hex
     assert (card.chain_admin, card.log_key) == (keystore.chain_address, keystore.log_address)
+    assert card.nats is not None
     assert card.nats.nkey == keystore.nkey_public
     assert card.capabilities == ["approval", "data_exchange"]
 

@@ -40,6 +40,15 @@ class Consent(_Wire, frozen=True):
     sealed: list[str] = []
 
 
+class Change(_Wire, frozen=True):
+    """Another agreement is proposed instead: its hash, and the nonce of the execution that it gets."""
+
+    agreement: str
+    nonce: str
+    reason: str | None = None
+    sealed: list[str] = []
+
+
 class Start(_Wire, frozen=True):
     input: dict[str, str]
     sealed: list[str] = []
@@ -140,6 +149,7 @@ class RevokeKey(_Wire, frozen=True):
 Body = (
     Propose
     | Consent
+    | Change
     | Start
     | Result
     | Received
@@ -159,6 +169,7 @@ Body = (
 KINDS: dict[str, type[Body]] = {
     "propose": Propose,
     "consent": Consent,
+    "change": Change,
     "start": Start,
     "result": Result,
     "received": Received,
@@ -176,7 +187,7 @@ KINDS: dict[str, type[Body]] = {
 }
 ROOT_SIGNED = frozenset({"rotate_key", "revoke_key"})  # the root key signs these, and they are all that it signs
 
-SEALING = (Consent, Start, Result, Signal, Suspend, Cancel, Terminate)  # kinds that ciphertexts travel beside
+SEALING = (Consent, Change, Start, Result, Signal, Suspend, Cancel, Terminate)  # kinds that ciphertexts travel beside
 
 
 class Payload(_Wire, frozen=True):
@@ -227,7 +238,13 @@ class Statement(msgspec.Struct, frozen=True, kw_only=True, gc=False):
             case Result(data=members, error=error):
                 extra = {"$message": error.message} if error and error.message else {}
                 return {**members, **extra}
-            case Consent(reason=reason) | Terminate(reason=reason) | Cancel(reason=reason) | Suspend(reason=reason):
+            case (
+                Consent(reason=reason)
+                | Change(reason=reason)
+                | Terminate(reason=reason)
+                | Cancel(reason=reason)
+                | Suspend(reason=reason)
+            ):
                 return {"$reason": reason} if reason else {}
         return {}
 

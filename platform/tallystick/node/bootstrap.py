@@ -16,6 +16,8 @@ from tallystick.node.anchoring.nochain import NoChain
 from tallystick.node.clock import SteadyClock
 from tallystick.node.links.link import Links
 from tallystick.node.links.settings import LinkSettings
+from tallystick.node.partner_api.client import HttpsClient
+from tallystick.node.partner_api.transports import Transports
 from tallystick.node.parts import Chain, Parts
 from tallystick.node.record import documents
 from tallystick.node.record.chunks import Chunks
@@ -79,13 +81,15 @@ class Node:
         bell, committer = engine.bell, engine.committer
         _register(activities, settings, context, committer)
         users = Users(database, org_id=settings.org_id, session_secret=keystore.session_secret)
+        partners, links = Partners(database), Links(_link_settings(settings, keystore, files), partners=[])
         self.parts = Parts(
             settings=settings,
             database=database,
             context=context,
             users=users,
-            partners=Partners(database),
-            links=Links(_link_settings(settings, keystore, files), partners=[]),
+            partners=partners,
+            links=links,
+            transports=_transports(settings, context, database, partners, links),
             tls_ca=Path(files.ca).read_text(),
             bell=bell,
             chain=_chain(settings, context, database, bell, committer),
@@ -98,7 +102,7 @@ class Node:
         self._keeper = Keeper(
             database, context, committer, card=partial(own_card_token, self.parts), relink=self._relink
         )
-        self._outbox = Outbox(database, context, committer, self.parts.links.send)
+        self._outbox = Outbox(database, context, committer, self.parts.transports.send)
         self.services = Services(self.parts)
         self.accounts = UserAccounts(users, AccessTokens(database))
         self.app: ASGIApp = OnDemand(self._application)
@@ -129,8 +133,20 @@ class Node:
 
     def _application(self) -> ASGIApp:
         from tallystick.node.api.app import create_app  # noqa: PLC0415 - templates and languages take 10 MB
+        from tallystick.node.partner_api.server import PartnerApi  # noqa: PLC0415
 
-        return create_app(self.services, self.accounts, https=self.parts.settings.endpoint_url.startswith("https://"))
+        settings, parts = self.parts.settings, self.parts
+        partner_api = PartnerApi(
+            org_id=settings.org_id,
+            endpoint_url=settings.endpoint_url,
+            partners=parts.partners,
+            inbox=self._engine.inbox,
+            committer=parts.committer,
+            now=parts.context.now,
+            card=self.services.card,
+        )
+        secure = settings.endpoint_url.startswith("https://")
+        return create_app(self.services, self.accounts, partner_api.app(), https=secure)
 
     async def stop(self) -> None:
         """End the loops and the links, then close the database."""
@@ -140,6 +156,7 @@ class Node:
             with contextlib.suppress(asyncio.CancelledError):
                 await task
         await self.parts.links.stop()
+        await self.parts.transports.close()
         await self.parts.committer.idle()
         self.parts.database.close()
 
@@ -177,6 +194,19 @@ def _register(activities: Activities, settings: Settings, context: Context, comm
         if activity_type not in activities:
             at_once = bounds.limits.get(activity_type, bounds.max_in_flight)
             activities.register(activity_type, run, at_once=at_once)
+
+
+def _transports(
+    settings: Settings, context: Context, database: Database, partners: Partners, links: Links
+) -> Transports:
+    https = HttpsClient(
+        settings.partner_api,
+        settings.data_dir,
+        org_id=settings.org_id,
+        keys=lambda: context.keystore.signing_keys,
+        now=context.now,
+    )
+    return Transports(database, partners, nats=links.send, https=https, has_nats=settings.nats.enabled)
 
 
 def _link_settings(settings: Settings, keystore: Keystore, files: tls.TlsFiles) -> LinkSettings:

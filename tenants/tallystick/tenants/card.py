@@ -69,7 +69,7 @@ class Card(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     chain_org: str
     chain_admin: str
     log_key: str
-    nats: Nats
+    nats: Nats | None  # None: reached over HTTPS only
 
 
 class Keys(Protocol):
@@ -98,12 +98,15 @@ def build(
     endpoint_url: str,
     capabilities: Sequence[str],
     chain_org: str,
-    leaf_url: str,
+    leaf_url: str | None,
     tls_ca: str,
     is_active: bool = True,
     issued_at: int | None = None,
 ) -> str:
-    """The signed card of the organisation that holds ``keys``; it passes :func:`verify`."""
+    """The signed card of the organisation that holds ``keys``; it passes :func:`verify`.
+
+    Without a ``leaf_url`` it has no NATS link.
+    """
     card = Card(
         v=VERSION,
         iss=org_id,
@@ -120,7 +123,7 @@ def build(
         chain_org=chain_org,
         chain_admin=keys.chain_address,
         log_key=keys.log_address,
-        nats=Nats(leaf_url=leaf_url, nkey=keys.nkey_public, tls_ca=tls_ca),
+        nats=None if leaf_url is None else Nats(leaf_url=leaf_url, nkey=keys.nkey_public, tls_ca=tls_ca),
     )
     _check(card)
     return jws.sign(keys.root, TYP, msgspec.to_builtins(card))
@@ -191,7 +194,8 @@ def _check(card: Card) -> None:
         if not holds:
             raise BadCard(field, "breaks its rule")
     _check_sealing_key(card.sealing_key)
-    _check_nats(card.nats)
+    if card.nats is not None:
+        _check_nats(card.nats)
 
 
 def _check_sealing_key(key: SealingKey) -> None:

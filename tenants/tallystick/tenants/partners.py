@@ -1,6 +1,8 @@
 """The partners of one organisation: newest card of each, root key pinned, active or suspended."""
 
 import time
+from contextlib import AbstractContextManager
+from functools import lru_cache
 
 from sqlmodel import Session, col, select
 
@@ -74,10 +76,22 @@ class Partners:
     def card(self, org_id: str) -> Card:
         """The card of an active partner; raises :class:`NotFound` or :class:`PartnerSuspended`."""
         partner = self.get(org_id)
-        card = cards.verify(partner.card)
+        card = _read(partner.card)
         if partner.status != "active" or not card.is_active:
             raise PartnerSuspended(org_id)
         return card
+
+    def key(self, org_id: str, kid: str) -> str | None:
+        """The public key (hex) that a partner's newest card has under that id; None for anybody and anything else."""
+        with self._database.looking() as session:
+            partner = session.get(Partner, org_id)
+        if partner is None:
+            return None
+        return next((one.key for one in _read(partner.card).signing_keys if one.kid == kid), None)
+
+    def looking(self) -> AbstractContextManager[Session]:
+        """A session for reading what else is kept about partners."""
+        return self._database.looking()
 
     def all(self) -> list[Partner]:
         """Every partner, by id."""
@@ -102,6 +116,12 @@ class Partners:
             partner = _found(session, org_id)
             partner.status = status
             partner.updated_at = _now()
+
+
+@lru_cache(maxsize=MAX_PARTNERS)
+def _read(token: str) -> Card:
+    """A card that was verified when it was pinned; requests come by the hundred."""
+    return cards.verify(token)
 
 
 def _found(session: Session, org_id: str) -> Partner:

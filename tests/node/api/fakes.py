@@ -202,8 +202,19 @@ class FakeServicesForApiTests:
         self._called("put_partner", card)
         return card
 
+    async def set_transport(self, who: Any, org_id: str, transport: str, ca_pem: str | None = None) -> dict[str, Any]:
+        """As given."""
+        self._called("set_transport", org_id, transport, ca_pem)
+        return {"id": org_id, "transport": transport}
+
     async def propose(
-        self, who: Any, definition: dict[str, Any], values: dict[str, Any], *, asked: Any = None
+        self,
+        who: Any,
+        definition: dict[str, Any],
+        values: dict[str, Any],
+        *,
+        terms: dict[str, Any] | None = None,
+        asked: Any = None,
     ) -> dict[str, Any]:
         """A definition's id may refuse it; what is asked again is recorded and not told apart."""
         self.asked.append(asked)
@@ -214,6 +225,29 @@ class FakeServicesForApiTests:
         """Recorded."""
         self._called("consent", key, decision, reason)
         return self._collaboration(key)
+
+    async def propose_change(
+        self,
+        who: Any,
+        key: str,
+        definition: dict[str, Any] | None,
+        terms: dict[str, Any],
+        reason: str | None,
+        *,
+        asked: Any = None,
+    ) -> dict[str, Any]:
+        """Recorded."""
+        self.asked.append(asked)
+        self._called("propose_change", key, (definition or {}).get("id"), definition, terms, reason)
+        return {"collaboration_id": key, "replaced_by": "c2", "agreement_hash": "cd" * 32, "version": 2}
+
+    async def changes(self, who: Any, key: str, language: str = "en") -> dict[str, Any]:
+        """One difference of a proposal that replaces another."""
+        self._called("changes", key, language)
+        place = {"execution": "c0", "agreement": "ef" * 32, "version": 2, "by": "supplier"}
+        item = {"section": "terms", "section_name": "Terms", "kind": "changed", "pointer": "/retention_days",
+                "before": 3650, "after": 30, "text": "kept for <days>: 3650 → 30"}  # fmt: skip
+        return {"collaboration_id": key, "version": 2, "replaces": place, "known": True, "items": [item]}
 
     async def start(self, who: Any, key: str, values: dict[str, Any]) -> dict[str, Any]:
         """Recorded."""
@@ -320,7 +354,8 @@ class FakeServicesForApiTests:
             "pending_activities": [{"task": "approve", "task_id": "t1", "name": "Approve", "waiting_for": ["supplier"],
                                     "due_date": NOW, "priority": "high", "since": NOW}],
             "last_updated": NOW, "coordinator": "buyer", "agreement_hash": "ab" * 32, "outcome": None,
-            "initiator": "buyer", "dispute": None,
+            "initiator": "buyer", "dispute": None, "proposed_by": "supplier", "version": 2, "replaces": "c0",
+            "replaced_by": "c2" if key == "completed" else None,
         }  # fmt: skip
 
     async def collaborations(self, who: Any, **query: Any) -> dict[str, Any]:
@@ -336,7 +371,9 @@ class FakeServicesForApiTests:
     async def agreement(self, who: Any, key: str) -> dict[str, Any]:
         """By id."""
         self._called("agreement", key)
-        return {"v": 1, "kind": "agreement"}
+        terms = {"retention_days": 3650, "limits": {"skew_ms": 300_000, "sequencing_ms": 60_000}}
+        return {"agreement_hash": "ab" * 32, "agreement": {"v": 1, "kind": "agreement", **terms},
+                "source": {"id": "order", "name": "订单 <Order>"}}  # fmt: skip
 
     def _execution(self, key: str) -> dict[str, Any]:
         return {"execution_id": key, "collaboration_id": "c1", "name": "轴承订单", "status": "running", "size": 3,

@@ -14,7 +14,8 @@ from tallystick.node.portal.app import PAGES
 SHOWN = [
     "/sign-in", "/inbox", "/inbox?status=completed", "/tasks/t1", "/tasks/claimed", "/tasks/approval", "/tasks/free",
     "/collaborations", "/collaborations?status=created", "/collaborations/new", "/collaborations/c1",
-    "/collaborations/ready", "/collaborations/completed", "/executions", "/executions/e1", "/executions/e1?after=3",
+    "/collaborations/ready", "/collaborations/c1/changes",
+    "/collaborations/completed", "/executions", "/executions/e1", "/executions/e1?after=3",
     "/documents", "/notifications", "/verify", "/chain", "/tasks/missing",
     "/definitions", "/definitions/d1",
 ]  # fmt: skip
@@ -113,7 +114,7 @@ def test_timeline_shows_who_signed_and_what_is_void(browser: TestClient) -> None
 
 def test_auditors_see_no_forms_that_would_be_refused(browser: TestClient) -> None:
     browser.cookies.set("tally_default", "token-auditor")
-    for path in ("/inbox", "/tasks/claimed", "/collaborations/c1", "/notifications"):
+    for path in ("/inbox", "/tasks/claimed", "/collaborations/c1", "/collaborations/c1/changes", "/notifications"):
         actions = {one.get("action") for one in Page(browser.get(path).text).all("form")}
         assert actions <= {"/language", "/sign-out"}, path
     assert browser.get("/collaborations/new").status_code == 403

@@ -19,7 +19,7 @@ from .report import Finding, failed, passed, unknown
 def agreed(case: Case) -> Finding:
     """2: the execution belongs to this agreement, between the organisations that the auditor expects."""
     nonces = [said.body.nonce for said in case.statements.values() if isinstance(said.body, Propose)]
-    ids = {agreements.execution_id(case.agreement_hash, case.agreement.initiator, nonce) for nonce in nonces}
+    ids = {agreements.execution_id(case.agreement_hash, case.agreement.proposer, nonce) for nonce in nonces}
     if nonces and case.bundle.execution not in ids:
         return failed("other_execution")
     expected = {one.org_id: one for one in case.trust.organisations}
@@ -101,7 +101,7 @@ def _out_of_sequence(case: Case) -> Finding | None:
 
 def consented(case: Case) -> Finding:
     """5: nothing started before all had accepted exactly this agreement (check 3: each names it as its audience)."""
-    accepted = {case.agreement.initiator}  # who proposes accepts
+    accepted = {case.agreement.proposer}  # who proposes accepts
     everyone = [one.org_id for one in case.agreement.participants]
     for entry in case.entries:
         said = case.statements.get(entry.statement_id)

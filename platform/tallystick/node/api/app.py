@@ -8,6 +8,7 @@ from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Mount, Route
+from starlette.types import ASGIApp
 
 from tallystick.core.errors import TallystickError
 from tallystick.node.api import docs, openapi, problems
@@ -20,13 +21,19 @@ from tallystick.node.api.table import operations
 from tallystick.node.portal.app import create_portal
 
 
-def create_app(services: Services, accounts: Accounts, *, https: bool = False) -> Starlette:
-    """The ASGI application; ``https`` marks cookies ``Secure`` and asks browsers to stay on TLS."""
+def create_app(
+    services: Services, accounts: Accounts, partner_api: ASGIApp | None = None, *, https: bool = False
+) -> Starlette:
+    """The ASGI application; ``https`` marks cookies ``Secure`` and asks browsers to stay on TLS.
+
+    ``partner_api`` is what partners' nodes speak to.
+    """
     streams = Streams(services)
     return Starlette(
         routes=[
             *_probes(services),
             *_description(streams),
+            *([Mount("/partner/v1", app=partner_api)] if partner_api else []),
             Mount("/api/v1", app=_api(services, accounts, streams)),
             Mount("/", app=create_portal(services, accounts, streams, https=https)),
         ],

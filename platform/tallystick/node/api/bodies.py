@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 Text = Annotated[str, Meta(max_length=4000)]
 Word = Annotated[str, Meta(min_length=1, max_length=200)]
@@ -31,6 +31,13 @@ class SignInLink(Body, frozen=True, kw_only=True):
     link: Secret
 
 
+class PartnerTransport(Body, frozen=True, kw_only=True):
+    """How messages go to a partner; ``ca_pem`` pins the authority of its HTTPS certificate."""
+
+    transport: Literal["nats", "https"]
+    ca_pem: Annotated[str, Meta(max_length=16_000)] | None = None
+
+
 class NewUser(Body, frozen=True, kw_only=True):
     """A user to add to this organisation."""
 
@@ -56,12 +63,37 @@ class Revocation(Body, frozen=True, kw_only=True):
 
 
 class CompromiseQuery(Body, frozen=True, kw_only=True):
-    """A page of the report on a key of ``org`` (or our own) and a moment, in milliseconds since 1970."""
+    """A page of the report on a key of ``org`` (or our own) and a moment, in milliseconds since 1970.
 
-    since: Annotated[int, Meta(ge=0, le=2**53 - 1)]
+    Without a moment it is the one that the key's revocation names.
+    """
+
+    since: Annotated[int, Meta(ge=0, le=2**53 - 1)] | None = None
     org: Word | None = None
     limit: Annotated[int, Meta(ge=1, le=200)] = 100
     cursor: Annotated[str, Meta(max_length=500)] | None = None
+
+
+class Limits(Body, frozen=True, kw_only=True):
+    """Bounds that all apply alike, in milliseconds: how far clocks may differ, how soon a statement is sequenced."""
+
+    skew_ms: Annotated[int, Meta(ge=1_000, le=3_600_000)] | UnsetType = UNSET
+    sequencing_ms: Annotated[int, Meta(ge=1_000, le=86_400_000)] | UnsetType = UNSET
+
+
+class Terms(Body, frozen=True, kw_only=True):
+    """Terms of an agreement; those left out are as before, or the node's."""
+
+    retention_days: Annotated[int, Meta(ge=1, le=36_500)] | UnsetType = UNSET
+    limits: Limits | UnsetType = UNSET
+
+
+class Change(Body, frozen=True, kw_only=True):
+    """What is to be proposed instead: another definition, other terms, or both, and why."""
+
+    definition: dict[str, Any] | None = None
+    terms: Terms = Terms()
+    reason: Text | None = None
 
 
 class Proposal(Body, frozen=True, kw_only=True):
@@ -71,6 +103,7 @@ class Proposal(Body, frozen=True, kw_only=True):
     definition_id: DefinitionId | None = None
     version: Word | None = None
     input: dict[str, Any] = {}
+    terms: Terms = Terms()
 
 
 class NewDefinition(Body, frozen=True, kw_only=True):

@@ -10,6 +10,7 @@ from starlette.responses import Response, StreamingResponse
 from tallystick.core import canonical
 from tallystick.core.errors import Invalid
 from tallystick.node.api import files, reading
+from tallystick.node.api.language import preferred
 from tallystick.node.api.operation import Call
 from tallystick.node.api.ports import Person, Token
 
@@ -124,6 +125,12 @@ async def put_partner(call: Call) -> Any:
     return await call.services.put_partner(call.who, call.body)
 
 
+async def set_transport(call: Call) -> Any:
+    """Choose how messages go to a partner."""
+    body = call.body
+    return await call.services.set_transport(call.who, call.path["org_id"], body.transport, body.ca_pem)
+
+
 async def propose(call: Call) -> Response:
     """Propose a collaboration."""
     body, asked = call.body, call.asked
@@ -132,7 +139,8 @@ async def propose(call: Call) -> Response:
     if body.definition is not None and body.version is not None:
         raise Invalid("a version goes with a definition_id", pointer="/version")
     if body.definition is not None:
-        view = await call.services.propose(call.who, body.definition, body.input, asked=asked)
+        terms = msgspec.to_builtins(body.terms)
+        view = await call.services.propose(call.who, body.definition, body.input, terms=terms, asked=asked)
     else:
         view = await call.services.propose_definition(
             call.who, body.definition_id, body.input, version=body.version, asked=asked
@@ -180,6 +188,22 @@ async def consent(call: Call) -> Any:
     """Accept or reject a proposal."""
     found = call.path["collaboration_id"]
     return await call.services.consent(call.who, found, call.body.decision, call.body.reason)
+
+
+async def propose_change(call: Call) -> Response:
+    """Propose a change of what is proposed."""
+    body, terms = call.body, msgspec.to_builtins(call.body.terms)
+    view = await call.services.propose_change(
+        call.who, call.path["collaboration_id"], body.definition, terms, body.reason, asked=call.asked
+    )
+    where = f"/api/v1/collaborations/{view['replaced_by']}"
+    return Response(msgspec.json.encode(view), 201, {"location": where}, "application/json")
+
+
+async def changes(call: Call) -> Any:
+    """What a changed proposal differs in, in the reader's language."""
+    language = preferred(accept=call.request.headers.get("accept-language"))
+    return await call.services.changes(call.who, call.path["collaboration_id"], language)
 
 
 async def start(call: Call) -> Any:

@@ -67,6 +67,9 @@ def _people() -> list[Operation]:
         get("/partners", handlers.partners, "Known organisations"),
         Operation(method="PUT", path="/partners/{org_id}", handler=handlers.put_partner,
                   summary="Add or replace a partner by its card", body=dict[str, Any], **admin),
+        Operation(method="PUT", path="/partners/{org_id}/transport", handler=handlers.set_transport,
+                  summary="Choose how messages go to a partner", body=bodies.PartnerTransport,
+                  problems=["not_found"], **admin),
     ]  # fmt: skip
 
 
@@ -83,6 +86,9 @@ def _collaborations() -> list[Operation]:
             problems=["not_found"]),
         post(one + "/consent", handlers.consent, "Accept or reject a proposal", body=bodies.Consent,
              permission="give_consent", problems=states),
+        post(one + "/changes", handlers.propose_change, "Propose a change of what is proposed", body=bodies.Change,
+             status=201, idempotent_by_key=True, problems=states, **create),
+        get(one + "/changes", handlers.changes, "What a changed proposal differs in", problems=["not_found"]),
         post(one + "/start", handlers.start, "Start", body=bodies.Start, problems=states, **create),
         post(one + "/terminate", handlers.terminate, "End it early, with a reason", body=bodies.Reason,
              problems=states, **create),

@@ -15,7 +15,7 @@ import msgspec
 
 from tallystick.core.errors import Invalid
 from tallystick.node import settings as node_settings
-from tallystick.node.settings import Blockchain, Contracts, Settings
+from tallystick.node.settings import Blockchain, Contracts, NatsSettings, Settings
 from tallystick.tenants import card
 from tallystick.tenants.database import Database
 from tallystick.tenants.files import private_folder, write_private
@@ -78,6 +78,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--host", default="127.0.0.1", help="address on which the node listens (default: %(default)s)")
     add("--port", type=int, default=0, help="its port; chosen and kept when left out")
     add("--url", help="where people and partners reach it, when that is a proxy (https://…)")
+    add("--no-nats", action="store_true", help="no NATS link: partners are reached over HTTPS only")
     add("--admin", default="admin", help="the first administrator's user name (default: %(default)s)")
     add("--admin-password-file", type=Path, help="file that holds their password; asked for when left out")
     add("--language", choices=("en", "zh-CN"), default="en", help="their language (default: %(default)s)")
@@ -101,6 +102,7 @@ def _settings(options: argparse.Namespace) -> Settings:
         host=options.host,
         port=options.port or _free_port(options.host),
         url=options.url,
+        nats=NatsSettings(enabled=not options.no_nats),
         database_url=options.database_url,
         blockchain=_blockchain(options) if options.blockchain_url else None,
         language=options.language,

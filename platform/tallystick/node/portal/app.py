@@ -19,6 +19,7 @@ from tallystick.node.api.ports import Accounts, Services
 from tallystick.node.portal import session
 from tallystick.node.portal.pages import chain as chain_page
 from tallystick.node.portal.pages import (
+    changes,
     collaborations,
     definitions,
     documents,
@@ -47,6 +48,7 @@ PAGES: tuple[tuple[str, Page, str], ...] = (
     ("/collaborations", collaborations.show, "read"),
     ("/collaborations/new", collaborations.new, "create_collaboration"),
     ("/collaborations/{collaboration_id}", collaborations.one, "read"),
+    ("/collaborations/{collaboration_id}/changes", changes.show, "read"),
     ("/definitions", definitions.show, "read"),
     ("/definitions/{definition_id}", definitions.one, "read"),
     ("/executions", executions.show, "read"),
@@ -71,6 +73,7 @@ FORMS: tuple[tuple[str, Page, str], ...] = (
     ("/tasks/{task_id}/reject", inbox.reject, "work_on_tasks"),
     ("/collaborations", collaborations.propose, "create_collaboration"),
     ("/collaborations/{collaboration_id}/consent", collaborations.consent, "give_consent"),
+    ("/collaborations/{collaboration_id}/changes", changes.propose, "create_collaboration"),
     ("/collaborations/{collaboration_id}/start", collaborations.start, "create_collaboration"),
     ("/collaborations/{collaboration_id}/terminate", collaborations.terminate, "create_collaboration"),
     ("/definitions", definitions.add, "create_collaboration"),

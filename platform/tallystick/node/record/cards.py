@@ -57,9 +57,11 @@ def send(unit: Unit, context: Context, token: str) -> int:
 
 def _check_link(unit: Unit, card: Card) -> None:
     """A card must not break the links of others: two with one key would make the server refuse its configuration."""
+    if card.nats is None:
+        return
     link = Link(org_id=card.id, leaf_url=card.nats.leaf_url, nkey_public=card.nats.nkey, ca_pem=card.nats.tls_ca)
     config.check_partner(link)
     query = select(Partner.card).where(Partner.org_id != card.id)
     others: list[dict[str, Any]] = [jws.peek(one) for one in unit.exec(query)]
-    if any(one.get("nats", {}).get("nkey") == card.nats.nkey for one in others):
+    if any((one.get("nats") or {}).get("nkey") == card.nats.nkey for one in others):
         raise Invalid("card names the nkey of another partner", code="bad_card", pointer="/nats")

@@ -36,7 +36,7 @@ from tallystick.tenants.models.record import EntryRow, StatementRow, TaskRow
 _CONSENT = "consent"  # the key of our answer to a proposal
 WITHDRAWN = "the step that this is the work of has ended otherwise"
 # What a child may have otherwise than its parent: salts, the time, who coordinates it, and the parent itself.
-_ITS_OWN = ("salt", "created_at", "initiator", "coordinator", "parent")
+_ITS_OWN = ("salt", "created_at", "initiator", "coordinator", "parent", "replaces")
 
 
 def work(unit: Unit, context: Context, loaded: Loaded, row: TaskRow) -> None:
@@ -159,6 +159,7 @@ def _begin(unit: Unit, context: Context, loaded: Loaded, row: TaskRow) -> None:
         coordinator=context.org_id,
         anchoring=_anchoring(loaded.agreement.anchoring),
         parent=_parent(loaded, row),
+        replaces=None,
     )
     child = beginning.offer(unit, context, msgspec.to_builtins(covered), given)
     follow(unit, context, child)  # where nobody else takes part, nobody is waited for

@@ -157,6 +157,10 @@ class Effects:
         """A collaboration was proposed."""
         self._notify("created", self.loaded.row.name)
 
+    def replaced(self, event: Event) -> None:
+        """A changed proposal takes this one's place."""
+        self.loaded.row.replaced_by = event["execution"]
+
     def started(self, event: Event) -> None:
         """Work begins: the start leaf anchors the log as of this entry."""
         self._notify("started", self.loaded.row.name)
@@ -170,6 +174,7 @@ class Effects:
         """All is done: tasks end, we attest the closing head, and the completion leaf is due."""
         self.unit.note("closed", self.entry.execution)
         kind = "terminated" if event["status"] in {"terminated", "cancelled"} else event["status"]
+        kind = "replaced" if event["outcome"] == "replaced" else kind
         self._notify(kind, self.loaded.row.name)
         self._close_child()
         attesting.attest(self.unit, self.context, self.loaded, self.entry)
@@ -269,6 +274,7 @@ class Effects:
 
 _HANDLERS: dict[str, Callable[[Effects, Event], None]] = {
     "proposed": Effects.proposed,
+    "replaced": Effects.replaced,
     "started": Effects.started,
     "assigned": Effects.assigned,
     "delivering": Effects.delivering,

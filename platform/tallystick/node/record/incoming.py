@@ -21,6 +21,7 @@ from tallystick.ledger import leaf as leaves
 from tallystick.ledger.hashing import unhex
 from tallystick.node.record import (
     cards,
+    changing,
     children,
     coordinator,
     onchain,
@@ -29,6 +30,7 @@ from tallystick.node.record import (
     quota,
     refusing,
     rekeying,
+    sources,
     store,
 )
 from tallystick.node.record import messages as m
@@ -56,13 +58,14 @@ def finish(context: Context, message: m.Message) -> None:
 
 
 def _agreement(unit: Unit, context: Context, partner: str, message: m.AgreementMessage) -> None:
-    name, agreement = store.put_agreement(unit, message.agreement)
+    name, agreement = store.put_agreement(unit, message.agreement, sources.checked(message))
     if agreement.participant(context.org_id) is None or agreement.participant(partner) is None:
         raise Invalid("agreement does not name both of us as participants", code="not_a_participant")
     _check_keys(context, agreement)
     faults = definition_faults(agreement.definition, agreement.definition, "/definition")
     if faults:
         raise Invalid(faults[0].detail, code=faults[0].code, pointer=faults[0].pointer)
+    changing.check_agreement(unit, agreement)
     onchain.check(agreement, context.org_id, context.onchain)
     onchain.note_workflow(unit, agreement, context.org_id, context.now())
     refused = unit.get(InboxRow, (partner, name))
@@ -86,6 +89,7 @@ def _check_keys(context: Context, agreement: Agreement) -> None:
 
 def _statement(unit: Unit, context: Context, partner: str, message: m.StatementMessage) -> None:
     _, read = statements.read(message.token)
+    changing.admit(unit, context, read)
     loaded = _participating(unit, partner, read.execution)
     if loaded.agreement.coordinator != context.org_id:
         raise Invalid("this organisation does not coordinate the execution", code="not_the_coordinator")
@@ -99,6 +103,7 @@ def _statement(unit: Unit, context: Context, partner: str, message: m.StatementM
     if said.iat > context.now() + loaded.agreement.limits.skew_ms:
         raise NotYet("statement is dated further ahead than the agreed skew", code="ahead_of_clock")
     _check_basis(unit, loaded, said)
+    changing.check_change(unit, loaded, said)
     envelopes = _committed_envelopes(said, message.sealed)
     coordinator.sequence(unit, context, loaded, said, message.token, envelopes)
     children.follow(unit, context, loaded)
@@ -159,7 +164,8 @@ def _new_execution(unit: Unit, context: Context, message: m.EntriesMessage, firs
         raise NotYet("the execution's first entries have not come yet", code="no_proposal")
     if agreement.key(context.org_id, context.signing_key.kid) is None:
         unit.note(rekeying.NOTE, None)  # it was drafted when an older key spoke for us
-    return store.create(unit, first.aud, agreement, message.execution, context.now())
+    changing.check_place(unit, agreement, message.execution)
+    return changing.begin(unit, context, agreement, first.aud, message.execution)
 
 
 def _take_entry(
@@ -187,6 +193,7 @@ def _take_entry(
     openings.keep_envelopes(unit, loaded, said, envelopes)
     openings.read(unit, context, loaded, said, envelopes)
     Effects(unit, context, loaded, entry, said).run()
+    changing.follow(unit, context, loaded, said)
 
 
 def _attestation(unit: Unit, context: Context, partner: str, message: m.AttestationMessage) -> None:

@@ -18,9 +18,10 @@ class _Message(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 class AgreementMessage(_Message, frozen=True, kw_only=True, tag="agreement"):
-    """The agreement, before the entries that need it."""
+    """The agreement, before the entries that need it, and the definition as it was written, for who would change it."""
 
     agreement: dict[str, Any]
+    source: dict[str, Any] | None = None
 
 
 class StatementMessage(_Message, frozen=True, kw_only=True, tag="statement"):

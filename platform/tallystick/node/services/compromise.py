@@ -31,6 +31,7 @@ from tallystick.ledger.audit.trust import Trust
 from tallystick.ledger.proofs import LeafProof
 from tallystick.node.record import store
 from tallystick.node.services.base import Service, bounded, cursor_values, encode_cursor
+from tallystick.tenants.keystore import KeyFacts
 from tallystick.tenants.models.anchor import PartnerAnchorRow
 from tallystick.tenants.models.record import EntryRow, ExecutionRow, HeadRow, StatementRow
 from tallystick.tenants.permissions import Permission, require
@@ -72,7 +73,7 @@ class Compromise(Service):
         who: User,
         kid: str,
         *,
-        since: int,
+        since: int | None = None,
         org: str | None = None,
         limit: int = 100,
         cursor: str | None = None,
@@ -80,6 +81,9 @@ class Compromise(Service):
         """One page of what the key of ``org`` (or our own) signed."""
         require(who, Permission.VERIFY)
         context = self.parts.context
+        known = [one for one in context.keystore.signing_facts if one.kid == kid and org in {None, context.org_id}]
+        if since is None:
+            since = _believed(known[0] if known else None, context.now())
         asked = Asked(kid=kid, org=org or context.org_id, since=since)
         after = cursor_values(cursor, (str, int, int)) or [STATEMENTS, -1, -1]
         if after[0] not in {STATEMENTS, HEADS}:
@@ -89,7 +93,6 @@ class Compromise(Service):
         held = {number: await self._held(facts) for number, facts in found.executions.items()}
         moments = await self.read(who, lambda session: _covering(session, found.executions, held), Permission.VERIFY)
         items = [_judged(one, moments[one.pop("number")], asked.since) for one in found.items]
-        known = [one for one in context.keystore.signing_facts if one.kid == kid] if asked.org == context.org_id else []
         return {
             "kid": kid,
             "org_id": asked.org,
@@ -114,6 +117,13 @@ class Compromise(Service):
         anchors = [*await self.parts.chain.proof_material(facts["id"]), *facts["partner_anchors"]]
         trust = await self.parts.chain.trust(Trust(v=1, organisations=[]), anchors)
         return await asyncio.to_thread(lambda: [one for one in map(partial(_moment, trust), anchors) if one])
+
+
+def _believed(key: KeyFacts | None, now: int) -> int:
+    """Since when the key is not its owner's alone, as far as the keystore says; it may still be."""
+    if key is None or key.revoked_at is None:
+        return now
+    return key.revoked_at if key.since is None else key.since
 
 
 def _moment(trust: Trust, anchor: Any) -> Moment | None:

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from typing import Any
 
+from tallystick.node.services.changes import Changes
 from tallystick.node.services.collaborations import Collaborations
 from tallystick.node.services.compromise import Compromise
 from tallystick.node.services.definitions import Definitions
@@ -19,6 +20,7 @@ from tallystick.node.services.tasks import Tasks
 
 class Services(
     Collaborations,
+    Changes,
     Definitions,
     Executions,
     Steering,

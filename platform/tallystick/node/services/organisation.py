@@ -6,7 +6,9 @@ from typing import Any
 import msgspec
 
 from tallystick.core.errors import Invalid
+from tallystick.node.links.link import LinkStatus
 from tallystick.node.links.settings import Partner
+from tallystick.node.partner_api.transports import Transport
 from tallystick.node.parts import Parts
 from tallystick.node.services.base import Service
 from tallystick.tenants import card as cards
@@ -26,7 +28,7 @@ def own_card_token(parts: Parts) -> str:
         endpoint_url=settings.endpoint_url,
         capabilities=settings.capabilities,
         chain_org=parts.chain.org or "0x" + "0" * 64,
-        leaf_url=parts.links.leaf_url,
+        leaf_url=parts.links.leaf_url if settings.nats.enabled else None,
         tls_ca=parts.tls_ca,
     )
 
@@ -37,10 +39,13 @@ def own_card(parts: Parts) -> Card:
 
 
 def link_partners(parts: Parts) -> list[Partner]:
-    """The links that our active partners' cards ask for."""
+    """The links that our active partners' cards ask for; none without NATS of our own, or with partners without it."""
+    if not parts.settings.nats.enabled:
+        return []
     return [
         Partner(org_id=one.id, leaf_url=one.nats.leaf_url, nkey_public=one.nats.nkey, ca_pem=one.nats.tls_ca)
         for one in parts.partners.active()
+        if one.nats is not None
     ]
 
 
@@ -70,7 +75,7 @@ class Organisation(Service):
     async def partners(self, who: User) -> dict[str, Any]:
         """Every partner and how its link stands."""
         require(who, Permission.READ)
-        links = self.parts.links.status()
+        links = self._links()
         rows = await asyncio.to_thread(self.parts.partners.all)
         return {
             "items": [self._partner(row.org_id, row.status, links.get(row.org_id)) for row in rows],
@@ -89,15 +94,29 @@ class Organisation(Service):
         await asyncio.to_thread(self.parts.partners.put, token)
         await self.parts.links.set_partners(await asyncio.to_thread(link_partners, self.parts))
         self.parts.bell.ring()
-        return self._partner(read.id, "active", self.parts.links.status().get(read.id))
+        return self._partner(read.id, "active", self._links().get(read.id))
+
+    async def set_transport(
+        self, who: User, org_id: str, transport: Transport, ca_pem: str | None = None
+    ) -> dict[str, Any]:
+        """Choose how messages go to a partner from now on; what is under way goes on, and nothing is sent twice."""
+        require(who, Permission.ADMINISTER)
+        card = await asyncio.to_thread(self.parts.partners.card, org_id)
+        await asyncio.to_thread(self.parts.transports.choose, card, transport, ca_pem)
+        self.parts.bell.ring()
+        return self._partner(org_id, "active", self._links().get(org_id))
 
     async def chain(self, who: User) -> dict[str, Any]:
         """Where we anchor and how that stands."""
         require(who, Permission.READ)
         return await self.parts.chain.status()
 
+    def _links(self) -> dict[str, LinkStatus]:
+        return self.parts.links.status() if self.parts.settings.nats.enabled else {}
+
     def _partner(self, org_id: str, status: str, link: Any) -> dict[str, Any]:
         card = self.parts.partners.card(org_id)
+        way = self.parts.transports.way(card)
         return {
             "id": card.id,
             "name": card.name,
@@ -106,6 +125,8 @@ class Organisation(Service):
             "endpoint_url": card.endpoint_url,
             "capabilities": list(card.capabilities),
             "status": status,
+            "transport": way.transport,
+            "transport_chosen": way.chosen is not None,
             "connected": bool(link and link.connected),
             "since": link.since if link else None,
             "last_error": link.last_error if link else None,

@@ -48,6 +48,10 @@ def collaboration(loaded: Loaded) -> dict[str, Any]:
         "agreement_hash": row.agreement_hash,
         "coordinator": row.coordinator,
         "initiator": agreement.initiator,
+        "proposed_by": agreement.proposer,
+        "version": agreement.version,
+        "replaces": agreement.replaces.execution if agreement.replaces else None,
+        "replaced_by": row.replaced_by,
         "dispute": row.dispute,
     }
 

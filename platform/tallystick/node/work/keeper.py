@@ -24,7 +24,7 @@ from tallystick.node.record.unit import Note
 from tallystick.node.work.committer import Committer
 from tallystick.tenants.database import Database
 from tallystick.tenants.keystore import KeyFacts
-from tallystick.tenants.models.record import ExecutionRow
+from tallystick.tenants.models.record import ExecutionRow, OutboxRow
 
 logger = logging.getLogger(__name__)
 KEEP_MS = 7 * 24 * 3_600_000  # agreements that partners drafted with an older card are on their way no longer than that
@@ -96,9 +96,10 @@ class Keeper:
         if not self._holds_past:
             return True
         found = await self._look_after()
-        if not found.waiting:
+        is_done = not found.waiting and await asyncio.to_thread(self._cards_are_out)
+        if is_done:
             await asyncio.to_thread(self._destroy, found)
-        return not found.waiting
+        return is_done
 
     @property
     def _holds_past(self) -> bool:
@@ -143,6 +144,11 @@ class Keeper:
                 )
                 page.append((row, wants))
         return page
+
+    def _cards_are_out(self) -> bool:
+        """A partner without our newest card knows us by a past key: over HTTPS, that key brings it the card."""
+        with self._database.looking() as session:
+            return session.exec(select(OutboxRow.id).where(OutboxRow.what == "card").limit(1)).first() is None
 
     def _destroy(self, found: _Round) -> None:
         """Past keys that nothing needs. One that an execution could not take a successor for is needed to its end."""
