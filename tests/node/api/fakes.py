@@ -206,6 +206,25 @@ class FakeServicesForApiTests:
         newest = [{"execution_id": "e1", "name": "轴承订单 <Order>", "status": "running"}]
         return {**found, "open_executions": 1, "newest_open": newest, "undelivered": 3}
 
+    async def keys(self, who: Any) -> dict[str, Any]:
+        """One."""
+        return {"items": [{"kid": "k1", "is_current": True}]}
+
+    async def rotate_keys(self, who: Any, *, overlap: int, sealing: bool) -> dict[str, Any]:
+        """Recorded."""
+        self._called("rotate_keys", overlap, sealing)
+        return await self.keys(who)
+
+    async def revoke_key(self, who: Any, kid: str, *, reason: str, since: int | None = None) -> dict[str, Any]:
+        """Recorded."""
+        self._called("revoke_key", kid, reason, since)
+        return await self.keys(who)
+
+    async def compromise_report(self, who: Any, kid: str, **facts: Any) -> dict[str, Any]:
+        """Recorded."""
+        self._called("compromise_report", kid, facts)
+        return {"kid": kid, "items": [], "next_cursor": None}
+
     async def partners(self, who: Any) -> dict[str, Any]:
         """One of each kind."""
         return {"items": [self._partner(one) for one in ("waiting", "supplier", "apart", "left")]}

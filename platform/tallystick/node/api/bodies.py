@@ -87,6 +87,32 @@ class Removal(Body, frozen=True, kw_only=True):
     force: bool = False
 
 
+class Rotation(Body, frozen=True, kw_only=True):
+    """A new signing key; the one before may sign ``overlap`` more entries of each open execution."""
+
+    overlap: Annotated[int, Meta(ge=0, le=10_000)] = 64
+    sealing: bool = True
+
+
+class Revocation(Body, frozen=True, kw_only=True):
+    """Why a key is to speak no more, and since when (milliseconds) its owner believes that to be so."""
+
+    reason: Literal["compromised", "lost", "superseded"]
+    since: Annotated[int, Meta(ge=0)] | None = None
+
+
+class CompromiseQuery(Body, frozen=True, kw_only=True):
+    """A page of the report on a key of ``org`` (or our own) and a moment, in milliseconds since 1970.
+
+    Without a moment it is the one that the key's revocation names.
+    """
+
+    since: Annotated[int, Meta(ge=0, le=2**53 - 1)] | None = None
+    org: Word | None = None
+    limit: Annotated[int, Meta(ge=1, le=200)] = 100
+    cursor: Annotated[str, Meta(max_length=500)] | None = None
+
+
 class Limits(Body, frozen=True, kw_only=True):
     """Bounds that all apply alike, in milliseconds: how far clocks may differ, how soon a statement is sequenced."""
 

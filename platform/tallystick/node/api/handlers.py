@@ -96,6 +96,29 @@ async def card(call: Call) -> Response:
     return cached(call.request, msgspec.json.encode(await call.services.card()), "application/json")
 
 
+async def keys(call: Call) -> Any:
+    """This organisation's keys."""
+    return await call.services.keys(call.who)
+
+
+async def rotate_keys(call: Call) -> Any:
+    """Make a new key the current one."""
+    return await call.services.rotate_keys(call.who, overlap=call.body.overlap, sealing=call.body.sealing)
+
+
+async def revoke_key(call: Call) -> Any:
+    """End a key."""
+    body = call.body
+    return await call.services.revoke_key(call.who, call.path["kid"], reason=body.reason, since=body.since)
+
+
+async def compromise_report(call: Call) -> Any:
+    """A page of what a key signed before and after a moment."""
+    query = call.query
+    facts = {"since": query.since, "org": query.org, "limit": query.limit, "cursor": query.cursor}
+    return await call.services.compromise_report(call.who, call.path["kid"], **facts)
+
+
 async def partners(call: Call) -> Any:
     """The organisations that this one knows."""
     return await call.services.partners(call.who)

@@ -59,6 +59,14 @@ def _people() -> list[Operation]:
                   summary="End a worker's access token", problems=["not_found"], **admin),
         get("/organisation", handlers.organisation, "This organisation"),
         get("/organisation/card", handlers.card, "This organisation's public card", public=True),
+        get("/organisation/keys", handlers.keys, "This organisation's keys, past ones too"),
+        post("/organisation/keys", handlers.rotate_keys, "Rotate: make a new key the current one everywhere",
+             body=bodies.Rotation, status=201, **admin),
+        post("/organisation/keys/{kid}/revocation", handlers.revoke_key, "Revoke a key everywhere",
+             body=bodies.Revocation, problems=("not_found", "wrong_state"), **admin),
+        get("/organisation/keys/{kid}/compromise", handlers.compromise_report,
+            "What a key signed, and what shows that it was before a moment", query=bodies.CompromiseQuery,
+            permission="verify"),
     ]  # fmt: skip
 
 

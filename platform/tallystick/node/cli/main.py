@@ -32,6 +32,7 @@ COMMANDS = {
     "definition": Command(
         "tallystick.node.cli.definition", "check, lay out, compare and simulate definitions of workflows"
     ),
+    "keys": Command("tallystick.node.cli.keys", "list, rotate and revoke keys; report on one that was stolen"),
     "agreement": Command("tallystick.node.cli.agreement", "say what a changed proposal differs in"),
     "evidence": Command("tallystick.node.cli.evidence", "fetch an execution's evidence bundle from a node"),
     "verify": Command("tallystick.ledger.audit.command", "check an evidence bundle, trusting no node"),

@@ -119,6 +119,13 @@ def linked(partners: Iterable[Partner]) -> tuple[Partner, ...]:
     return tuple(partner for partner in partners if not partner.is_suspended)
 
 
+def check_partner(partner: Partner) -> None:
+    """Raise `Invalid` if no link could be made with ``partner``, whoever else there is."""
+    names.check_org_id(partner.org_id)
+    nkey.check_public(partner.nkey_public)
+    _check_leaf_url(partner)
+
+
 def _check_leaf_url(partner: Partner) -> None:
     # No user information: it would take the place of the key, and would be a secret in a log.
     found = _LEAF_URL.fullmatch(partner.leaf_url)
