@@ -228,7 +228,14 @@ def _head(parties: Parties, key: SigningKey, size: int) -> None:
 def test_a_statement_says_who_it_is_by_in_its_own_bytes(parties: Parties) -> None:
     body = rotation(new_key(SUPPLIER, 1), 1)
     facts = Payload(
-        v=1, iss=SUPPLIER, aud=parties.hash, kind="rotate_key", execution=parties.execution, basis=None, iat=NOON, body=body
+        v=1,
+        iss=SUPPLIER,
+        aud=parties.hash,
+        kind="rotate_key",
+        execution=parties.execution,
+        basis=None,
+        iat=NOON,
+        body=body,
     )
     said = parties.open(statement.sign(root_of(SUPPLIER), facts))
     assert (said.kind, said.kid, said.commitments, said.sealed) == ("rotate_key", root_of(SUPPLIER).kid, {}, [])

@@ -56,6 +56,63 @@ class UserGroups(Body, frozen=True, kw_only=True):
     groups: Groups
 
 
+class NewInvitation(Body, frozen=True, kw_only=True):
+    """An invitation: for how many hours it is good, and a note for this organisation's own list."""
+
+    hours: Annotated[int, Meta(ge=1, le=720)] = 72
+    note: Annotated[str, Meta(max_length=200)] = ""
+
+
+class GivenInvitation(Body, frozen=True, kw_only=True):
+    """An invitation that another organisation gave: its text, or its link."""
+
+    invitation: Annotated[str, Meta(min_length=1, max_length=100_000)]
+
+
+class InvitationAnswer(Body, frozen=True, kw_only=True):
+    """The answer to an invitation that this organisation gave."""
+
+    answer: Annotated[str, Meta(min_length=1, max_length=100_000)]
+
+
+class Fingerprint(Body, frozen=True, kw_only=True):
+    """The fingerprint as the other organisation's administrator reads it: thirty digits, however they are grouped."""
+
+    fingerprint: Annotated[str, Meta(min_length=30, max_length=80)]
+
+
+class Removal(Body, frozen=True, kw_only=True):
+    """Whether to remove a partner even where executions with it are open or messages to it undelivered."""
+
+    force: bool = False
+
+
+class Rotation(Body, frozen=True, kw_only=True):
+    """A new signing key; the one before may sign ``overlap`` more entries of each open execution."""
+
+    overlap: Annotated[int, Meta(ge=0, le=10_000)] = 64
+    sealing: bool = True
+
+
+class Revocation(Body, frozen=True, kw_only=True):
+    """Why a key is to speak no more, and since when (milliseconds) its owner believes that to be so."""
+
+    reason: Literal["compromised", "lost", "superseded"]
+    since: Annotated[int, Meta(ge=0)] | None = None
+
+
+class CompromiseQuery(Body, frozen=True, kw_only=True):
+    """A page of the report on a key of ``org`` (or our own) and a moment, in milliseconds since 1970.
+
+    Without a moment it is the one that the key's revocation names.
+    """
+
+    since: Annotated[int, Meta(ge=0, le=2**53 - 1)] | None = None
+    org: Word | None = None
+    limit: Annotated[int, Meta(ge=1, le=200)] = 100
+    cursor: Annotated[str, Meta(max_length=500)] | None = None
+
+
 class Limits(Body, frozen=True, kw_only=True):
     """Bounds that all apply alike, in milliseconds: how far clocks may differ, how soon a statement is sequenced."""
 

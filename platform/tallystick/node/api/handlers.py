@@ -10,6 +10,7 @@ from starlette.responses import Response, StreamingResponse
 from tallystick.core import canonical
 from tallystick.core.errors import Invalid
 from tallystick.node.api import files, reading
+from tallystick.node.api.caching import cached
 from tallystick.node.api.language import preferred
 from tallystick.node.api.operation import Call
 from tallystick.node.api.ports import Person, Token
@@ -95,9 +96,32 @@ async def accept_clock(call: Call) -> Any:
     return await call.services.accept_clock(call.who)
 
 
-async def card(call: Call) -> Any:
+async def card(call: Call) -> Response:
     """This organisation's public card, for partners to import."""
-    return await call.services.card()
+    return cached(call.request, msgspec.json.encode(await call.services.card()), "application/json")
+
+
+async def keys(call: Call) -> Any:
+    """This organisation's keys."""
+    return await call.services.keys(call.who)
+
+
+async def rotate_keys(call: Call) -> Any:
+    """Make a new key the current one."""
+    return await call.services.rotate_keys(call.who, overlap=call.body.overlap, sealing=call.body.sealing)
+
+
+async def revoke_key(call: Call) -> Any:
+    """End a key."""
+    body = call.body
+    return await call.services.revoke_key(call.who, call.path["kid"], reason=body.reason, since=body.since)
+
+
+async def compromise_report(call: Call) -> Any:
+    """A page of what a key signed before and after a moment."""
+    query = call.query
+    facts = {"since": query.since, "org": query.org, "limit": query.limit, "cursor": query.cursor}
+    return await call.services.compromise_report(call.who, call.path["kid"], **facts)
 
 
 async def partners(call: Call) -> Any:

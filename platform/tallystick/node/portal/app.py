@@ -27,6 +27,7 @@ from tallystick.node.portal.pages import (
     inbox,
     live,
     notifications,
+    partners,
     signing_in,
     steering,
     task_queues,
@@ -66,6 +67,10 @@ PAGES: tuple[tuple[str, Page, str], ...] = (
     ("/task-queues/tasks", task_queues.one, "read"),
     ("/access-tokens", access_tokens.show, "administer"),
     ("/users", users.show, "administer"),
+    ("/partners", partners.show, "read"),
+    ("/partners/{org_id}", partners.one, "read"),
+    ("/partners/{org_id}/answer", partners.answer_file, "administer"),
+    ("/partners/invitations/{invitation_id}/file", partners.invitation_file, "administer"),
     ("/events", live.events, "read"),
 )
 
@@ -99,6 +104,14 @@ FORMS: tuple[tuple[str, Page, str], ...] = (
     ("/access-tokens/{token_id}/remove", access_tokens.remove, "administer"),
     ("/users", users.add, "administer"),
     ("/users/{username}/groups", users.set_groups, "administer"),
+    ("/partners/invitations", partners.invite, "administer"),
+    ("/partners/invitations/{invitation_id}/withdraw", partners.withdraw, "administer"),
+    ("/partners/accept", partners.accept, "administer"),
+    ("/partners/answers", partners.answer, "administer"),
+    ("/partners/{org_id}/confirm", partners.confirm, "administer"),
+    ("/partners/{org_id}/suspend", partners.suspend, "administer"),
+    ("/partners/{org_id}/resume", partners.resume, "administer"),
+    ("/partners/{org_id}/remove", partners.remove, "administer"),
     ("/sign-out", signing_in.sign_out, ""),
 )
 

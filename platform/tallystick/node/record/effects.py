@@ -20,6 +20,7 @@ from tallystick.node.record.tables import word
 from tallystick.node.record.unit import Unit
 from tallystick.tenants.models.record import NotificationRow, TaskRow
 
+KEYS = "keys"  # the note that our keys, or where they speak, have changed
 _OPEN = ("open", "claimed")
 _CLOSE = (
     update(TaskRow)
@@ -203,6 +204,11 @@ class Effects:
             inputs, results = attesting.commitments(self.unit, self.loaded)
             self._leaf(onchain.COMPLETION, event["status"], inputs, results)
 
+    def key_changed(self, event: Event) -> None:
+        """One of our keys: whoever keeps them has something to follow up."""
+        if event["org"] == self.context.org_id:
+            self.unit.note(KEYS, None)
+
     def _leaf(self, kind: int, status: str, inputs: str, results: str) -> None:
         attesting.leaf(self.unit, self.context, self.loaded, self.entry, kind, status, inputs, results)
 
@@ -308,4 +314,6 @@ _HANDLERS: dict[str, Callable[[Effects, Event], None]] = {
     "notified": Effects.notified,
     "acknowledged": Effects.acknowledged,
     "closed": Effects.closed,
+    "key_rotated": Effects.key_changed,
+    "key_revoked": Effects.key_changed,
 }
