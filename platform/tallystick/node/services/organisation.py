@@ -1,7 +1,7 @@
 """The organisation itself and the chain it anchors on."""
 
-from pathlib import Path
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import msgspec
