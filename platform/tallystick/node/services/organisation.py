@@ -1,6 +1,7 @@
 """The organisation itself, its partners and the chain it anchors on."""
 
 import asyncio
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -40,11 +41,14 @@ def own_card(parts: Parts) -> Card:
 
 def link_partners(parts: Parts) -> list[Partner]:
     """The links that our active partners' cards ask for; none without NATS of our own, or with partners without it."""
-    if not parts.settings.nats.enabled:
-        return []
+    return links_to(parts.partners.active()) if parts.settings.nats.enabled else []
+
+
+def links_to(cards: Iterable[Card]) -> list[Partner]:
+    """The links that cards ask for."""
     return [
         Partner(org_id=one.id, leaf_url=one.nats.leaf_url, nkey_public=one.nats.nkey, ca_pem=one.nats.tls_ca)
-        for one in parts.partners.active()
+        for one in cards
         if one.nats is not None
     ]
 
