@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +24,9 @@ class Clustered(Trio):
         self.cluster = cluster
         self.members[BUYER] = _Settled(BUYER, folder, cluster)
 
-    async def start(self) -> None:
+    async def start(self, prepare: Callable[[], None] = lambda: None) -> None:
         """As ever, and then what the buyer's administrator and the cluster's operator do."""
-        await super().start()
+        await super().start(prepare)
         await self.members[BUYER].tally("nats", "config", "--out", str(self.cluster.placed))
         await asyncio.to_thread(self.cluster.load)
 

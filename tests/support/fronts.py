@@ -5,7 +5,7 @@ import contextlib
 import json
 import socket
 import ssl
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
@@ -78,8 +78,9 @@ class FrontedTrio(Trio):
         self.without_nats = frozenset(without_nats)
         self.fronts = {org: Front() for org in NAMES}
 
-    async def start(self) -> None:
-        """Make, run and introduce them, and pin each other's authority."""
+    async def start(self, prepare: Callable[[], None] = lambda: None) -> None:
+        """Make, run and introduce them, and pin each other's authority; ``prepare`` is called first."""
+        prepare()
         await asyncio.gather(*(self._begin(one) for one in self.members.values()))
         cards = {org: await one.get("/organisation/card") for org, one in self.members.items()}
         for org, one in self.members.items():

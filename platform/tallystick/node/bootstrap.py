@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable, Coroutine
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,8 @@ from tallystick.node.record.onchain import OnChain
 from tallystick.node.record.unit import Unit
 from tallystick.node.services import launching
 from tallystick.node.services.facade import Services
-from tallystick.node.services.organisation import link_partners
+from tallystick.node.services.organisation import own_card_token
+from tallystick.node.services.partnering import link_partners
 from tallystick.node.serving import OnDemand
 from tallystick.node.settings import Settings
 from tallystick.node.work.activities import Activities
@@ -34,10 +36,12 @@ from tallystick.node.work.bell import Bell
 from tallystick.node.work.broker import Broker
 from tallystick.node.work.committer import Committer
 from tallystick.node.work.engine import Engine
+from tallystick.node.work.keeper import Keeper
 from tallystick.node.work.outbox import Outbox
 from tallystick.node.work.triggers import Triggers
 from tallystick.tenants.access_tokens import AccessTokens
 from tallystick.tenants.database import Database
+from tallystick.tenants.introductions import Introductions, Us
 from tallystick.tenants.keystore import Keystore
 from tallystick.tenants.models.definition import DefinitionRow
 from tallystick.tenants.partners import Partners
@@ -85,6 +89,7 @@ class Node:
             partners=partners,
             links=links,
             transports=_transports(settings, context, database, partners, links),
+            introductions=Introductions(database, Us(settings.org_id, keystore.root.public_hex)),
             tls_ca=Path(files.ca).read_text(),
             bell=bell,
             chain=_chain(settings, context, database, bell, committer),
@@ -94,6 +99,9 @@ class Node:
             clock=clock,
         )
         self._engine = engine
+        self._keeper = Keeper(
+            database, context, committer, card=partial(own_card_token, self.parts), relink=self._relink
+        )
         self._outbox = Outbox(database, context, committer, self.parts.transports.send)
         self.services = Services(self.parts)
         self.accounts = UserAccounts(users, AccessTokens(database))
@@ -111,10 +119,14 @@ class Node:
     def _loops(self) -> list[Callable[[], Coroutine[Any, Any, None]]]:
         engine, parts = self._engine, self.parts
         loops = [self._outbox.run, engine.runner.run, engine.queues.run, parts.triggers.run, parts.chain.run]
+        loops.append(self._keeper.run)
         mqtt = parts.settings.activities.mqtt
         if mqtt is not None and mqtt.events:
             loops.append(Broker(mqtt, parts.settings.data_dir, parts.settings.org_id, parts.triggers).run)
         return loops
+
+    async def _relink(self) -> None:
+        await self.parts.links.set_partners(await asyncio.to_thread(link_partners, self.parts))
 
     def _launch(self, unit: Unit, row: DefinitionRow, values: dict[str, Any]) -> str:
         return launching.launch(unit, self.parts, row, values).row.id
@@ -191,7 +203,7 @@ def _transports(
         settings.partner_api,
         settings.data_dir,
         org_id=settings.org_id,
-        keys=lambda: context.keystore.signing_keys,
+        keys=lambda: (*reversed(context.keystore.signing_keys), context.keystore.root),
         now=context.now,
     )
     return Transports(database, partners, nats=links.send, https=https, has_nats=settings.nats.enabled)

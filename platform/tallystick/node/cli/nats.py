@@ -7,7 +7,7 @@ from pathlib import Path
 from tallystick.node import settings as node_settings
 from tallystick.node.linking import link_settings, tls_files
 from tallystick.node.links import cluster
-from tallystick.node.services.organisation import links_to
+from tallystick.node.services.partnering import links_to
 from tallystick.tenants.database import Database
 from tallystick.tenants.keystore import Keystore
 from tallystick.tenants.partners import Partners
@@ -27,7 +27,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     keystore = Keystore.open(settings.keystore_path, read_passphrase(organisation=settings.org_id))
     links = link_settings(settings, keystore, tls_files(settings, keystore))
     with Database(settings.database_url or settings.database_path) as database:
-        partners = links_to(Partners(database).active())
+        partners = links_to(Partners(database))
     placed = options.placed or options.out.absolute()
     for path in cluster.write(links, partners, options.out, placed):
         print(path)

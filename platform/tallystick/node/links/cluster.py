@@ -43,11 +43,11 @@ def write(settings: LinkSettings, partners: Iterable[Partner], folder: Path, pla
     for path, name in names_of.items():
         text = text.replace(json.dumps(path, ensure_ascii=False), json.dumps(str(placed / name)))
     write_private(folder / ACCOUNTS, _members(accounts).encode())
-    seed = f'include "{files.seed.name}"\n' if checked else ""
+    seed = f'include "{files.seed.name}"\n' if config.linked(checked) else ""
     write_private(folder / LEAFNODES, (seed + text.replace(config.SEED_VALUE, config.SEED_VARIABLE)).encode())
     write_private(folder / files.seed.name, config.seed_text(settings.nkey_seed).encode())
     own = settings.ca_file.read_text(encoding="ascii")
-    tls.write_bundle(folder / files.trusted.name, [own, *(partner.ca_pem for partner in checked)])
+    tls.write_bundle(folder / files.trusted.name, [own, *(partner.ca_pem for partner in config.linked(checked))])
     for partner in checked:
         write_private(folder / files.authority(partner).name, partner.ca_pem.encode())
     return sorted(folder.iterdir())

@@ -12,7 +12,7 @@ import ssl
 import time
 from collections.abc import Iterable
 
-from tallystick.core.errors import Invalid, NotFound
+from tallystick.core.errors import Invalid, NotFound, Unavailable
 from tallystick.node.links import config, names
 from tallystick.node.links.handling import Handler
 from tallystick.node.links.link import LinkStatus
@@ -73,9 +73,13 @@ class ExternalLinks:
         checked = config.check_partners(self._settings, partners)
         async with self._changing:
             self._partners = checked
-            await self._stop_peers(self._peers.keys() - {partner.org_id for partner in checked})
+            await self._stop_peers(self._peers.keys() - {partner.org_id for partner in config.linked(checked)})
             if self._is_wanted:
                 self._start_peers()
+
+    def check_partners(self, partners: Iterable[Partner]) -> None:
+        """As `Links.check_partners`."""
+        config.check_partners(self._settings, partners)
 
     async def send(
         self,
@@ -87,6 +91,8 @@ class ExternalLinks:
     ) -> None:
         """As `Links.send`."""
         peer = self._peers.get(partner_org_id)
+        if peer is None and any(one.org_id == partner_org_id for one in self._partners):
+            raise Unavailable(f"{partner_org_id} is suspended by this organisation", code="partner_suspended")
         if peer is None:
             raise NotFound(f"{partner_org_id!r} is not a partner", code="partner")
         await peer.send(message_id, payload, within=timeout)
@@ -121,7 +127,7 @@ class ExternalLinks:
         await asyncio.gather(*(self._peers.pop(partner).stop() for partner in list(partners)))
 
     def _start_peers(self) -> None:
-        for partner in self._partners:
+        for partner in config.linked(self._partners):
             if partner.org_id not in self._peers:
                 peer = self._peers[partner.org_id] = self._peer(partner.org_id)
                 peer.start()
