@@ -10,12 +10,12 @@ from typing import Any
 
 from starlette.types import ASGIApp
 
+from tallystick.node import linking
 from tallystick.node.accounts import UserAccounts
 from tallystick.node.activities.builtin import built_in
 from tallystick.node.anchoring.nochain import NoChain
 from tallystick.node.clock import SteadyClock
-from tallystick.node.links.link import Links
-from tallystick.node.links.settings import LinkSettings
+from tallystick.node.links.anyhow import AnyLinks
 from tallystick.node.partner_api.client import HttpsClient
 from tallystick.node.partner_api.transports import Transports
 from tallystick.node.parts import Chain, Parts
@@ -39,7 +39,6 @@ from tallystick.node.work.engine import Engine
 from tallystick.node.work.keeper import Keeper
 from tallystick.node.work.outbox import Outbox
 from tallystick.node.work.triggers import Triggers
-from tallystick.tenants import tls
 from tallystick.tenants.access_tokens import AccessTokens
 from tallystick.tenants.database import Database
 from tallystick.tenants.introductions import Introductions, Us
@@ -66,9 +65,7 @@ class Node:
         activities = activities or Activities(in_all=settings.activities.max_in_flight)
         database = Database(settings.database_url or settings.database_path)
         database.create_schema()
-        files = tls.ensure(
-            settings.data_dir / "tls", ca_key=keystore.ca_key, org_id=settings.org_id, hosts=[settings.host]
-        )
+        files = linking.tls_files(settings, keystore)
         context = Context(
             org_id=settings.org_id,
             keystore=keystore,
@@ -83,7 +80,7 @@ class Node:
         bell, committer = engine.bell, engine.committer
         _register(activities, settings, context, committer)
         users = Users(database, org_id=settings.org_id, session_secret=keystore.session_secret)
-        partners, links = Partners(database), Links(_link_settings(settings, keystore, files), partners=[])
+        partners, links = Partners(database), linking.make_links(linking.link_settings(settings, keystore, files))
         self.parts = Parts(
             settings=settings,
             database=database,
@@ -200,26 +197,13 @@ def _register(activities: Activities, settings: Settings, context: Context, comm
 
 
 def _transports(
-    settings: Settings, context: Context, database: Database, partners: Partners, links: Links
+    settings: Settings, context: Context, database: Database, partners: Partners, links: AnyLinks
 ) -> Transports:
     https = HttpsClient(
         settings.partner_api,
         settings.data_dir,
         org_id=settings.org_id,
-        keys=lambda: context.keystore.signing_keys,
+        keys=lambda: (*reversed(context.keystore.signing_keys), context.keystore.root),
         now=context.now,
     )
     return Transports(database, partners, nats=links.send, https=https, has_nats=settings.nats.enabled)
-
-
-def _link_settings(settings: Settings, keystore: Keystore, files: tls.TlsFiles) -> LinkSettings:
-    return LinkSettings(
-        org_id=settings.org_id,
-        data_dir=settings.data_dir / "nats",
-        nkey_seed=keystore.nkey_seed,
-        ca_file=files.ca,
-        cert_file=files.server_certificate,
-        key_file=files.server_key,
-        client_cert_file=files.client_certificate,
-        client_key_file=files.client_key,
-    )

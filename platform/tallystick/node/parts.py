@@ -7,7 +7,7 @@ import msgspec
 
 from tallystick.ledger.audit.trust import Trust
 from tallystick.node.clock import SteadyClock
-from tallystick.node.links.link import Links
+from tallystick.node.links.anyhow import AnyLinks
 from tallystick.node.partner_api.transports import Transports
 from tallystick.node.record.context import Context
 from tallystick.node.settings import Settings
@@ -47,7 +47,7 @@ class Parts(msgspec.Struct, kw_only=True):
     users: Users
     partners: Partners
     introductions: Introductions
-    links: Links
+    links: AnyLinks
     transports: Transports
     tls_ca: str
     bell: Bell

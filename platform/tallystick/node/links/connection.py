@@ -1,6 +1,7 @@
 """Connections of the node to its own nats-server."""
 
 import logging
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -10,8 +11,10 @@ _LOG = logging.getLogger(__name__)
 
 
 @asynccontextmanager
-async def connected(url: str, seed: str, *, name: str, inbox_prefix: str = "_INBOX") -> AsyncIterator[Client]:
-    """Yield a client that reconnects for ever, and close it."""
+async def connected(
+    url: str, seed: str, *, name: str, inbox_prefix: str = "_INBOX", tls: ssl.SSLContext | None = None
+) -> AsyncIterator[Client]:
+    """Yield a client that reconnects for ever, and close it; ``url`` may name several servers, by commas."""
 
     async def note(error: Exception) -> None:
         # While the server is away this comes at every attempt; the supervisor has already said so.
@@ -20,7 +23,8 @@ async def connected(url: str, seed: str, *, name: str, inbox_prefix: str = "_INB
     client = Client()
     try:
         await client.connect(
-            url,
+            url.split(","),
+            tls=tls,
             name=name,
             nkeys_seed_str=seed,
             inbox_prefix=inbox_prefix,
