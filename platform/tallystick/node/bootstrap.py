@@ -5,7 +5,6 @@ import contextlib
 import logging
 from collections.abc import Callable, Coroutine
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from starlette.types import ASGIApp
@@ -33,6 +32,7 @@ from tallystick.node.settings import Settings
 from tallystick.node.work.activities import Activities
 from tallystick.node.work.bell import Bell
 from tallystick.node.work.broker import Broker
+from tallystick.node.work.certificates import Certificates
 from tallystick.node.work.committer import Committer
 from tallystick.node.work.engine import Engine
 from tallystick.node.work.keeper import Keeper
@@ -64,7 +64,7 @@ class Node:
         activities = activities or Activities(in_all=settings.activities.max_in_flight)
         database = Database(settings.database_url or settings.database_path)
         database.create_schema()
-        files = tls.ensure(
+        certificates = Certificates(
             settings.data_dir / "tls", ca_key=keystore.ca_key, org_id=settings.org_id, hosts=[settings.host]
         )
         context = Context(
@@ -81,7 +81,7 @@ class Node:
         bell, committer = engine.bell, engine.committer
         _register(activities, settings, context, committer)
         users = Users(database, org_id=settings.org_id, session_secret=keystore.session_secret)
-        partners, links = Partners(database), Links(_link_settings(settings, keystore, files), partners=[])
+        partners, links = Partners(database), Links(_link_settings(settings, keystore, certificates.files), partners=[])
         self.parts = Parts(
             settings=settings,
             database=database,
@@ -90,7 +90,7 @@ class Node:
             partners=partners,
             links=links,
             transports=_transports(settings, context, database, partners, links),
-            tls_ca=Path(files.ca).read_text(),
+            certificates=certificates,
             bell=bell,
             chain=_chain(settings, context, database, bell, committer),
             committer=committer,
@@ -119,11 +119,16 @@ class Node:
     def _loops(self) -> list[Callable[[], Coroutine[Any, Any, None]]]:
         engine, parts = self._engine, self.parts
         loops = [self._outbox.run, engine.runner.run, engine.queues.run, parts.triggers.run, parts.chain.run]
-        loops.append(self._keeper.run)
+        loops += [self._keeper.run, partial(parts.certificates.run, self._renewed)]
         mqtt = parts.settings.activities.mqtt
         if mqtt is not None and mqtt.events:
             loops.append(Broker(mqtt, parts.settings.data_dir, parts.settings.org_id, parts.triggers).run)
         return loops
+
+    async def _renewed(self) -> None:
+        """New certificates: the links show them, and partners get the authority with our card."""
+        await self.parts.links.renewed()
+        self._keeper.wake()
 
     async def _relink(self) -> None:
         await self.parts.links.set_partners(await asyncio.to_thread(link_partners, self.parts))

@@ -11,6 +11,7 @@ from tallystick.node.partner_api.transports import Transports
 from tallystick.node.record.context import Context
 from tallystick.node.settings import Settings
 from tallystick.node.work.bell import Bell
+from tallystick.node.work.certificates import Certificates
 from tallystick.node.work.committer import Committer
 from tallystick.node.work.queues import Queues
 from tallystick.node.work.triggers import Triggers
@@ -40,10 +41,15 @@ class Parts(msgspec.Struct, kw_only=True):
     partners: Partners
     links: Links
     transports: Transports
-    tls_ca: str
+    certificates: Certificates
     bell: Bell
     chain: Chain
     committer: Committer
     queues: Queues
     triggers: Triggers
     clock: SteadyClock
+
+    @property
+    def tls_ca(self) -> str:
+        """Our authority's certificate (PEM), as our card names it."""
+        return self.certificates.authority

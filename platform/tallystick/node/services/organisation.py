@@ -12,6 +12,7 @@ from tallystick.node.partner_api.transports import Transport
 from tallystick.node.parts import Parts
 from tallystick.node.services.base import Service
 from tallystick.tenants import card as cards
+from tallystick.tenants import tls
 from tallystick.tenants.card import Card
 from tallystick.tenants.permissions import Permission, require
 from tallystick.tenants.users import User
@@ -49,6 +50,13 @@ def link_partners(parts: Parts) -> list[Partner]:
     ]
 
 
+def _certificates(parts: Parts) -> list[dict[str, Any]]:
+    """When the certificates of our links end, and the authorities of our partners as their cards have them."""
+    ours = parts.certificates.validities()
+    theirs = [tls.validity(one.id, one.nats.tls_ca) for one in parts.partners.active() if one.nats]
+    return [one._asdict() for one in (*ours, *(one for one in theirs if one.ends_soon))]
+
+
 class Organisation(Service):
     """Cards, partners, chain."""
 
@@ -64,6 +72,7 @@ class Organisation(Service):
             "endpoint_url": one.endpoint_url,
             "is_active": one.is_active,
             "capabilities": list(one.capabilities),
+            "certificates": await asyncio.to_thread(_certificates, self.parts),
             "clock_jump": msgspec.to_builtins(self.parts.clock.jump),
         }
 
