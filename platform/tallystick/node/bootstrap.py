@@ -26,7 +26,8 @@ from tallystick.node.record.onchain import OnChain
 from tallystick.node.record.unit import Unit
 from tallystick.node.services import launching
 from tallystick.node.services.facade import Services
-from tallystick.node.services.organisation import link_partners, own_card_token
+from tallystick.node.services.organisation import own_card_token
+from tallystick.node.services.partnering import link_partners
 from tallystick.node.serving import OnDemand
 from tallystick.node.settings import Settings
 from tallystick.node.work.activities import Activities
@@ -41,6 +42,7 @@ from tallystick.node.work.triggers import Triggers
 from tallystick.tenants import tls
 from tallystick.tenants.access_tokens import AccessTokens
 from tallystick.tenants.database import Database
+from tallystick.tenants.introductions import Introductions, Us
 from tallystick.tenants.keystore import Keystore
 from tallystick.tenants.models.definition import DefinitionRow
 from tallystick.tenants.partners import Partners
@@ -91,6 +93,7 @@ class Node:
             links=links,
             transports=_transports(settings, context, database, partners, links),
             certificates=certificates,
+            introductions=Introductions(database, Us(settings.org_id, keystore.root.public_hex)),
             bell=bell,
             chain=_chain(settings, context, database, bell, committer),
             committer=committer,
@@ -131,7 +134,9 @@ class Node:
         self._keeper.wake()
 
     async def _relink(self) -> None:
-        await self.parts.links.set_partners(await asyncio.to_thread(link_partners, self.parts))
+        """A partner's card has changed; where nothing of its link has, nothing happens to the link."""
+        async with self.parts.relinking:
+            await self.parts.links.set_partners(await asyncio.to_thread(link_partners, self.parts))
 
     def _launch(self, unit: Unit, row: DefinitionRow, values: dict[str, Any]) -> str:
         return launching.launch(unit, self.parts, row, values).row.id

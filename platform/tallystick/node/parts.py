@@ -1,5 +1,6 @@
 """The parts of one tenant's node, wired by ``bootstrap`` and handed to whoever needs them."""
 
+import asyncio
 from typing import Any, Protocol
 
 import msgspec
@@ -16,6 +17,7 @@ from tallystick.node.work.committer import Committer
 from tallystick.node.work.queues import Queues
 from tallystick.node.work.triggers import Triggers
 from tallystick.tenants.database import Database
+from tallystick.tenants.introductions import Introductions
 from tallystick.tenants.partners import Partners
 from tallystick.tenants.users import Users
 
@@ -31,6 +33,12 @@ class Chain(Protocol):
     async def run(self) -> None: ...
 
 
+class OwnCard(msgspec.Struct):
+    """The organisation's card as it was last signed."""
+
+    token: str | None = None
+
+
 class Parts(msgspec.Struct, kw_only=True):
     """One tenant's parts; whatever writes the record goes through ``committer``."""
 
@@ -39,6 +47,7 @@ class Parts(msgspec.Struct, kw_only=True):
     context: Context
     users: Users
     partners: Partners
+    introductions: Introductions
     links: Links
     transports: Transports
     certificates: Certificates
@@ -48,6 +57,8 @@ class Parts(msgspec.Struct, kw_only=True):
     queues: Queues
     triggers: Triggers
     clock: SteadyClock
+    own_card: OwnCard = msgspec.field(default_factory=OwnCard)
+    relinking: asyncio.Lock = msgspec.field(default_factory=asyncio.Lock)  # one change of the partners at a time
 
     @property
     def tls_ca(self) -> str:

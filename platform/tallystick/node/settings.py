@@ -37,12 +37,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """See names.md for the words; ``port`` is fixed by ``tally init``, because partners know the node by it.
 
     ``database_url`` names a Postgres database for this organisation alone; without one a SQLite file is in the folder.
+    ``names`` are the organisation's name in further languages; ``operator`` runs the node when somebody else does.
     ``url`` is where people and partners reach the node, when that is not the port itself but a proxy in front of it.
     """
 
     org_id: str
     name: str
     domain: str
+    names: dict[str, str] = {}
+    operator: str | None = None
     host: str = "127.0.0.1"
     port: int = 0
     url: str | None = None

@@ -98,7 +98,7 @@ async def test_short_lived_certificates_are_renewed_while_links_flow(tmp_path: P
         }, "every link has stood all the time"
         await others[0].restart([one.card, others[1].card])  # who connects anew is shown the new one, and shows its own
         await others[0].send(one, "anew")
-        await one.send(others[0], "to the new one")
+        await one.send(others[0], "to-the-new-one")
         await one.got("anew")
     finally:
         loop.cancel()
@@ -126,11 +126,11 @@ async def test_a_renewed_authority_reaches_partners_and_drops_no_other_link(tmp_
         tls.ensure(files.ca.parent, **facts, lifetimes=LIFETIMES._replace(certificate=LIFETIMES.authority))
         assert files.ca.read_bytes() != older
         await one.links.renewed()
-        await one.send(two, "partners still hold the older one")
+        await one.send(two, "older-still-held")
         await two.links.set_partners([one.card, three.card])  # as its card brings it
-        await one.send(two, "and now the newer one")
-        await two.send(one, "both ways")
-        await one.got("both ways")
+        await one.send(two, "newer-now")
+        await two.send(one, "both-ways")
+        await one.got("both-ways")
         assert two.links.status()["blueline"].since == since, "nobody else's link was dropped"
         await eventually(lambda: two.links.status()["huaxia"].connected)
     finally:

@@ -7,6 +7,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 Text = Annotated[str, Meta(max_length=4000)]
 Word = Annotated[str, Meta(min_length=1, max_length=200)]
 DefinitionId = Annotated[str, Meta(min_length=1, max_length=64)]
+Groups = Annotated[list[Word], Meta(max_length=100)]
 Secret = Annotated[str, Meta(min_length=1, max_length=1000)]
 
 
@@ -45,7 +46,45 @@ class NewUser(Body, frozen=True, kw_only=True):
     password: Annotated[str, Meta(min_length=12, max_length=1000)]
     display_name: Word
     roles: Annotated[list[Literal["administrator", "operator", "auditor", "worker"]], Meta(min_length=1, max_length=4)]
+    groups: Groups = []
     language: Literal["en", "zh-CN"] = "en"
+
+
+class UserGroups(Body, frozen=True, kw_only=True):
+    """The groups that a user is in from now on."""
+
+    groups: Groups
+
+
+class NewInvitation(Body, frozen=True, kw_only=True):
+    """An invitation: for how many hours it is good, and a note for this organisation's own list."""
+
+    hours: Annotated[int, Meta(ge=1, le=720)] = 72
+    note: Annotated[str, Meta(max_length=200)] = ""
+
+
+class GivenInvitation(Body, frozen=True, kw_only=True):
+    """An invitation that another organisation gave: its text, or its link."""
+
+    invitation: Annotated[str, Meta(min_length=1, max_length=100_000)]
+
+
+class InvitationAnswer(Body, frozen=True, kw_only=True):
+    """The answer to an invitation that this organisation gave."""
+
+    answer: Annotated[str, Meta(min_length=1, max_length=100_000)]
+
+
+class Fingerprint(Body, frozen=True, kw_only=True):
+    """The fingerprint as the other organisation's administrator reads it: thirty digits, however they are grouped."""
+
+    fingerprint: Annotated[str, Meta(min_length=30, max_length=80)]
+
+
+class Removal(Body, frozen=True, kw_only=True):
+    """Whether to remove a partner even where executions with it are open or messages to it undelivered."""
+
+    force: bool = False
 
 
 class Rotation(Body, frozen=True, kw_only=True):
@@ -225,9 +264,15 @@ class Search(Page, frozen=True, kw_only=True):
 
 
 class TaskSearch(Search, frozen=True, kw_only=True):
-    """One page of tasks, open ones unless another status is asked for."""
+    """One page of tasks, open ones unless another status is asked for, oldest or first due first.
+
+    ``group`` leaves those with that candidate group, ``mine`` those that the asker may take or has taken.
+    """
 
     status: Annotated[str, Meta(max_length=40)] = "open"
+    order: Literal["since", "due"] = "since"
+    group: Annotated[str, Meta(max_length=200)] | None = None
+    mine: bool = False
 
 
 class After(Body, frozen=True, kw_only=True):

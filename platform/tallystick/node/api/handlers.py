@@ -10,6 +10,7 @@ from starlette.responses import Response, StreamingResponse
 from tallystick.core import canonical
 from tallystick.core.errors import Invalid
 from tallystick.node.api import files, reading
+from tallystick.node.api.caching import cached
 from tallystick.node.api.language import preferred
 from tallystick.node.api.operation import Call
 from tallystick.node.api.ports import Person, Token
@@ -22,6 +23,7 @@ def about(person: Person) -> dict[str, Any]:
         "username": person.username,
         "display_name": person.display_name,
         "roles": sorted(person.roles),
+        "groups": sorted(person.groups),
         "language": person.language,
     }
 
@@ -51,6 +53,11 @@ async def users(call: Call) -> dict[str, Any]:
 async def add_user(call: Call) -> dict[str, Any]:
     """Add a user."""
     return about(await call.parts.accounts.add_user(**msgspec.to_builtins(call.body)))
+
+
+async def set_groups(call: Call) -> dict[str, Any]:
+    """Replace a user's groups."""
+    return about(await call.parts.accounts.set_groups(call.path["username"], call.body.groups))
 
 
 async def make_link(call: Call) -> dict[str, Any]:
@@ -84,9 +91,9 @@ async def organisation(call: Call) -> Any:
     return await call.services.organisation()
 
 
-async def card(call: Call) -> Any:
+async def card(call: Call) -> Response:
     """This organisation's public card, for partners to import."""
-    return await call.services.card()
+    return cached(call.request, msgspec.json.encode(await call.services.card()), "application/json")
 
 
 async def keys(call: Call) -> Any:
@@ -269,6 +276,11 @@ async def fail(call: Call) -> Any:
 async def task_queues(call: Call) -> Any:
     """The queues that have something waiting or in work."""
     return await call.services.task_queues(call.who)
+
+
+async def queue_tasks(call: Call) -> Any:
+    """What waits in a queue, and who holds what of it."""
+    return await call.services.queue_tasks(call.who, call.path["queue"], **msgspec.structs.asdict(call.query))
 
 
 async def claim_tasks(call: Call) -> Any:

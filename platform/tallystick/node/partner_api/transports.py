@@ -79,6 +79,10 @@ class Transports:
         self._ways.pop(card.id, None)
         return self.way(card)
 
+    def forget(self, partner: str) -> None:
+        """Look anew before the next message to a partner: it may have been suspended, or have come back."""
+        self._ways.pop(partner, None)
+
     async def close(self) -> None:
         """Close the HTTPS connections."""
         await self._https.close()

@@ -6,8 +6,9 @@ from typing import Any
 from sqlalchemy import bindparam, null, text, true, update
 from sqlmodel import col
 
+from tallystick.core import canonical
 from tallystick.core.commitment import data_hash
-from tallystick.core.definition.model import Notification, SubWorkflow, Task
+from tallystick.core.definition.model import Notification, SubWorkflow, Task, UserTask
 from tallystick.core.engine import names
 from tallystick.core.entry import Entry
 from tallystick.core.statement import Statement
@@ -69,7 +70,18 @@ class Effects:
         elif kind == calls.QUEUED:
             queues.enqueue(self.unit, row, step)
         elif kind == "user":
+            if isinstance(step, UserTask) and step.candidate_groups:
+                self.unit.change(TaskRow, row.key, candidate_groups=canonical.encode(step.candidate_groups).decode())
             self._notify("activity_assigned", step.name)
+
+    def timer_set(self, event: Event) -> None:
+        """The due date of a task of ours is stated; people see it instead of the time-out."""
+        if event["purpose"] != "due":
+            return
+        held = self.loaded.state.tasks.get(event["task"])
+        if held is not None and held.org == self.context.org_id:
+            key = calls.task_key(self.loaded.row, event["task"], held.attempt)
+            self.unit.change(TaskRow, key, due_at=event["due_at"])
 
     def _prepare(self, row: TaskRow) -> None:
         """Its input is read from values, some of which may come with this very entry: the runner does that."""
@@ -281,6 +293,7 @@ _HANDLERS: dict[str, Callable[[Effects, Event], None]] = {
     "received": Effects.received,
     "answered": Effects.answered,
     "timed_out": Effects.timed_out,
+    "timer_set": Effects.timer_set,
     "reminded": Effects.reminded,
     "overdue": Effects.reminded,
     "withdrawn": Effects.withdrawn,

@@ -12,6 +12,7 @@ from tallystick.node.services.executions import Executions
 from tallystick.node.services.keys import Keys
 from tallystick.node.services.notifications import Notifications
 from tallystick.node.services.organisation import Organisation
+from tallystick.node.services.partnering import Partnering
 from tallystick.node.services.proofs import Proofs
 from tallystick.node.services.queues import TaskQueues
 from tallystick.node.services.steering import Steering
@@ -30,6 +31,7 @@ class Services(
     Notifications,
     Proofs,
     Organisation,
+    Partnering,
     Keys,
     Compromise,
 ):
