@@ -77,6 +77,9 @@ class ExternalLinks:
             if self._is_wanted:
                 self._start_peers()
 
+    async def renewed(self) -> None:
+        """Nothing: the cluster's certificates are its operator's."""
+
     def check_partners(self, partners: Iterable[Partner]) -> None:
         """As `Links.check_partners`."""
         config.check_partners(self._settings, partners)
