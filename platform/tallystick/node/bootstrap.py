@@ -36,6 +36,7 @@ from tallystick.node.work.broker import Broker
 from tallystick.node.work.committer import Committer
 from tallystick.node.work.engine import Engine
 from tallystick.node.work.keeper import Keeper
+from tallystick.node.work.marks import Marks
 from tallystick.node.work.outbox import Outbox
 from tallystick.node.work.triggers import Triggers
 from tallystick.tenants.access_tokens import AccessTokens
@@ -72,11 +73,14 @@ class Node:
             onchain=_identity(settings, keystore),
             activities=activities,
             clock=clock,
+            check_clock=clock.check,
         )
         bounds = settings.activities
         limits = Limits(in_all=bounds.task_queues.max_in_flight, types=bounds.limits)
         engine = Engine(database, context, activities, limits)
         bell, committer = engine.bell, engine.committer
+        marks = Marks(database, clock, committer)
+        marks.begin()
         _register(activities, settings, context, committer)
         users = Users(database, org_id=settings.org_id, session_secret=keystore.session_secret)
         partners = Partners(database)
@@ -97,6 +101,7 @@ class Node:
             queues=engine.queues,
             triggers=Triggers(database, context, committer, self._launch),
             clock=clock,
+            marks=marks,
         )
         self._engine = engine
         self._keeper = Keeper(
@@ -165,6 +170,7 @@ class Node:
         await self.parts.links.stop()
         await self.parts.transports.close()
         await self.parts.committer.idle()
+        await asyncio.to_thread(self.parts.marks.end)
         self.parts.database.close()
 
 

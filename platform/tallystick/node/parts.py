@@ -14,6 +14,7 @@ from tallystick.node.settings import Settings
 from tallystick.node.work.bell import Bell
 from tallystick.node.work.certificates import Certificates
 from tallystick.node.work.committer import Committer
+from tallystick.node.work.marks import Marks
 from tallystick.node.work.queues import Queues
 from tallystick.node.work.triggers import Triggers
 from tallystick.tenants.database import Database
@@ -57,6 +58,7 @@ class Parts(msgspec.Struct, kw_only=True):
     queues: Queues
     triggers: Triggers
     clock: SteadyClock
+    marks: Marks
     own_card: OwnCard = msgspec.field(default_factory=OwnCard)
     relinking: asyncio.Lock = msgspec.field(default_factory=asyncio.Lock)  # one change of the partners at a time
 
