@@ -94,6 +94,7 @@ class Node:
         )
         self._engine = engine
         self._outbox = Outbox(database, context, committer, self.parts.links.send)
+        self.parts.links.listen(self._outbox.nudge)
         self.services = Services(self.parts)
         self.accounts = UserAccounts(users, AccessTokens(database))
         self.app: ASGIApp = OnDemand(self._application)

@@ -59,9 +59,12 @@ class Inbox:
         self._some_wait = True  # until a look at the table has shown otherwise
 
     async def receive(self, partner: str, message_id: str, payload: bytes) -> Verdict:
-        """``ack`` once the outcome is durable; ``nak`` when this node could not decide now."""
+        """``ack`` once the outcome of all that came in it is durable; ``nak`` when this node could not decide now.
+
+        What came together is committed together, in order; jobs are queued before this first waits.
+        """
         try:
-            outcome = await self._taken(partner, message_id, payload)
+            outcomes = await self._all_taken(partner, message_id, payload)
         except TallystickError as error:
             logger.warning("message %s from %s is held back: %s", message_id, partner, error)
             return "nak"
@@ -69,7 +72,7 @@ class Inbox:
             # Whatever went wrong is ours, not the sender's: the stream keeps the message and brings it again.
             logger.exception("message %s from %s was not taken in", message_id, partner)
             return "nak"
-        return "nak" if outcome == "full" else "ack"
+        return "nak" if "full" in outcomes else "ack"
 
     async def retry_waiting(self) -> int:
         """Try what waits and is due, the longest due first; how many went through."""
@@ -85,15 +88,37 @@ class Inbox:
             done += outcome in {"confirm", "reject"}  # what raised stays due
         return done
 
+    async def _all_taken(self, partner: str, message_id: str, payload: bytes) -> list[str]:
+        try:
+            several = messages.split(payload)
+        except Invalid as error:
+            refused = error
+            reject = self._committer.run(lambda unit: self._rejected(unit, partner, message_id, None, refused))
+            return [await reject]
+        if len(several) == 1:
+            return [await self._taken(partner, message_id, payload)]
+        me = self._context.org_id
+        begun = [self._begin(partner, messages.message_id(me, one), one) for one in several]
+        await asyncio.wait([future for _, future in begun])
+        return [await self._ended(message, future) for message, future in begun]
+
     async def _taken(self, partner: str, message_id: str, payload: bytes) -> str:
+        return await self._ended(*self._begin(partner, message_id, payload))
+
+    def _begin(self, partner: str, message_id: str, payload: bytes) -> tuple[Message | None, asyncio.Future[str]]:
+        """Queue what is to be done; nothing here waits, so that messages keep their order."""
         try:
             message = messages.decode(payload)
         except Invalid as error:
             refused = error
-            return await self._committer.run(lambda unit: self._rejected(unit, partner, message_id, None, refused))
-        outcome = await self._committer.run(lambda unit: self._take(unit, partner, message_id, message, payload))
-        if outcome == "confirm":
-            await asyncio.to_thread(incoming.finish, self._context, message)
+            return None, self._committer.submit(lambda unit: self._rejected(unit, partner, message_id, None, refused))
+        return message, self._committer.submit(lambda unit: self._take(unit, partner, message_id, message, payload))
+
+    async def _ended(self, message: Message | None, future: asyncio.Future[str]) -> str:
+        outcome = await future
+        if outcome == "confirm" and message is not None:
+            if isinstance(message, ChunkMessage):
+                await asyncio.to_thread(incoming.finish, self._context, message)
             execution = messages.execution_of(message)
             self._bell.ring({"topic": "execution", "id": execution} if execution else None)
         return outcome
