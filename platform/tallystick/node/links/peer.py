@@ -33,6 +33,7 @@ _CONSUMER = "node"
 _ACK_WAIT_S = 60.0
 _DUPLICATE_WINDOW_S = 120.0
 _RETRY_S = 0.2
+_DROP_S = 5.0
 _HANDLER_FAILED_S = 5.0
 _NOT_NOW_S = 0.2  # until a message comes again that could not be taken in
 _TOO_LARGE = 10054  # JetStream error code: the message exceeds what the stream takes
@@ -228,6 +229,19 @@ async def _settle(message: Msg, verdict: Verdict) -> None:
             await message.nak(delay=_NOT_NOW_S)
         case ("retry", seconds):
             await message.nak(delay=seconds)
+
+
+async def drop_stream(client_url: str, in_seed: str, partner: str) -> None:
+    """Delete the stream of a partner that is one no more; raise `Unavailable` if that cannot be done now."""
+    try:
+        async with (
+            asyncio.timeout(_DROP_S),
+            connected(client_url, in_seed, name=names.in_account(partner)) as client,
+        ):
+            with contextlib.suppress(nats.js.errors.NotFoundError):
+                await client.jetstream(timeout=_DROP_S).delete_stream(names.stream(partner))
+    except _TRANSPORT_ERRORS as error:
+        raise Unavailable(f"nats-server does not answer: {error!r}", code="nats_server") from error
 
 
 def check_message_id(message_id: str) -> None:

@@ -6,16 +6,18 @@ a heap of waiting messages costs the others nothing.
 
 import asyncio
 import logging
+from typing import NamedTuple
 
 from sqlalchemy import bindparam, delete, exc, func, literal_column, update
 from sqlmodel import col, select
 
 from tallystick.core.errors import Invalid, NotYet, TallystickError
 from tallystick.node.links.handling import Verdict
-from tallystick.node.record import incoming, messages, refusing, store
+from tallystick.node.record import incoming, messages, nonces, refusing, store
 from tallystick.node.record.calls import keys_of
 from tallystick.node.record.context import Context
 from tallystick.node.record.messages import AgreementMessage, ChunkMessage, Message
+from tallystick.node.record.nonces import Nonce
 from tallystick.node.record.tables import word
 from tallystick.node.record.unit import Conflict, Unit
 from tallystick.node.work.bell import Bell
@@ -48,6 +50,13 @@ _MOVED = (
 )
 
 
+class Outcome(NamedTuple):
+    """What became of a message: ``confirm``, ``reject``, ``wait``, or ``full`` when it has to come again; and why."""
+
+    word: str
+    error: TallystickError | None = None
+
+
 class Inbox:
     """Takes messages in, each in a unit of its own."""
 
@@ -59,12 +68,9 @@ class Inbox:
         self._some_wait = True  # until a look at the table has shown otherwise
 
     async def receive(self, partner: str, message_id: str, payload: bytes) -> Verdict:
-        """``ack`` once the outcome of all that came in it is durable; ``nak`` when this node could not decide now.
-
-        What came together is committed together, in order; jobs are queued before this first waits.
-        """
+        """``ack`` once the outcome of all that came in it is durable; ``nak`` when this node could not decide now."""
         try:
-            outcomes = await self._all_taken(partner, message_id, payload)
+            outcome = await self.take(partner, message_id, payload)
         except TallystickError as error:
             logger.warning("message %s from %s is held back: %s", message_id, partner, error)
             return "nak"
@@ -72,51 +78,75 @@ class Inbox:
             # Whatever went wrong is ours, not the sender's: the stream keeps the message and brings it again.
             logger.exception("message %s from %s was not taken in", message_id, partner)
             return "nak"
-        return "nak" if "full" in outcomes else "ack"
+        return "nak" if outcome.word == "full" else "ack"
 
     async def retry_waiting(self) -> int:
         """Try what waits and is due, the longest due first; how many went through."""
         done = 0
         rows = await asyncio.to_thread(self._due)
         self._some_wait = bool(rows) or await asyncio.to_thread(self._any_wait)
-        tries = [self._taken(row.partner, row.message_id, row.payload or b"") for row in rows]
+        tries = [self.take(row.partner, row.message_id, row.payload or b"") for row in rows]
         for outcome in await asyncio.gather(*tries, return_exceptions=True):
-            if isinstance(outcome, BaseException) and not isinstance(outcome, Exception):
+            if isinstance(outcome, Outcome):
+                done += outcome.word in {"confirm", "reject"}
+            elif not isinstance(outcome, Exception):
                 raise outcome
-            if isinstance(outcome, Exception) and not isinstance(outcome, TallystickError):
+            elif not isinstance(outcome, TallystickError):  # what raised stays due
                 logger.error("a waiting message is put off", exc_info=outcome)
-            done += outcome in {"confirm", "reject"}  # what raised stays due
         return done
 
-    async def _all_taken(self, partner: str, message_id: str, payload: bytes) -> list[str]:
+    async def take(self, partner: str, message_id: str, payload: bytes, nonce: Nonce | None = None) -> Outcome:
+        """What became of the message, once that is durable, and the ``nonce`` that it came under with it.
+
+        Of several that came as one: ``full`` if one of them has to come again, else ``confirm``; each has its own
+        outcome here. Their jobs are queued before this first waits, so they keep their order and commit together.
+        Raises what kept this node from deciding, and `nonces.Replayed`; nothing of the message is left then.
+        """
         try:
             several = messages.split(payload)
         except Invalid as error:
-            refused = error
-            reject = self._committer.run(lambda unit: self._rejected(unit, partner, message_id, None, refused))
-            return [await reject]
+            return await self._reject(partner, message_id, error, nonce)
         if len(several) == 1:
-            return [await self._taken(partner, message_id, payload)]
+            return await self._ended(*self._begin(partner, message_id, payload, nonce))
         me = self._context.org_id
-        begun = [self._begin(partner, messages.message_id(me, one), one) for one in several]
+        # The nonce goes with the first one: taking the others in twice changes nothing.
+        begun = [
+            self._begin(partner, messages.message_id(me, one), one, None if number else nonce)
+            for number, one in enumerate(several)
+        ]
         await asyncio.wait([future for _, future in begun])
-        return [await self._ended(message, future) for message, future in begun]
+        outcomes = [await self._ended(message, future) for message, future in begun]
+        return next((one for one in outcomes if one.word == "full"), Outcome("confirm"))
 
-    async def _taken(self, partner: str, message_id: str, payload: bytes) -> str:
-        return await self._ended(*self._begin(partner, message_id, payload))
-
-    def _begin(self, partner: str, message_id: str, payload: bytes) -> tuple[Message | None, asyncio.Future[str]]:
-        """Queue what is to be done; nothing here waits, so that messages keep their order."""
+    def _begin(
+        self, partner: str, message_id: str, payload: bytes, nonce: Nonce | None
+    ) -> tuple[Message | None, asyncio.Future[Outcome]]:
+        """Queue what is to be done; nothing here waits."""
         try:
             message = messages.decode(payload)
         except Invalid as error:
-            refused = error
-            return None, self._committer.submit(lambda unit: self._rejected(unit, partner, message_id, None, refused))
-        return message, self._committer.submit(lambda unit: self._take(unit, partner, message_id, message, payload))
+            return None, self._reject(partner, message_id, error, nonce)
 
-    async def _ended(self, message: Message | None, future: asyncio.Future[str]) -> str:
+        def job(unit: Unit) -> Outcome:
+            nonces.check(unit, nonce)
+            outcome = self._take(unit, partner, message_id, message, payload)
+            nonces.keep(unit, nonce)
+            return outcome
+
+        return message, self._committer.submit(job)
+
+    def _reject(self, partner: str, message_id: str, error: Invalid, nonce: Nonce | None) -> asyncio.Future[Outcome]:
+        def job(unit: Unit) -> Outcome:
+            nonces.check(unit, nonce)
+            outcome = self._rejected(unit, partner, message_id, None, error)
+            nonces.keep(unit, nonce)
+            return outcome
+
+        return self._committer.submit(job)
+
+    async def _ended(self, message: Message | None, future: asyncio.Future[Outcome]) -> Outcome:
         outcome = await future
-        if outcome == "confirm" and message is not None:
+        if outcome.word == "confirm" and message is not None:
             if isinstance(message, ChunkMessage):
                 await asyncio.to_thread(incoming.finish, self._context, message)
             execution = messages.execution_of(message)
@@ -139,7 +169,7 @@ class Inbox:
                 session.exec(select(InboxRow.message_id).where(InboxRow.outcome == "wait").limit(1)).first() is not None
             )
 
-    def _take(self, unit: Unit, partner: str, message_id: str, message: Message, payload: bytes) -> str:
+    def _take(self, unit: Unit, partner: str, message_id: str, message: Message, payload: bytes) -> Outcome:
         """The outcome; whatever it is, it becomes durable with it."""
         execution = messages.execution_of(message)
         try:
@@ -159,7 +189,7 @@ class Inbox:
             put_off = NotYet("this node cannot take it in now; its log says why", code="internal")
             return self._wait(unit, partner, message_id, execution, put_off, payload)
         self._settle(unit, partner, message_id, execution, chunk=isinstance(message, ChunkMessage))
-        return "confirm"
+        return Outcome("confirm")
 
     def _settle(self, unit: Unit, partner: str, message_id: str, execution: str | None, *, chunk: bool) -> None:
         """The message waits no longer, and what waits for its execution, or for its chunk, is due at once."""
@@ -173,11 +203,11 @@ class Inbox:
 
     def _wait(
         self, unit: Unit, partner: str, message_id: str, execution: str | None, error: NotYet, payload: bytes
-    ) -> str:
+    ) -> Outcome:
         now = self._context.now()
         row = unit.get(InboxRow, (partner, message_id))
         if row is None and self._is_full(unit, partner):
-            return "full"
+            return Outcome("full", error)
         since = row.since if row else now
         unit.put(
             InboxRow,
@@ -192,13 +222,13 @@ class Inbox:
         )
         unit.note("due", now + SOONEST_MS)
         self._some_wait = True
-        return "wait"
+        return Outcome("wait", error)
 
     def _is_full(self, unit: Unit, partner: str) -> bool:
         query = select(func.count()).where(InboxRow.partner == partner, InboxRow.outcome == "wait")
         return unit.exec(query)[0] >= MAX_WAITING
 
-    def _rejected(self, unit: Unit, partner: str, message_id: str, message: Message | None, error: Invalid) -> str:
+    def _rejected(self, unit: Unit, partner: str, message_id: str, message: Message | None, error: Invalid) -> Outcome:
         """Note it, and sign the reason for its author. An agreement is noted under its own hash, which entries name."""
         logger.warning("message %s from %s is refused: %s", message_id, partner, error)
         unit.delete(InboxRow, (partner, message_id))
@@ -214,7 +244,7 @@ class Inbox:
         )
         if message is not None:
             self._refuse(unit, partner, message, error)
-        return "reject"
+        return Outcome("reject", error)
 
     def _refuse(self, unit: Unit, partner: str, message: Message, error: Invalid) -> None:
         try:
