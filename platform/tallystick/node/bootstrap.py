@@ -217,6 +217,7 @@ def _link_settings(settings: Settings, keystore: Keystore, files: tls.TlsFiles) 
     return LinkSettings(
         org_id=settings.org_id,
         data_dir=settings.data_dir / "nats",
+        leaf_host=settings.host,
         nkey_seed=keystore.nkey_seed,
         ca_file=files.ca,
         cert_file=files.server_certificate,

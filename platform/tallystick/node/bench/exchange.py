@@ -11,8 +11,8 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -55,39 +55,51 @@ MINUTES = 4
 
 
 class Organisation:
-    """The process of one member."""
+    """The process of one member, which ``command`` starts."""
 
-    def __init__(self, org: str, process: asyncio.subprocess.Process) -> None:
+    def __init__(self, org: str, command: Sequence[str]) -> None:
         self.org = org
-        self._process = process
+        self._command = command
         self._asking = asyncio.Lock()
+
+    async def start(self) -> None:
+        """Start it, on what an earlier life has left; return when it serves."""
+        self.process = await asyncio.create_subprocess_exec(
+            *self._command, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, limit=_LINE
+        )
+        await self.answer()
+
+    async def kill(self) -> None:
+        """End it as ``kill -9`` does."""
+        self.process.kill()
+        await self.process.wait()
 
     async def ask(self, what: str, **facts: Any) -> Any:
         """Have it do something; what it answers."""
-        assert self._process.stdin is not None  # noqa: S101 - both are pipes
+        assert self.process.stdin is not None  # noqa: S101 - both are pipes
         async with self._asking:
-            self._process.stdin.write(msgspec.json.encode({"do": what, **facts}) + b"\n")
-            await self._process.stdin.drain()
+            self.process.stdin.write(msgspec.json.encode({"do": what, **facts}) + b"\n")
+            await self.process.stdin.drain()
             return await self.answer()
 
     async def answer(self) -> Any:
         """The next line that it says."""
-        assert self._process.stdout is not None  # noqa: S101 - both are pipes
-        line = await self._process.stdout.readline()
+        assert self.process.stdout is not None  # noqa: S101 - both are pipes
+        line = await self.process.stdout.readline()
         if not line:
             raise Unavailable(f"{self.org} has ended; what it said last stands above", code="member_ended")
         return msgspec.json.decode(line)
 
     async def end(self) -> None:
         """Close its input, upon which it ends."""
-        if self._process.stdin is not None:
-            self._process.stdin.close()
+        if self.process.stdin is not None:
+            self.process.stdin.close()
         try:
             async with asyncio.timeout(20):
-                await self._process.wait()
+                await self.process.wait()
         except TimeoutError:
-            self._process.kill()
-            await self._process.wait()
+            self.process.kill()
+            await self.process.wait()
 
 
 class World:
@@ -164,23 +176,28 @@ async def until(holds: Callable[[], Any], patience: float = PATIENCE_S) -> None:
         await asyncio.sleep(0.02)
 
 
+MEMBER = (sys.executable, "-m", "tallystick.node.bench.member")
+
+
 @asynccontextmanager
 async def world(folder: Path) -> AsyncIterator[World]:
     """The three, started and linked; their folders go with them."""
     with tempfile.TemporaryDirectory(prefix="tally-exchange-", dir=folder) as name:
-        async with AsyncExitStack() as stack:
-            members: dict[str, Organisation] = {}
-            for org in ORGS:
-                process = await asyncio.create_subprocess_exec(
-                    sys.executable, "-m", "tallystick.node.bench.member", f"{name}/{org}", org,
-                    stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, limit=_LINE,
-                )  # fmt: skip
-                members[org] = Organisation(org, process)
-                stack.push_async_callback(members[org].end)
-            await asyncio.gather(*(one.answer() for one in members.values()))
-            found = World(members)
-            await found.meet()
+        async with together({org: [*MEMBER, f"{name}/{org}", org] for org in ORGS}) as found:
             yield found
+
+
+@asynccontextmanager
+async def together(commands: Mapping[str, Sequence[str]]) -> AsyncIterator[World]:
+    """Members by the commands that start them."""
+    members = {org: Organisation(org, command) for org, command in commands.items()}
+    try:
+        await asyncio.gather(*(one.start() for one in members.values()))
+        found = World(members)
+        await found.meet()
+        yield found
+    finally:
+        await asyncio.gather(*(one.end() for one in members.values()), return_exceptions=True)
 
 
 async def measure(size: Size, folder: Path, tell: Say) -> Figures:

@@ -59,6 +59,7 @@ class Load:
         self._node = node
         self._admin = admin
         self._definition = definition()
+        self._input: dict[str, Any] = {"lines": [f"line {number}" for number in range(LINES)]}
         self._open: set[str] = set()
         self._in_flight = 0
         self._per_s = 0.0
@@ -111,18 +112,38 @@ class Load:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
+    async def begin(self, definition: dict[str, Any], given: dict[str, Any]) -> str:
+        """Propose an execution, which starts when everyone has accepted it; its id."""
+        proposed = await self._node.services.propose(self._admin, definition, given)
+        execution = str(proposed["execution_id"])
+        self._open.add(execution)
+        return execution
+
     async def _propose(self) -> None:
         try:
-            proposed = await self._node.services.propose(self._admin, self._definition)
-            self._open.add(proposed["execution_id"])
+            await self.begin(self._definition, self._input)
         except TallystickError as error:
             logger.warning("not proposed: %s", error)
         finally:
             self._proposing -= 1
 
+    async def resume(self) -> None:
+        """Take up what an earlier life of this process began: start what is ready, wait for the end of the rest."""
+        for status in ("created", "ready", "running"):
+            cursor = None
+            while True:
+                page = await self._node.services.executions(self._admin, status=status, limit=200, cursor=cursor)
+                for one in page["items"]:
+                    self._open.add(one["execution_id"])
+                    if one["status"] == "ready":
+                        self._spawn(self._start(one["execution_id"]), "start")
+                cursor = page["next_cursor"]
+                if cursor is None:
+                    break
+
     async def _start(self, execution: str) -> None:
         try:
-            await self._node.services.start(self._admin, execution, {"lines": [f"line {n}" for n in range(LINES)]})
+            await self._node.services.start(self._admin, execution)
         except TallystickError as error:
             logger.warning("not started: %s", error)
 

@@ -1,6 +1,6 @@
 """One organisation of `tally bench exchange`: a whole node in a process of its own, told what to do line by line.
 
-Run as ``python -m tallystick.node.bench.member FOLDER ORG``. Commands are JSON objects on stdin, answers JSON on
+Run as ``python -m tallystick.node.bench.member FOLDER ORG [HOST]``. Commands are JSON objects on stdin, answers JSON on
 stdout. What the node does is what every node does; only consents are given, and activities done, by this program.
 """
 
@@ -18,7 +18,7 @@ from tallystick.core import jws
 from tallystick.core.errors import TallystickError, Unavailable
 from tallystick.node import collector
 from tallystick.node.bench import filling, tallying
-from tallystick.node.bench.load import Load
+from tallystick.node.bench.load import BUYER, Load
 from tallystick.node.bootstrap import Node
 from tallystick.node.links.handling import Verdict
 from tallystick.node.settings import Settings
@@ -38,24 +38,33 @@ _RAW_IN_FLIGHT = 50
 class Member:
     """The node, and what the program around it does."""
 
-    def __init__(self, folder: Path, org: str) -> None:
-        folder.mkdir(mode=0o700)
+    def __init__(self, folder: Path, org: str, host: str = "127.0.0.1") -> None:
+        """Make the organisation, or open the one that lies in ``folder``."""
         domain = f"{org}.example"
-        settings = Settings(org_id=org, name=org.title(), domain=domain, url=f"https://{domain}", data_dir=folder)
+        url = f"https://{domain}"
+        settings = Settings(org_id=org, name=org.title(), domain=domain, host=host, url=url, data_dir=folder)
+        new = not folder.exists()
+        folder.mkdir(mode=0o700, exist_ok=True)
         activities = Activities(in_all=_AT_ONCE)
         activities.register("measured", _measured, at_once=_AT_ONCE)
-        self.node = Node(settings, Keystore.create(settings.keystore_path, PASSPHRASE), activities)
+        make = Keystore.create if new else Keystore.open
+        self.node = Node(settings, make(settings.keystore_path, PASSPHRASE), activities)
         users = Users(self.node.parts.database, org_id=org, session_secret=os.urandom(32))
-        self.admin: User = users.create("admin", roles=(Role.ADMINISTRATOR,))
+        self.admin: User = users.create("admin", roles=(Role.ADMINISTRATOR,)) if new else users.all()[0]
         self.load = Load(self.node, self.admin)
         self.hops: list[tuple[str, int, int]] = []  # partner, signed at, applied and durable at (ms)
+        self.received = 0  # messages, those included that came again
         self._working: set[asyncio.Task[None]] = set()
 
     async def run(self, commands: asyncio.StreamReader, answer: Callable[[Any], None]) -> None:
         """Do what is asked until the input ends."""
+        inbox = self.node._engine.inbox
+        self._take_in = inbox.receive
+        inbox.receive = self._receive  # type: ignore[method-assign]
         await self.node.start()
-        await self.node.parts.links.receive(self._receive)
         sweeping = asyncio.create_task(self._sweep())
+        if self.node.parts.context.org_id == BUYER:
+            await self.load.resume()
         answer({"ready": self.node.parts.context.org_id})
         try:
             while line := await commands.readline():
@@ -106,6 +115,19 @@ class Member:
         hops, self.hops = self.hops, []
         return hops
 
+    async def do_begin(self, definition: dict[str, Any], input: dict[str, Any]) -> dict[str, str]:
+        """Propose one execution, to be started when everyone has accepted."""
+        return {"execution": await self.load.begin(definition, input)}
+
+    async def do_status(self, execution: str) -> dict[str, Any]:
+        """An execution as it stands here."""
+        found = await self.node.services.execution(self.admin, execution)
+        return {name: found[name] for name in ("status", "size", "root", "dispute")}
+
+    async def do_received(self) -> dict[str, int]:
+        """How many messages have come since this process began."""
+        return {"messages": self.received}
+
     async def do_cpu(self) -> dict[str, float]:
         """Seconds of CPU that the node and its nats-server have used."""
         return {"node": time.process_time(), "nats": _cpu_s(self.node.parts.links.server_pid)}
@@ -147,9 +169,10 @@ class Member:
     async def _receive(self, partner: str, message_id: str, payload: bytes) -> Verdict:
         if message_id.startswith(RAW):
             return "ack"
-        verdict = await self.node._engine.inbox.receive(partner, message_id, payload)
+        verdict = await self._take_in(partner, message_id, payload)
         now = time.time_ns() // 1_000_000
         for line in payload.split(b"\n"):
+            self.received += 1
             if b'"type":"statement"' in line:
                 said = jws.peek(msgspec.json.decode(line)["token"])
                 if said.get("kind") == "result":
@@ -195,7 +218,8 @@ def _cpu_s(pid: int | None) -> float:
     return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
 
 
-async def _main(folder: Path, org: str) -> None:
+async def serve(make: Callable[[], Member]) -> None:
+    """Run a member on this process's standard streams."""
     reader = asyncio.StreamReader(limit=2**24)
     await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
 
@@ -203,10 +227,10 @@ async def _main(folder: Path, org: str) -> None:
         sys.stdout.write(msgspec.json.encode(value).decode() + "\n")
         sys.stdout.flush()
 
-    member = await asyncio.to_thread(Member, folder, org)
+    member = await asyncio.to_thread(make)
     collector.relax()
     await member.run(reader, answer)
 
 
 if __name__ == "__main__":
-    asyncio.run(_main(Path(sys.argv[1]), sys.argv[2]))
+    asyncio.run(serve(lambda: Member(Path(sys.argv[1]), *sys.argv[2:])))
