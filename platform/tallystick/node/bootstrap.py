@@ -108,6 +108,7 @@ class Node:
             database, context, committer, card=partial(own_card_token, self.parts), relink=self._relink
         )
         self._outbox = Outbox(database, context, committer, self.parts.transports.send)
+        self.parts.links.listen(self._outbox.nudge)
         self.services = Services(self.parts)
         self.accounts = UserAccounts(users, AccessTokens(database))
         self.app: ASGIApp = OnDemand(self._application)

@@ -23,6 +23,7 @@ def link_settings(settings: Settings, keystore: Keystore, files: TlsFiles) -> Li
     return LinkSettings(
         org_id=settings.org_id,
         data_dir=settings.data_dir / "nats",
+        leaf_host=settings.host,
         nkey_seed=keystore.nkey_seed,
         ca_file=files.ca,
         cert_file=files.server_certificate,

@@ -1,6 +1,6 @@
 """What the node asks of its links, whoever runs the servers."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from tallystick.node.links.handling import Handler
@@ -29,4 +29,5 @@ class AnyLinks(Protocol):
         timeout: float = 5.0,  # noqa: ASYNC109
     ) -> None: ...
     async def receive(self, handler: Handler) -> None: ...
+    def listen(self, listener: Callable[[str], None]) -> None: ...
     def status(self) -> dict[str, LinkStatus]: ...

@@ -10,7 +10,7 @@ import hashlib
 import hmac
 import ssl
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from tallystick.core.errors import Invalid, NotFound, Unavailable
 from tallystick.node.links import config, names
@@ -104,6 +104,9 @@ class ExternalLinks:
         """As `Links.receive`."""
         self._handler = handler
         self._has_handler.set()
+
+    def listen(self, listener: Callable[[str], None]) -> None:
+        """As `Links.listen`, but never called: only the cluster's operator sees a link come up; sending retries."""
 
     def status(self) -> dict[str, LinkStatus]:
         """Return the state of each link as it shows from here.

@@ -2,7 +2,6 @@
 
 import asyncio
 from pathlib import Path
-import asyncio
 from typing import Any
 
 import msgspec
