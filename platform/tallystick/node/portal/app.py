@@ -112,6 +112,7 @@ FORMS: tuple[tuple[str, Page, str], ...] = (
     ("/partners/{org_id}/suspend", partners.suspend, "administer"),
     ("/partners/{org_id}/resume", partners.resume, "administer"),
     ("/partners/{org_id}/remove", partners.remove, "administer"),
+    ("/partners/{org_id}/transport", partners.transport, "administer"),
     ("/sign-out", signing_in.sign_out, ""),
 )
 

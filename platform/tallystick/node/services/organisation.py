@@ -10,7 +10,7 @@ from tallystick.core.errors import Invalid
 from tallystick.node.parts import Parts
 from tallystick.node.services.base import Service
 from tallystick.tenants import card as cards
-from tallystick.tenants import did
+from tallystick.tenants import did, tls
 from tallystick.tenants.card import Card
 from tallystick.tenants.files import read_private, write_private
 from tallystick.tenants.permissions import Permission, require
@@ -59,6 +59,13 @@ def own_card(parts: Parts) -> Card:
     return cards.verify(own_card_token(parts))
 
 
+def _certificates(parts: Parts) -> list[dict[str, Any]]:
+    """When the certificates of our links end, and the authorities of our partners as their cards have them."""
+    ours = parts.certificates.validities()
+    theirs = [tls.validity(one.id, one.nats.tls_ca) for one in parts.partners.active() if one.nats]
+    return [one._asdict() for one in (*ours, *(one for one in theirs if one.ends_soon))]
+
+
 class Organisation(Service):
     """Card, chain."""
 
@@ -77,6 +84,7 @@ class Organisation(Service):
             "endpoint_url": one.endpoint_url,
             "is_active": one.is_active,
             "capabilities": list(one.capabilities),
+            "certificates": await asyncio.to_thread(_certificates, self.parts),
             "clock_jump": msgspec.to_builtins(self.parts.clock.jump),
             "clock_doubt": msgspec.to_builtins(self.parts.clock.doubt),
             "clock_ahead": msgspec.to_builtins(self.parts.marks.ahead),
