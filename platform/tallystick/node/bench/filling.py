@@ -1,7 +1,7 @@
 """Filling a database with copies of one real execution: what is stored matters here, not how it came."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 from sqlalchemy import Table, select
 from sqlmodel import Session, SQLModel, col
@@ -9,8 +9,8 @@ from sqlmodel import Session, SQLModel, col
 from tallystick.core import canonical
 from tallystick.core.entry import Entry
 from tallystick.core.entry import read as read_entry
-from tallystick.node.bench.world import Tenant
 from tallystick.node.record.tables import forms
+from tallystick.tenants.database import Database
 from tallystick.tenants.models.listing import ExecutionTermRow
 from tallystick.tenants.models.record import (
     EntryRow,
@@ -26,6 +26,13 @@ _BATCH = 2_000
 _BY_NUMBER: tuple[type[SQLModel], ...] = (StatementRow, EntryRow, HeadRow, OpeningRow)
 _BY_ID: tuple[type[SQLModel], ...] = (TaskRow, NotificationRow, ExecutionTermRow)
 Rows = list[dict[str, Any]]
+
+
+class Stored(Protocol):
+    """Whatever keeps its record in a database."""
+
+    @property
+    def database(self) -> Database: ...
 
 
 def record_of(session: Session) -> tuple[list[Entry], list[str], str]:
@@ -46,7 +53,7 @@ def record_of(session: Session) -> tuple[list[Entry], list[str], str]:
     return [read_entry(canonical.parse(leaf)) for leaf, _ in pairs], [token for _, token in pairs], row.id
 
 
-def fill(one: Tenant, count: int, *, open: bool = False, tell: Callable[[str], None] = lambda text: None) -> None:
+def fill(one: Stored, count: int, *, open: bool = False, tell: Callable[[str], None] = lambda text: None) -> None:
     """Store ``count`` copies of an execution: one that has ended, or one whose first step is waiting for its answer."""
     model = _model(one, open=open)
     first = model[ExecutionRow][0]["number"]
@@ -62,7 +69,7 @@ def fill(one: Tenant, count: int, *, open: bool = False, tell: Callable[[str], N
             tell(f"{numbers[-1]:,} of {count:,} executions stored")
 
 
-def _model(one: Tenant, *, open: bool) -> dict[type[SQLModel], Rows]:
+def _model(one: Stored, *, open: bool) -> dict[type[SQLModel], Rows]:
     """All rows that one execution really has."""
     with one.database.session() as session:
         connection = session.connection()

@@ -16,7 +16,7 @@ import msgspec
 
 from tallystick.core.errors import Unavailable
 from tallystick.node.bench import engine
-from tallystick.node.bench.load import IN_FLIGHT, SLICES, Rate, load, ratio
+from tallystick.node.bench.turns import IN_FLIGHT, SLICES, Rate, load, ratio
 from tallystick.node.bench.postgres import server
 from tallystick.node.bench.world import Tenant, tenant
 

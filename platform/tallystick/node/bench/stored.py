@@ -6,7 +6,7 @@ from pathlib import Path
 from statistics import median
 
 from tallystick.node.bench import filling
-from tallystick.node.bench.load import IN_FLIGHT, SLICES, Rate, load, ratio
+from tallystick.node.bench.turns import IN_FLIGHT, SLICES, Rate, load, ratio
 from tallystick.node.bench.world import Tenant, tenant
 
 FEW = 1_000
