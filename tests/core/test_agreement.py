@@ -22,7 +22,7 @@ def test_an_agreement_is_read(document: dict[str, Any]) -> None:
     one = agreement.participant(SUPPLIER)
     assert one is not None
     kid = one.signing_keys[0].kid
-    assert agreement.key(SUPPLIER, kid) == one.root_key
+    assert agreement.key(SUPPLIER, kid) == one.signing_keys[0].key
     assert agreement.key(BUYER, kid) is None
     assert agreement.key("mallory", kid) is None
     assert agreement.participant("mallory") is None

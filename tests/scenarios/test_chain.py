@@ -56,14 +56,9 @@ async def proved_by_all(trio: Trio, collaboration: str) -> None:
     """Each leaf stands on the chain once, the definition is registered, and each node's own verdict is PASS or open
     only where it may not look."""
     await all_confirmed(trio, collaboration)
-    registered = []
     for one in trio.members.values():
         await until(lambda one=one: anchored_once(one))  # type: ignore[misc]
-        definition = await until(lambda one=one: registration(one, collaboration))  # type: ignore[misc]
-        registered.append(
-            (definition["contract_address"], definition["workflow_hash"], definition["registration_time"])
-        )
-    assert len(set(registered)) == 1
+    await until(lambda: registered_alike(trio, collaboration))
 
     async def verified() -> dict[str, Any] | None:
         found = await trio.members[BUYER].post(f"/executions/{collaboration}/verify")
@@ -71,6 +66,21 @@ async def proved_by_all(trio: Trio, collaboration: str) -> None:
 
     found = await until(verified)  # the partners' proofs may still be on their way
     assert {check["status"] for check in found["checks"]} == {"PASS"}
+
+
+async def registered_alike(trio: Trio, collaboration: str) -> bool | None:
+    """Whether all three tell of the registration that stands on the chain now."""
+    found = [await one.get(f"/collaborations/{collaboration}") for one in trio.members.values()]
+    agreement = (await trio.members[BUYER].get(f"/collaborations/{collaboration}/agreement"))["agreement"]
+    org = unhex(agreement["participants"][0]["chain_org"])
+    registry = agreement["anchoring"]["workflow_registry"]
+    assert trio.chain
+    client = Chain(trio.chain.words[1], 31337)
+    stands = await calls.workflow_registered(client, registry, org, unhex("0x" + found[0]["workflow_hash"]))
+    await client.close()
+    expected = {(registry, found[0]["workflow_hash"], stands.time * 1000 if stands else None)}
+    names = ("contract_address", "workflow_hash", "registration_time")
+    return (stands is not None and {tuple(one[name] for name in names) for one in found} == expected) or None
 
 
 async def anchored_once(member: Any) -> bool | None:

@@ -20,6 +20,7 @@ from tallystick.node.work.triggers import Triggers
 from tallystick.tenants import card as cards
 from tallystick.tenants import tls
 from tallystick.tenants.database import Database
+from tallystick.tenants.introductions import Introductions, Us
 from tallystick.tenants.keystore import Keystore
 from tallystick.tenants.models.definition import DefinitionRow
 from tallystick.tenants.partners import Partners
@@ -33,6 +34,7 @@ class Somebody:
 
     def __init__(self, *permissions: Permission) -> None:
         self.id = self.username = "ada"
+        self.groups: tuple[str, ...] = ()
         self._permissions = permissions or tuple(Permission)
 
     def may(self, permission: Permission) -> bool:
@@ -56,15 +58,17 @@ class Alone:
             org_id=BUYER, keystore=self.keystore, chunks=chunks, activities=activities, clock=lambda: self.now
         )
         engine = Engine(self.database, self.context, activities, Limits(in_all=10))
-        self.committer = engine.committer
+        self.committer, self.runner = engine.committer, engine.runner
         self.triggers = Triggers(self.database, self.context, engine.committer, self._launch)
         facts: dict[str, Any] = {
-            "settings": Settings(org_id=BUYER, name="华夏汽车", domain="huaxia.example", port=8080),
+            "settings": Settings(org_id=BUYER, name="华夏汽车", domain="huaxia.example", port=8080, data_dir=folder),
             "database": self.database,
             "context": self.context,
             "users": None,
             "partners": Partners(self.database),
+            "introductions": Introductions(self.database, Us(BUYER, self.keystore.root.public_hex)),
             "links": SimpleNamespace(leaf_url="tls://127.0.0.1:4222"),
+            "transports": None,
             "tls_ca": _ca(self.keystore, BUYER, folder),
             "bell": engine.bell,
             "chain": NoChain(),

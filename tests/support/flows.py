@@ -48,11 +48,11 @@ def agreement(compiled: m.CompiledDefinition, **changes: Any) -> Agreement:
     return msgspec.structs.replace(_BASE[0], definition=msgspec.to_builtins(compiled), **changes)
 
 
-def statement(org: str, kind: str, body: dict[str, Any], number: int = 0) -> Statement:
-    """What ``org`` says."""
+def statement(org: str, kind: str, body: dict[str, Any], number: int = 0, by: str = "") -> Statement:
+    """What ``org`` says, signed by the key ``by``."""
     return Statement(
         id=f"{number:064x}",
-        kid="",
+        kid=by,
         iss=org,
         aud="",
         kind=kind,
@@ -77,9 +77,9 @@ class Flow:
             self.say(CARRIER, "consent", decision="accepted")
             self.say(BUYER, "start", input={})
 
-    def say(self, org: str, kind: str, **body: Any) -> Entry:
+    def say(self, org: str, kind: str, *, by: str = "", **body: Any) -> Entry:
         """Sequence a statement; the coordinator's and the participants' state are the same."""
-        said = statement(org, kind, body, self.state.size)
+        said = statement(org, kind, body, self.state.size, by)
         before = msgspec.msgpack.encode(self.state)
         decision = decide(self.agreement, self.state, said, self.at)
         assert msgspec.msgpack.encode(self.state) == before, "deciding changes nothing"

@@ -11,7 +11,7 @@ from tallystick.node import settings as node_settings
 from tallystick.node.bootstrap import Node
 from tallystick.node.links.handling import Verdict
 from tallystick.node.record import messages as m
-from tallystick.node.services.organisation import link_partners
+from tallystick.node.services.partnering import link_partners
 from tallystick.tenants.keystore import Keystore
 
 

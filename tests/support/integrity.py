@@ -11,7 +11,7 @@ from tallystick.core import agreement as agreements
 from tallystick.core import canonical
 from tallystick.core import entry as entries
 from tallystick.core.engine.state import OPEN
-from tallystick.core.replay import Replay, open_statement
+from tallystick.core.replay import Replay
 
 
 class Recorded(msgspec.Struct, frozen=True):
@@ -56,7 +56,7 @@ def _replay(
     seen: set[str] = set()
     roots = {0: replay.root}
     for _, leaf, token in rows:
-        said = open_statement(token, agreement, agreement_hash, execution)
+        said = replay.open(token)
         assert said.id not in seen, f"{execution}: statement {said.id} stands twice"
         seen.add(said.id)
         replay.step(entries.read(canonical.parse(leaf)), said)

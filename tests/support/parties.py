@@ -1,17 +1,20 @@
 """Three organisations that run an execution in one process, with real keys, signatures, trees and replays."""
 
+import hashlib
 from typing import Any
+
+import msgspec
 
 from tallystick.core import agreement as agreements
 from tallystick.core import b64, statement
-from tallystick.core.agreement import VERSIONS
+from tallystick.core.agreement import VERSIONS, PublicKey
 from tallystick.core.commitment import Opening, Place, commit, new_salt
 from tallystick.core.definition.compile import audiences, compile_definition
 from tallystick.core.entry import Entry
 from tallystick.core.head import Head, sign_attestation, sign_head
 from tallystick.core.keys import SigningKey
-from tallystick.core.replay import Replay, open_statement
-from tallystick.core.statement import Payload, Statement
+from tallystick.core.replay import Replay
+from tallystick.core.statement import ROOT_SIGNED, Payload, RevokeKey, RotateKey, Statement
 
 BUYER, SUPPLIER, CARRIER = "huaxia", "nordic", "blueline"
 NAMES = {BUYER: "华夏汽车", SUPPLIER: "Nordic Bearings", CARRIER: "Blueline Freight"}
@@ -67,6 +70,11 @@ DEFINITION: dict[str, Any] = {
 }
 
 
+def root_of(org: str) -> SigningKey:
+    """The key that signs an organisation's rotations and revocations, and nothing else."""
+    return SigningKey(hashlib.sha256(org.encode()).digest())
+
+
 def agreement_document(keys: dict[str, SigningKey], **changes: Any) -> dict[str, Any]:
     """An agreement of the three, without a chain."""
     compiled = compile_definition(DEFINITION)
@@ -77,7 +85,7 @@ def agreement_document(keys: dict[str, SigningKey], **changes: Any) -> dict[str,
             "role": source["role"],
             "chain_org": "0x" + org.encode().hex().zfill(64),
             "log_key": "0x" + org.encode().hex().zfill(40),
-            "root_key": key.public_hex,
+            "root_key": root_of(org).public_hex,
             "signing_keys": [{"kid": key.kid, "key": key.public_hex}],
             "sealing_key": {"kid": "0" * 16, "suite": "x25519-hkdf-sha256-chacha20poly1305", "key": "00" * 32},
             "can_terminate": source.get("can_terminate", False),
@@ -102,8 +110,21 @@ def agreement_document(keys: dict[str, SigningKey], **changes: Any) -> dict[str,
         "anchoring": None,
         "sealing_suite": "x25519-hkdf-sha256-chacha20poly1305",
         "parent": None,
+        "replaces": None,
     }
     return {**document, **changes}
+
+
+def new_key(org: str, serial: int) -> SigningKey:
+    """The ``serial``-th key that an organisation made since."""
+    return SigningKey(hashlib.sha256(f"{org} {serial}".encode()).digest())
+
+
+def rotation(key: SigningKey, serial: int, overlap: int = 0, **facts: Any) -> dict[str, Any]:
+    """The body of a rotation to ``key``."""
+    named = PublicKey(kid=key.kid, key=key.public_hex)
+    body: dict[str, Any] = msgspec.to_builtins(RotateKey(key=named, serial=serial, overlap=overlap))
+    return {name: one for name, one in body.items() if one is not None} | facts
 
 
 class Parties:
@@ -139,7 +160,7 @@ class Parties:
             "body": body,
             **(changes or {}),
         }
-        return statement.sign(self.keys[org], Payload(**facts))
+        return statement.sign(root_of(org) if kind in ROOT_SIGNED else self.keys[org], Payload(**facts))
 
     def sequence(self, token: str) -> Entry:
         """Take a token into the log."""
@@ -152,7 +173,7 @@ class Parties:
 
     def open(self, token: str) -> Statement:
         """Read and verify."""
-        return open_statement(token, self.agreement, self.hash, self.execution)
+        return self.log.open(token)
 
     def say(self, org: str, kind: str, body: dict[str, Any]) -> Entry:
         """Sign and sequence; the time moves on by a second."""
@@ -178,6 +199,18 @@ class Parties:
             for one in openings
         ]
         return entry
+
+    def rotate(self, org: str, serial: int, overlap: int = 0) -> Entry:
+        """Another key speaks for ``org``; it signs what it says from here on."""
+        key = new_key(org, serial)
+        entry = self.say(org, "rotate_key", rotation(key, serial, overlap))
+        if entry.applied:
+            self.keys[org] = key
+        return entry
+
+    def revoke(self, org: str, kid: str) -> Entry:
+        """One of its keys speaks no more."""
+        return self.say(org, "revoke_key", statement.body_of(RevokeKey(kid=kid, reason="compromised", since=NOON)))
 
     def head(self, org: str) -> Head:
         """A head over all entries, as ``org`` would state it."""

@@ -23,9 +23,9 @@ def replayed(path: Path) -> str:
         steps = msgspec.convert(case["definition"], m.CompiledDefinition).steps
         inner = [step for step in steps.values() if not isinstance(step, m.Begin | m.End)]
         flow = Flow(*inner)
-        for org, kind, body, at in case["said"]:
+        for org, kind, body, at, by in case["said"]:
             flow.at = at
-            digest.update(msgspec.json.encode(flow.say(org, kind, **body)))
+            digest.update(msgspec.json.encode(flow.say(org, kind, by=by, **body)))
         digest.update(msgspec.json.encode(flow.state))
     return digest.hexdigest()
 

@@ -6,7 +6,7 @@ import re
 import signal
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -25,8 +25,9 @@ T = TypeVar("T")
 class Member:
     """One organisation's node and its administrator's session."""
 
-    def __init__(self, org: str, folder: Path) -> None:
+    def __init__(self, org: str, folder: Path, name: str | None = None) -> None:
         self.org = org
+        self.name = name or NAMES[org]
         self.data = folder / org
         self.url = ""
         self.process: asyncio.subprocess.Process | None = None
@@ -45,7 +46,7 @@ class Member:
         """Make the organisation; `more` goes to `tally init`."""
         password = self.data.with_suffix(".password")
         password.write_text(PASSWORD)
-        command = ("init", "--data", str(self.data), "--org-id", self.org, "--name", NAMES[self.org])
+        command = ("init", "--data", str(self.data), "--org-id", self.org, "--name", self.name)
         rest = ("--domain", f"{self.org}.example", "--admin-password-file", str(password))
         process = await asyncio.create_subprocess_exec(
             *_tally(), *command, *rest, *more, env=self._environment, stdout=-3
@@ -124,21 +125,22 @@ class Member:
 
 
 class Trio:
-    """The three, introduced to each other; with a chain they anchor on it."""
+    """The three (or those of ``names``), introduced to each other; with a chain they anchor on it."""
 
-    def __init__(self, folder: Path, chain: LocalChain | None = None) -> None:
+    def __init__(self, folder: Path, chain: LocalChain | None = None, names: Mapping[str, str] = NAMES) -> None:
         folder.chmod(0o700)
-        self._chain = chain
-        self.members = {org: Member(org, folder) for org in NAMES}
+        self.chain = chain
+        self.members = {org: Member(org, folder, name) for org, name in names.items()}
 
-    async def start(self) -> None:
-        """Make, run and introduce them."""
-        words = self._chain.words if self._chain else []
+    async def start(self, prepare: Callable[[], None] = lambda: None) -> None:
+        """Make, run and introduce them; ``prepare`` is called between the first two, to change settings."""
+        words = self.chain.words if self.chain else []
         await asyncio.gather(*(one.init(*words) for one in self.members.values()))
+        prepare()
         await asyncio.gather(*(one.start() for one in self.members.values()))
         cards = {org: await one.get("/organisation/card") for org, one in self.members.items()}
-        if self._chain:
-            await self._chain.fund(*(card["chain_admin"] for card in cards.values()))
+        if self.chain:
+            await self.chain.fund(*(card["chain_admin"] for card in cards.values()))
         for org, one in self.members.items():
             for other, card in cards.items():
                 if other != org:

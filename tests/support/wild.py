@@ -135,6 +135,7 @@ def flows(draw: Draw) -> list[m.Step]:
     return [*maker.steps, *maker.handlers]
 
 
+X25519 = "x25519-hkdf-sha256-chacha20poly1305"
 texts = st.one_of(st.text(max_size=8), st.sampled_from(["go", "s0.1", "s1.1", "s0.1#0/s1.1", "s0.1#b0/s1.1", "0" * 64]))
 numbers = st.one_of(st.integers(-2, 3), st.sampled_from([2**53 - 1, -(2**53) + 1, NOON]))
 hashes = st.dictionaries(texts, texts, max_size=3)
@@ -162,4 +163,11 @@ BODIES: dict[str, st.SearchStrategy[dict[str, Any]]] = {
     "retry": st.fixed_dictionaries({"task": texts}),
     "cancel": st.fixed_dictionaries({"reason": texts}),
     "terminate": st.fixed_dictionaries({"reason": texts}),
+    "rotate_key": st.fixed_dictionaries(
+        {"key": st.fixed_dictionaries({"kid": texts, "key": texts}), "serial": numbers, "overlap": numbers},
+        optional={"sealing_key": st.fixed_dictionaries({"kid": texts, "suite": st.just(X25519), "key": texts})},
+    ),
+    "revoke_key": st.fixed_dictionaries(
+        {"kid": texts, "reason": st.sampled_from(["compromised", "lost", "superseded"])}, optional={"since": numbers}
+    ),
 }

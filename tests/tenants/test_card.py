@@ -49,6 +49,7 @@ def test_what_is_built_verifies(keystore: Keystore, token: str) -> None:
     assert [key.key for key in card.signing_keys] == [keystore.signing_key.public_hex]
     assert card.sealing_key.key == keystore.sealing_key.public_hex
     assert (card.chain_admin, card.log_key) == (keystore.chain_address, keystore.log_address)
+    assert card.nats is not None
     assert card.nats.nkey == keystore.nkey_public
     assert card.capabilities == ["approval", "data_exchange"]
 
@@ -169,3 +170,33 @@ def test_good_ids_pass() -> None:
     for org_id in ("ab", "nordic-bearings", "a" * 40, "b2b"):
         assert check_org_id(org_id) == org_id
     assert SigningKey.generate().public_hex
+
+
+def test_names_in_languages_and_the_operator_are_told(keystore: Keystore, authority: str, token: str) -> None:
+    assert cards.verify(token).names == {}
+    assert cards.verify(token).operator == cards.verify(token).name
+    card = cards.verify(build(keystore, authority, names={"zh-CN": "华夏汽车"}, operator="云 Hosting & Co"))
+    assert (card.names, card.operator) == ({"zh-CN": "华夏汽车"}, "云 Hosting & Co")
+
+
+@pytest.mark.parametrize(
+    "names", [{"zh_CN": "x"}, {"": "x"}, {"en": ""}, {"en": " x"}, {"en": "a\nb"}, {"en": "x" * 201}]
+)
+def test_a_name_under_no_language_is_refused(keystore: Keystore, authority: str, names: dict[str, str]) -> None:
+    with pytest.raises(BadCard):
+        build(keystore, authority, names=names)
+    with pytest.raises(BadCard):
+        cards.check_names(names, None)
+
+
+def test_there_are_only_so_many_names(keystore: Keystore, authority: str) -> None:
+    with pytest.raises(BadCard):
+        build(keystore, authority, names={f"a{chr(97 + n)}": "x" for n in range(21)})
+
+
+def test_a_card_stays_the_same_until_something_changes(keystore: Keystore, authority: str) -> None:
+    first = build(keystore, authority, issued_at=5000)
+    assert build(keystore, authority, last=first, issued_at=9000) == first
+    moved = build(keystore, authority, last=first, issued_at=4000, endpoint_url="https://new.example")
+    assert cards.verify(moved).iat == 5001  # later than the one before, though the clock was turned back
+    assert cards.verify(build(keystore, authority, last=moved, issued_at=9000)).iat == 9000

@@ -67,6 +67,13 @@ class Head(msgspec.Struct, frozen=True, kw_only=True):
     root: bytes
 
 
+class Registered(msgspec.Struct, frozen=True, kw_only=True):
+    """A workflow's registration, as the registry has it: the number of its block, and that block's time (seconds)."""
+
+    block: int
+    time: int
+
+
 def org_id(admin: str, salt: bytes) -> bytes:
     """The id of the organisation that ``admin`` creates with ``salt``, on any chain."""
     if len(salt) != WORD:
@@ -123,10 +130,10 @@ async def is_log_key(chain: Chain, registry: str, org: bytes, signer: str) -> bo
     return bool(await chain.view(registry, ORG_REGISTRY, "isLogKey", org, signer))
 
 
-async def workflow_registered(chain: Chain, registry: str, org: bytes, workflow_hash: bytes) -> int | None:
-    """When the organisation registered the workflow (seconds since 1970, by the block's time); None if it has not."""
+async def workflow_registered(chain: Chain, registry: str, org: bytes, workflow_hash: bytes) -> Registered | None:
+    """The organisation's registration of the workflow in the newest block; None if there is none."""
     block, time, _, _ = await chain.view(registry, WORKFLOW_REGISTRY, "registrationOf", org, workflow_hash)
-    return int(time) if block else None
+    return Registered(block=int(block), time=int(time)) if block else None
 
 
 async def log_of(chain: Chain, ledger: str, org: bytes) -> Log:

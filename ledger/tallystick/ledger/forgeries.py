@@ -16,7 +16,7 @@ from tallystick.core import b64, canonical, jws
 from tallystick.core.commitment import Opening, Place, commit
 from tallystick.core.errors import Invalid
 from tallystick.core.keys import SigningKey
-from tallystick.core.replay import Replay, open_statement
+from tallystick.core.replay import Replay
 from tallystick.core.statement import ATTESTATION, HEAD, STATEMENT
 
 Bundle = dict[str, Any]
@@ -147,7 +147,7 @@ class _Rewriting:
             payload["basis"] = {**basis, "root": self._roots[basis["size"]]}
             here = self._restate(here, payload)
         token = self._bundle["statements"][here]
-        said = open_statement(token, self._log.agreement, self._log.agreement_hash, self._bundle["execution"])
+        said = self._log.open(token)
         self._bundle["entries"].append(msgspec.to_builtins(self._log.sequence(said, at)))
         self._roots.append(self._log.root)
 

@@ -16,10 +16,10 @@ from .contracts import Contracts
 from .hashing import WORD, to_hex, unhex
 from .ports import LeafStore, Submission, SubmissionStore
 from .proofs import LeafProof
-from .registration import Registration
+from .registration import Registration, Standing
 from .submitter import Submitter
 
-__all__ = ["ChainStatus", "Contracts", "LedgerSettings", "OrgLedger"]
+__all__ = ["ChainStatus", "Contracts", "LedgerSettings", "OrgLedger", "Standing"]
 
 
 class LedgerSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -88,6 +88,7 @@ class OrgLedger:
             log_key=log_key.address,
             salt=salt,
             clock=clock,
+            confirmations=settings.confirmations,
         )
         self._anchoring = Anchoring(
             *(self.chain, settings.contracts, self._submitter, log_key, self._registration.org, submissions, leaves),
@@ -119,14 +120,13 @@ class OrgLedger:
         """Whether heads that we sign count."""
         return await self._registration.complete()
 
-    async def register_workflow(self, workflow_hash: str) -> int | None:
-        """Queue ``registerTrustedWorkflow`` once; its time on the chain (seconds since 1970) as soon as it has one."""
+    async def register_workflow(self, workflow_hash: str) -> Standing | None:
+        """Queue ``registerTrustedWorkflow`` once; where it stands on the chain as soon as that is confirmed."""
         return await self._registration.workflow(_word(workflow_hash)) if await self.registered() else None
 
-    async def workflow_registered(self, org: str, workflow_hash: str) -> int | None:
-        """When any organisation registered a workflow (seconds since 1970), if it has."""
-        registry = self._contracts.workflow_registry
-        return await calls.workflow_registered(self.chain, registry, _word(org), _word(workflow_hash))
+    async def workflow_registered(self, org: str, workflow_hash: str) -> Standing | None:
+        """Where any organisation's registration of a workflow stands, once that is confirmed."""
+        return await self._registration.standing(_word(org), _word(workflow_hash))
 
     async def anchor_of(self, index: int) -> Submission | None:
         """The anchor that covers a leaf, and its state."""

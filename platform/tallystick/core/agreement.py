@@ -6,6 +6,7 @@ from typing import Any, Literal
 import msgspec
 
 from tallystick.core import canonical
+from tallystick.core.definition.compile import audiences
 from tallystick.core.definition.compiled import check_compiled
 from tallystick.core.definition.model import CompiledDefinition, Wait
 from tallystick.core.errors import Invalid, UnknownVersion
@@ -82,6 +83,18 @@ class Parent(_Wire, frozen=True):
     attempt: int
 
 
+class Replaces(_Wire, frozen=True):
+    """The proposal that a changed one takes the place of; ``agreement`` is its hash, ``by`` who proposes the change.
+
+    ``version`` counts the proposals from the first one, which is 1 and replaces none.
+    """
+
+    execution: str
+    agreement: str
+    version: int
+    by: str
+
+
 class Agreement(_Wire, frozen=True, dict=True):
     """See RECORD.md; ``definition`` is the compiled form as it is signed, ``compiled`` what the engine reads."""
 
@@ -101,6 +114,17 @@ class Agreement(_Wire, frozen=True, dict=True):
     anchoring: Anchoring | None
     sealing_suite: Suite
     parent: Parent | None
+    replaces: Replaces | None
+
+    @property
+    def proposer(self) -> str:
+        """Who proposes it and thereby accepts it: the initiator, or who proposes a change."""
+        return self.replaces.by if self.replaces else self.initiator
+
+    @property
+    def version(self) -> int:
+        """Which proposal of the collaboration this is, from 1."""
+        return self.replaces.version if self.replaces else 1
 
     @cached_property
     def compiled(self) -> CompiledDefinition:
@@ -167,10 +191,18 @@ def _check_references(agreement: Agreement) -> None:
         raise Invalid("agreement names a participant twice", code="bad_agreement")
     if agreement.coordinator not in organisations or agreement.initiator not in organisations:
         raise Invalid("agreement's coordinator and initiator must be participants", code="bad_agreement")
+    if agreement.proposer not in organisations:
+        raise Invalid("who proposes an agreement must be a participant", code="bad_agreement")
+    if agreement.replaces and (agreement.parent or agreement.replaces.version < 2):
+        raise Invalid("agreement cannot replace a proposal as it says", code="bad_agreement")
     kids = [key.kid for one in agreement.participants for key in one.signing_keys]
     if len(set(kids)) != len(kids):
         raise Invalid("agreement names a key twice", code="bad_agreement")
+    if any(one.root_key == key.key for one in agreement.participants for key in one.signing_keys):
+        raise Invalid("agreement lets a root key sign what it must not", code="bad_agreement")
     compiled = check_compiled(agreement.definition)
     vars(agreement)["compiled"] = compiled  # parsed once
+    if agreement.visibility != audiences(agreement.definition):
+        raise Invalid("agreement shows values to others than its definition says", code="bad_agreement")
     if compiled.participants != organisations:
         raise Invalid("agreement and its definition name other participants", code="bad_agreement")

@@ -1,19 +1,21 @@
 """Replay: a participant's or auditor's walk through an execution's entries.
 
-For each entry, in this order: the statement is well formed, for this agreement and execution, and signed by the key
-that the agreement gives its author; the entry is the next one and later than no clock allows; the statement has not
-been sequenced before; ``decide`` gives exactly the entry's outcome and events. Whatever differs is illegal.
+For each entry, in this order: the statement is well formed, for this agreement and execution, and signed by a key that
+the agreement or the log before it gives its author; the entry is the next one and later than no clock allows; the
+statement has not been sequenced before; ``decide`` gives exactly the entry's outcome and events. Whatever differs is
+illegal.
 """
 
 from tallystick.core import agreement as agreements
 from tallystick.core import jws, statement
 from tallystick.core.agreement import Agreement
+from tallystick.core.engine import keyring
 from tallystick.core.engine.decide import decide
 from tallystick.core.engine.state import State, initial
 from tallystick.core.entry import APPLIED, Entry
 from tallystick.core.errors import BadSignature, Invalid
 from tallystick.core.merkle import Frontier, leaf_hash
-from tallystick.core.statement import Propose, Result, Start, Statement
+from tallystick.core.statement import ROOT_SIGNED, Propose, Result, Start, Statement
 
 
 class IllegalEntry(Invalid):
@@ -26,8 +28,14 @@ class IllegalEntry(Invalid):
         self.seq = seq
 
 
-def open_statement(token: str, agreement: Agreement, agreement_hash: str, execution: str) -> Statement:
-    """Read and verify a statement of this execution against the agreement's keys."""
+def open_statement(
+    token: str, agreement: Agreement, agreement_hash: str, execution: str, state: State | None = None
+) -> Statement:
+    """Read and verify a statement of this execution by the keys that are known in ``state``.
+
+    Without a state that is the agreement's keys. Whether the key still speaks is for ``decide`` to say. The root key
+    signs rotations and revocations, and only those.
+    """
     if len(token) > agreement.limits.max_statement_bytes:
         raise Invalid("statement is larger than the agreement allows", code="too_large")
     raw, read = statement.read(token)
@@ -35,16 +43,30 @@ def open_statement(token: str, agreement: Agreement, agreement_hash: str, execut
         raise Invalid("statement is addressed to another agreement", code="wrong_audience")
     if read.execution != execution:
         raise Invalid("statement is for another execution", code="wrong_execution")
-    verify_token(raw, agreement, read.iss)
+    if read.kind in ROOT_SIGNED:
+        _verify(raw, keyring.root(agreement, read.iss, raw.kid), read.iss)
+    else:
+        verify_token(raw, agreement, read.iss, state)
     return read
 
 
-def verify_token(raw: jws.Token, agreement: Agreement, issuer: str) -> None:
-    """Check a token's signature by the key that the agreement gives ``issuer`` under the token's key id."""
-    key = agreement.key(issuer, raw.kid)
+def verify_token(raw: jws.Token, agreement: Agreement, issuer: str, state: State | None = None) -> None:
+    """Check a token's signature by a key that ``issuer`` has, or has had, as far as ``state`` tells."""
+    _verify(raw, keyring.public(agreement, state or initial(""), issuer, raw.kid), issuer)
+
+
+def verify_head(raw: jws.Token, agreement: Agreement, issuer: str, size: int, state: State) -> None:
+    """Check a head's or attestation's signature, and that its key speaks for a log of ``size`` entries."""
+    verify_token(raw, agreement, issuer, state)
+    reason = keyring.fault(state, raw.kid, size - 1)
+    if reason:
+        raise BadSignature(f"key {raw.kid[:16]} of {issuer[:64]} signs no longer at size {size}", code=reason)
+
+
+def _verify(raw: jws.Token, key: str | None, issuer: str) -> None:
     if key is None:
         raise BadSignature(
-            f"key {raw.kid[:16]} is not a signing key of {issuer[:64]} in the agreement", code="unknown_key"
+            f"key {raw.kid[:16]} is not a key of {issuer[:64]} that may sign this in the execution", code="unknown_key"
         )
     jws.verify(raw, key)
 
@@ -74,6 +96,10 @@ class Replay:
         copied = Replay(self.agreement, self.agreement_hash, self.execution, state=self.state, frontier=self.frontier)
         copied._root = self._root
         return copied
+
+    def open(self, token: str) -> Statement:
+        """Read and verify a statement that is to be the next entry's."""
+        return open_statement(token, self.agreement, self.agreement_hash, self.execution, self.state)
 
     def step(self, entry: Entry, said: Statement) -> None:
         """Check the next entry and its (already opened) statement, then take it in."""

@@ -5,6 +5,7 @@ from typing import Any, Literal
 import msgspec
 
 from tallystick.core import jws
+from tallystick.core.agreement import PublicKey, SealingKey
 from tallystick.core.errors import Invalid, UnknownVersion
 from tallystick.core.keys import SigningKey
 
@@ -35,6 +36,15 @@ class Propose(_Wire, frozen=True):
 
 class Consent(_Wire, frozen=True):
     decision: Literal["accepted", "rejected"]
+    reason: str | None = None
+    sealed: list[str] = []
+
+
+class Change(_Wire, frozen=True):
+    """Another agreement is proposed instead: its hash, and the nonce of the execution that it gets."""
+
+    agreement: str
+    nonce: str
     reason: str | None = None
     sealed: list[str] = []
 
@@ -119,9 +129,27 @@ class Schedule(_Wire, frozen=True):
     due_at: int
 
 
+class RotateKey(_Wire, frozen=True):
+    """A key that speaks from now on; the others do for ``overlap`` more entries. ``serial`` only ever grows."""
+
+    key: PublicKey
+    serial: int
+    overlap: int
+    sealing_key: SealingKey | None = None
+
+
+class RevokeKey(_Wire, frozen=True):
+    """A key that speaks no more; ``since`` (milliseconds) is what its owner believes, and changes nothing."""
+
+    kid: str
+    reason: Literal["compromised", "lost", "superseded"]
+    since: int | None = None
+
+
 Body = (
     Propose
     | Consent
+    | Change
     | Start
     | Result
     | Received
@@ -134,11 +162,14 @@ Body = (
     | Retry
     | Cancel
     | Terminate
+    | RotateKey
+    | RevokeKey
 )
 
 KINDS: dict[str, type[Body]] = {
     "propose": Propose,
     "consent": Consent,
+    "change": Change,
     "start": Start,
     "result": Result,
     "received": Received,
@@ -151,9 +182,12 @@ KINDS: dict[str, type[Body]] = {
     "retry": Retry,
     "cancel": Cancel,
     "terminate": Terminate,
+    "rotate_key": RotateKey,
+    "revoke_key": RevokeKey,
 }
+ROOT_SIGNED = frozenset({"rotate_key", "revoke_key"})  # the root key signs these, and they are all that it signs
 
-SEALING = (Consent, Start, Result, Signal, Suspend, Cancel, Terminate)  # kinds that ciphertexts travel beside
+SEALING = (Consent, Change, Start, Result, Signal, Suspend, Cancel, Terminate)  # kinds that ciphertexts travel beside
 
 
 class Payload(_Wire, frozen=True):
@@ -204,7 +238,13 @@ class Statement(msgspec.Struct, frozen=True, kw_only=True, gc=False):
             case Result(data=members, error=error):
                 extra = {"$message": error.message} if error and error.message else {}
                 return {**members, **extra}
-            case Consent(reason=reason) | Terminate(reason=reason) | Cancel(reason=reason) | Suspend(reason=reason):
+            case (
+                Consent(reason=reason)
+                | Change(reason=reason)
+                | Terminate(reason=reason)
+                | Cancel(reason=reason)
+                | Suspend(reason=reason)
+            ):
                 return {"$reason": reason} if reason else {}
         return {}
 

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable, Coroutine
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ from tallystick.node.anchoring.nochain import NoChain
 from tallystick.node.clock import SteadyClock
 from tallystick.node.links.link import Links
 from tallystick.node.links.settings import LinkSettings
+from tallystick.node.partner_api.client import HttpsClient
+from tallystick.node.partner_api.transports import Transports
 from tallystick.node.parts import Chain, Parts
 from tallystick.node.record import documents
 from tallystick.node.record.chunks import Chunks
@@ -24,7 +27,8 @@ from tallystick.node.record.onchain import OnChain
 from tallystick.node.record.unit import Unit
 from tallystick.node.services import launching
 from tallystick.node.services.facade import Services
-from tallystick.node.services.organisation import link_partners
+from tallystick.node.services.organisation import own_card_token
+from tallystick.node.services.partnering import link_partners
 from tallystick.node.serving import OnDemand
 from tallystick.node.settings import Settings
 from tallystick.node.work.activities import Activities
@@ -32,11 +36,13 @@ from tallystick.node.work.bell import Bell
 from tallystick.node.work.broker import Broker
 from tallystick.node.work.committer import Committer
 from tallystick.node.work.engine import Engine
+from tallystick.node.work.keeper import Keeper
 from tallystick.node.work.outbox import Outbox
 from tallystick.node.work.triggers import Triggers
 from tallystick.tenants import tls
 from tallystick.tenants.access_tokens import AccessTokens
 from tallystick.tenants.database import Database
+from tallystick.tenants.introductions import Introductions, Us
 from tallystick.tenants.keystore import Keystore
 from tallystick.tenants.models.definition import DefinitionRow
 from tallystick.tenants.partners import Partners
@@ -77,13 +83,16 @@ class Node:
         bell, committer = engine.bell, engine.committer
         _register(activities, settings, context, committer)
         users = Users(database, org_id=settings.org_id, session_secret=keystore.session_secret)
+        partners, links = Partners(database), Links(_link_settings(settings, keystore, files), partners=[])
         self.parts = Parts(
             settings=settings,
             database=database,
             context=context,
             users=users,
-            partners=Partners(database),
-            links=Links(_link_settings(settings, keystore, files), partners=[]),
+            partners=partners,
+            links=links,
+            transports=_transports(settings, context, database, partners, links),
+            introductions=Introductions(database, Us(settings.org_id, keystore.root.public_hex)),
             tls_ca=Path(files.ca).read_text(),
             bell=bell,
             chain=_chain(settings, context, database, bell, committer),
@@ -93,7 +102,10 @@ class Node:
             clock=clock,
         )
         self._engine = engine
-        self._outbox = Outbox(database, context, committer, self.parts.links.send)
+        self._keeper = Keeper(
+            database, context, committer, card=partial(own_card_token, self.parts), relink=self._relink
+        )
+        self._outbox = Outbox(database, context, committer, self.parts.transports.send)
         self.services = Services(self.parts)
         self.accounts = UserAccounts(users, AccessTokens(database))
         self.app: ASGIApp = OnDemand(self._application)
@@ -110,18 +122,34 @@ class Node:
     def _loops(self) -> list[Callable[[], Coroutine[Any, Any, None]]]:
         engine, parts = self._engine, self.parts
         loops = [self._outbox.run, engine.runner.run, engine.queues.run, parts.triggers.run, parts.chain.run]
+        loops.append(self._keeper.run)
         mqtt = parts.settings.activities.mqtt
         if mqtt is not None and mqtt.events:
             loops.append(Broker(mqtt, parts.settings.data_dir, parts.settings.org_id, parts.triggers).run)
         return loops
+
+    async def _relink(self) -> None:
+        await self.parts.links.set_partners(await asyncio.to_thread(link_partners, self.parts))
 
     def _launch(self, unit: Unit, row: DefinitionRow, values: dict[str, Any]) -> str:
         return launching.launch(unit, self.parts, row, values).row.id
 
     def _application(self) -> ASGIApp:
         from tallystick.node.api.app import create_app  # noqa: PLC0415 - templates and languages take 10 MB
+        from tallystick.node.partner_api.server import PartnerApi  # noqa: PLC0415
 
-        return create_app(self.services, self.accounts, https=self.parts.settings.endpoint_url.startswith("https://"))
+        settings, parts = self.parts.settings, self.parts
+        partner_api = PartnerApi(
+            org_id=settings.org_id,
+            endpoint_url=settings.endpoint_url,
+            partners=parts.partners,
+            inbox=self._engine.inbox,
+            committer=parts.committer,
+            now=parts.context.now,
+            card=self.services.card,
+        )
+        secure = settings.endpoint_url.startswith("https://")
+        return create_app(self.services, self.accounts, partner_api.app(), https=secure)
 
     async def stop(self) -> None:
         """End the loops and the links, then close the database."""
@@ -131,6 +159,7 @@ class Node:
             with contextlib.suppress(asyncio.CancelledError):
                 await task
         await self.parts.links.stop()
+        await self.parts.transports.close()
         await self.parts.committer.idle()
         self.parts.database.close()
 
@@ -168,6 +197,19 @@ def _register(activities: Activities, settings: Settings, context: Context, comm
         if activity_type not in activities:
             at_once = bounds.limits.get(activity_type, bounds.max_in_flight)
             activities.register(activity_type, run, at_once=at_once)
+
+
+def _transports(
+    settings: Settings, context: Context, database: Database, partners: Partners, links: Links
+) -> Transports:
+    https = HttpsClient(
+        settings.partner_api,
+        settings.data_dir,
+        org_id=settings.org_id,
+        keys=lambda: context.keystore.signing_keys,
+        now=context.now,
+    )
+    return Transports(database, partners, nats=links.send, https=https, has_nats=settings.nats.enabled)
 
 
 def _link_settings(settings: Settings, keystore: Keystore, files: tls.TlsFiles) -> LinkSettings:

@@ -63,6 +63,10 @@ class Client:
     async def put(self, path: str, body: Mapping[str, Any]) -> Any:
         return await self._send("PUT", path, json=dict(body))
 
+    async def send(self, method: str, path: str, body: Any) -> Any:
+        """Any request; no body at all for None."""
+        return await self._send(method, path, **({} if body is None else {"json": body}))
+
     async def upload(self, name: str, media_type: str, data: bytes) -> dict[str, Any]:
         """Store a document at the node; the answer's `document_id` is what task data refers to."""
         answer: dict[str, Any] = await self._send(

@@ -1,5 +1,6 @@
 """The parts of one tenant's node, wired by ``bootstrap`` and handed to whoever needs them."""
 
+import asyncio
 from typing import Any, Protocol
 
 import msgspec
@@ -7,6 +8,7 @@ import msgspec
 from tallystick.ledger.audit.trust import Trust
 from tallystick.node.clock import SteadyClock
 from tallystick.node.links.link import Links
+from tallystick.node.partner_api.transports import Transports
 from tallystick.node.record.context import Context
 from tallystick.node.settings import Settings
 from tallystick.node.work.bell import Bell
@@ -14,6 +16,7 @@ from tallystick.node.work.committer import Committer
 from tallystick.node.work.queues import Queues
 from tallystick.node.work.triggers import Triggers
 from tallystick.tenants.database import Database
+from tallystick.tenants.introductions import Introductions
 from tallystick.tenants.partners import Partners
 from tallystick.tenants.users import Users
 
@@ -29,6 +32,12 @@ class Chain(Protocol):
     async def run(self) -> None: ...
 
 
+class OwnCard(msgspec.Struct):
+    """The organisation's card as it was last signed."""
+
+    token: str | None = None
+
+
 class Parts(msgspec.Struct, kw_only=True):
     """One tenant's parts; whatever writes the record goes through ``committer``."""
 
@@ -37,7 +46,9 @@ class Parts(msgspec.Struct, kw_only=True):
     context: Context
     users: Users
     partners: Partners
+    introductions: Introductions
     links: Links
+    transports: Transports
     tls_ca: str
     bell: Bell
     chain: Chain
@@ -45,3 +56,5 @@ class Parts(msgspec.Struct, kw_only=True):
     queues: Queues
     triggers: Triggers
     clock: SteadyClock
+    own_card: OwnCard = msgspec.field(default_factory=OwnCard)
+    relinking: asyncio.Lock = msgspec.field(default_factory=asyncio.Lock)  # one change of the partners at a time

@@ -6,6 +6,7 @@ import msgspec
 
 from tallystick.core.errors import Invalid
 from tallystick.node.activities.settings import ActivitySettings
+from tallystick.node.partner_api.settings import PartnerApiSettings
 
 
 class Contracts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -26,16 +27,25 @@ class Blockchain(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     gas_limit: int = 3_000_000
 
 
+class NatsSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The node's own nats-server; with ``enabled`` false partners are reached over HTTPS only."""
+
+    enabled: bool = True
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """See names.md for the words; ``port`` is fixed by ``tally init``, because partners know the node by it.
 
     ``database_url`` names a Postgres database for this organisation alone; without one a SQLite file is in the folder.
+    ``names`` are the organisation's name in further languages; ``operator`` runs the node when somebody else does.
     ``url`` is where people and partners reach the node, when that is not the port itself but a proxy in front of it.
     """
 
     org_id: str
     name: str
     domain: str
+    names: dict[str, str] = {}
+    operator: str | None = None
     host: str = "127.0.0.1"
     port: int = 0
     url: str | None = None
@@ -44,6 +54,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     sealing_suite: str = "x25519-hkdf-sha256-chacha20poly1305"
     language: str = "en"
     activities: ActivitySettings = ActivitySettings()
+    nats: NatsSettings = NatsSettings()
+    partner_api: PartnerApiSettings = PartnerApiSettings()
     database_url: str | None = None
     data_dir: Path = Path()
 

@@ -6,7 +6,7 @@ the card names. That this is the right root key is for the caller to know: it wa
 
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
@@ -25,6 +25,8 @@ MAX_CARD = 64_000  # characters: room for rotated keys and a certificate
 MAX_SIGNING_KEYS = 16
 MAX_CAPABILITIES = 32
 MAX_PEM = 16_000
+MAX_NAMES = 20
+_LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}\Z")
 _ORG_ID = re.compile(r"[a-z][a-z0-9-]{1,39}\Z")
 _DOMAIN = re.compile(r"(?=.{1,253}\Z)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*\Z")
 _CAPABILITY = re.compile(r"[a-z][a-z0-9_]{0,39}\Z")
@@ -52,15 +54,21 @@ class Nats(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 
 class Card(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """See ``names.md``, "Organisation"; ``public_key`` is the Ed25519 root key (hex), ``iat`` in milliseconds."""
+    """See ``names.md``, "Organisation"; ``public_key`` is the Ed25519 root key (hex), ``iat`` in milliseconds.
+
+    ``names`` are the name in languages (BCP 47 tag: name), ``operator`` is who runs the node. Of two cards the one with
+    the later ``iat`` counts.
+    """
 
     v: int
     iss: str
     iat: int
     id: str
     name: str
+    names: dict[str, str]
     domain: str
     endpoint_url: str
+    operator: str
     is_active: bool
     capabilities: list[str]
     public_key: str
@@ -69,15 +77,16 @@ class Card(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     chain_org: str
     chain_admin: str
     log_key: str
-    nats: Nats
+    nats: Nats | None  # None: reached over HTTPS only
 
 
 class Keys(Protocol):
     """What a card needs of a keystore."""
 
     root: SigningKey
-    signing_keys: tuple[SigningKey, ...]
 
+    @property
+    def signing_key(self) -> SigningKey: ...
     @property
     def sealing_key(self) -> hpke.SealingKey: ...
     @property
@@ -97,30 +106,43 @@ def build(
     endpoint_url: str,
     capabilities: Sequence[str],
     chain_org: str,
-    leaf_url: str,
+    leaf_url: str | None,
     tls_ca: str,
+    names: Mapping[str, str] | None = None,
+    operator: str | None = None,
     is_active: bool = True,
     issued_at: int | None = None,
+    last: str | None = None,
 ) -> str:
-    """The signed card of the organisation that holds ``keys``; it passes :func:`verify`."""
+    """The signed card of the organisation that holds ``keys``; it passes :func:`verify`.
+
+    Without a ``leaf_url`` it has no NATS link. ``last`` is the token that was built before: while nothing has changed
+    it is the card still, and a card that differs is dated later than it.
+    """
+    before = verify(last) if last else None
+    now = time.time_ns() // 1_000_000 if issued_at is None else issued_at
     card = Card(
         v=VERSION,
         iss=org_id,
-        iat=time.time_ns() // 1_000_000 if issued_at is None else issued_at,
+        iat=max(now, before.iat + 1) if before else now,
         id=org_id,
         name=name,
+        names=dict(names or {}),
         domain=domain,
         endpoint_url=endpoint_url,
+        operator=operator or name,
         is_active=is_active,
         capabilities=sorted(capabilities),
         public_key=keys.root.public_hex,
-        signing_keys=[PublicKey(kid=key.kid, key=key.public_hex) for key in keys.signing_keys],
+        signing_keys=[PublicKey(kid=keys.signing_key.kid, key=keys.signing_key.public_hex)],
         sealing_key=SealingKey(kid=keys.sealing_key.kid, suite=keys.sealing_key.suite, key=keys.sealing_key.public_hex),
         chain_org=chain_org,
         chain_admin=keys.chain_address,
         log_key=keys.log_address,
-        nats=Nats(leaf_url=leaf_url, nkey=keys.nkey_public, tls_ca=tls_ca),
+        nats=None if leaf_url is None else Nats(leaf_url=leaf_url, nkey=keys.nkey_public, tls_ca=tls_ca),
     )
+    if before and last and msgspec.structs.replace(card, iat=before.iat) == before:
+        return last
     _check(card)
     return jws.sign(keys.root, TYP, msgspec.to_builtins(card))
 
@@ -154,6 +176,14 @@ def check_identity(org_id: str, name: str, domain: str) -> None:
         raise BadCard("domain", "must be a lower-case domain name")
 
 
+def check_names(names: Mapping[str, str], operator: str | None) -> None:
+    """Refuse names in languages, or an operator, that no card could carry."""
+    if not _are_names(names):
+        raise BadCard("names", f"are at most {MAX_NAMES}, each under a language tag such as zh-CN")
+    if operator is not None and not _is_name(operator):
+        raise BadCard("operator", "must have 1 to 200 printable characters and no space at either end")
+
+
 def check_url(url: str) -> None:
     """Refuse an address that no card could carry: it must be http or https, and bring no credentials or query."""
     if not _is_url(url, {"http", "https"}):
@@ -162,6 +192,10 @@ def check_url(url: str) -> None:
 
 def _is_name(text: str) -> bool:
     return 0 < len(text) <= 200 and text.isprintable() and text == text.strip()
+
+
+def _are_names(names: Mapping[str, str]) -> bool:
+    return len(names) <= MAX_NAMES and all(_LANGUAGE.match(tag) and _is_name(name) for tag, name in names.items())
 
 
 def _card(payload: dict[str, Any]) -> Card:
@@ -178,6 +212,8 @@ def _check(card: Card) -> None:
     rules = {
         "iss": card.iss == card.id,
         "iat": card.iat > 0,
+        "names": _are_names(card.names),
+        "operator": _is_name(card.operator),
         "endpoint_url": _is_url(card.endpoint_url, {"http", "https"}),
         "capabilities": _are_capabilities(card.capabilities),
         "public_key": bool(_HEX_KEY.match(card.public_key)),
@@ -190,7 +226,8 @@ def _check(card: Card) -> None:
         if not holds:
             raise BadCard(field, "breaks its rule")
     _check_sealing_key(card.sealing_key)
-    _check_nats(card.nats)
+    if card.nats is not None:
+        _check_nats(card.nats)
 
 
 def _check_sealing_key(key: SealingKey) -> None:

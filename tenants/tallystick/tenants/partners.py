@@ -1,10 +1,12 @@
 """The partners of one organisation: newest card of each, root key pinned, active or suspended."""
 
 import time
+from contextlib import AbstractContextManager
+from functools import lru_cache
 
 from sqlmodel import Session, col, select
 
-from tallystick.core.errors import Forbidden, Invalid, NotFound
+from tallystick.core.errors import Forbidden, Invalid, NotFound, WrongState
 from tallystick.tenants import card as cards
 from tallystick.tenants.card import Card
 from tallystick.tenants.database import Database
@@ -54,16 +56,15 @@ class Partners:
 
         ``root_key`` is the key that the administrator expects, compared out of band. Putting a card twice is harmless.
         """
-        card = cards.verify(token)
         with self._database.write() as session:
-            known = session.get(Partner, card.id)
-            pinned = known.root_key if known else root_key
-            if (pinned or card.public_key) != card.public_key or (root_key or card.public_key) != card.public_key:
-                raise RootKeyChanged(card.id)
-            if known is not None and card.iat < known.issued_at:
-                raise StaleCard(card.id)
-            _bound(session, known)
-            session.merge(_row(card, token, known.status if known else "active"))
+            return pin(session, token, root_key=root_key)
+
+    def check(self, token: str) -> Card:
+        """The card, if :meth:`put` would take it from an organisation that was not removed."""
+        with self._database.session() as session:
+            card, known = _checked(session, token, None)
+        if known is not None and known.status == "removed":
+            raise WrongState(f"{card.id} was removed; it needs a new invitation", state="removed")
         return card
 
     def get(self, org_id: str) -> Partner:
@@ -74,10 +75,22 @@ class Partners:
     def card(self, org_id: str) -> Card:
         """The card of an active partner; raises :class:`NotFound` or :class:`PartnerSuspended`."""
         partner = self.get(org_id)
-        card = cards.verify(partner.card)
+        card = _read(partner.card)
         if partner.status != "active" or not card.is_active:
             raise PartnerSuspended(org_id)
         return card
+
+    def key(self, org_id: str, kid: str) -> str | None:
+        """The public key (hex) that a partner's newest card has under that id; None for anybody and anything else."""
+        with self._database.looking() as session:
+            partner = session.get(Partner, org_id)
+        if partner is None:
+            return None
+        return next((one.key for one in _read(partner.card).signing_keys if one.kid == kid), None)
+
+    def looking(self) -> AbstractContextManager[Session]:
+        """A session for reading what else is kept about partners."""
+        return self._database.looking()
 
     def all(self) -> list[Partner]:
         """Every partner, by id."""
@@ -89,6 +102,10 @@ class Partners:
         found = [cards.verify(partner.card) for partner in self.all() if partner.status == "active"]
         return [card for card in found if card.is_active]
 
+    def pinned(self) -> list[Card]:
+        """The cards of all that are or ever were partners: what they signed is theirs for good."""
+        return [cards.verify(partner.card) for partner in self.all()]
+
     def suspend(self, org_id: str) -> None:
         """Stop working with a partner; what is recorded stays."""
         self._set_status(org_id, "suspended")
@@ -97,11 +114,74 @@ class Partners:
         """Work with a suspended partner again."""
         self._set_status(org_id, "active")
 
+    def seen(self, moments: dict[str, int]) -> None:
+        """Note when the links of partners were last up (milliseconds since 1970)."""
+        with self._database.write() as session:
+            for org_id, at in moments.items():
+                partner = session.get(Partner, org_id)
+                if partner is not None:
+                    partner.last_seen = at
+
     def _set_status(self, org_id: str, status: str) -> None:
         with self._database.write() as session:
-            partner = _found(session, org_id)
-            partner.status = status
-            partner.updated_at = _now()
+            mark(session, org_id, status)
+
+
+def mark(session: Session, org_id: str, status: str) -> None:
+    """Give a partner another status within the caller's transaction.
+
+    Who was removed stays so until a new invitation. Its root key stays pinned: nobody else can come under its id.
+    """
+    partner = _found(session, org_id)
+    if partner.status == "removed":
+        raise WrongState(f"{org_id} was removed; it needs a new invitation", state="removed")
+    if partner.status != status:
+        partner.status = status
+        partner.since = partner.updated_at = _now()
+
+
+def pin(
+    session: Session,
+    token: str,
+    *,
+    root_key: str | None = None,
+    status: str | None = None,
+    fingerprint: str | None = None,
+) -> Card:
+    """Verify a card and keep it within the caller's transaction; a partner that is new becomes active."""
+    card, known = _checked(session, token, root_key)
+    now = _now()
+    row = Partner(
+        org_id=card.id,
+        card=token,
+        root_key=card.public_key,
+        status=status or (known.status if known else "active"),
+        issued_at=card.iat,
+        updated_at=now,
+        since=now if known is None or status not in {None, known.status} else known.since,
+        fingerprint=fingerprint or (known.fingerprint if known else None),
+        last_seen=known.last_seen if known else None,
+    )
+    session.merge(row)
+    return card
+
+
+def _checked(session: Session, token: str, root_key: str | None) -> tuple[Card, Partner | None]:
+    card = cards.verify(token)
+    known = session.get(Partner, card.id)
+    pinned = known.root_key if known else root_key
+    if (pinned or card.public_key) != card.public_key or (root_key or card.public_key) != card.public_key:
+        raise RootKeyChanged(card.id)
+    if known is not None and card.iat < known.issued_at:
+        raise StaleCard(card.id)
+    _bound(session, known)
+    return card, known
+
+
+@lru_cache(maxsize=MAX_PARTNERS)
+def _read(token: str) -> Card:
+    """A card that was verified when it was pinned; requests come by the hundred."""
+    return cards.verify(token)
 
 
 def _found(session: Session, org_id: str) -> Partner:
@@ -114,12 +194,6 @@ def _found(session: Session, org_id: str) -> Partner:
 def _bound(session: Session, known: Partner | None) -> None:
     if known is None and len(session.exec(select(Partner.org_id)).all()) >= MAX_PARTNERS:
         raise Invalid(f"at most {MAX_PARTNERS} partners are allowed", code="too_many_partners")
-
-
-def _row(card: Card, token: str, status: str) -> Partner:
-    return Partner(
-        org_id=card.id, card=token, root_key=card.public_key, status=status, issued_at=card.iat, updated_at=_now()
-    )
 
 
 def _now() -> int:

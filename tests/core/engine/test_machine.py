@@ -22,16 +22,18 @@ from hypothesis.stateful import (
 )
 
 from support.flows import EXECUTION, Flow
-from support.parties import BUYER
+from support.parties import BUYER, new_key, rotation
 from support.rerun import replayed
 from support.wild import BODIES, ORGS, flows
 from tallystick.core.definition import model as m
+from tallystick.core.engine import keyring
 from tallystick.core.engine.agenda import MAX_EVENTS
 from tallystick.core.engine.evolve import evolve
 from tallystick.core.engine.names import block_of, frame_of, step_of
-from tallystick.core.engine.state import OPEN, initial
+from tallystick.core.engine.state import OPEN, Key, initial
 
 HASH = "0" * 64
+FIRST = Key(org="")
 CHILD = {"execution": "c" * 64, "term": 0, "size": 1, "root": HASH, "status": "completed"}
 
 
@@ -43,12 +45,14 @@ class Machine(RuleBasedStateMachine):
     @initialize(steps=flows())
     def begin(self, steps: list[m.Step]) -> None:
         self.run = Flow(*steps)
-        self.said: list[tuple[str, str, dict[str, Any], int]] = []
+        self.said: list[tuple[str, str, dict[str, Any], int, str]] = []
         self.answers: set[tuple[str, int]] = set()
 
-    def say(self, org: str, kind: str, **body: Any) -> None:
-        entry = self.run.say(org, kind, **body)
-        self.said.append((org, kind, body, self.run.at))
+    def say(self, org: str, kind: str, *, by: str = "", **body: Any) -> None:
+        reason = keyring.fault(self.run.state, by, self.run.state.size)
+        entry = self.run.say(org, kind, by=by, **body)
+        self.said.append((org, kind, body, self.run.at, by))
+        assert not (reason and entry.applied), "a key that has gone speaks"
         if kind == "result" and entry.applied:
             place = (body["task"], body["attempt"])
             assert place not in self.answers, "two answers applied to one attempt"
@@ -109,7 +113,7 @@ class Machine(RuleBasedStateMachine):
         place: dict[str, Any] = {"task": name, "attempt": task.attempt}
         kind = "received" if task.sealed else "acknowledge"
         if task.waiting:
-            self.say(task.waiting[0], kind, **place, **({"sealed": list(task.sealed)} if task.sealed else {}))
+            self.say(task.waiting[0], kind, **place | ({"sealed": list(task.sealed)} if task.sealed else {}))
 
     @precondition(lambda self: self.run.state.timers)
     @rule(data=st.data(), early=st.integers(0, 5))
@@ -148,6 +152,23 @@ class Machine(RuleBasedStateMachine):
     def retry(self, data: st.DataObject) -> None:
         self.say(BUYER, "retry", task=data.draw(st.sampled_from(self.tasks("held"))))
 
+    @precondition(lambda self: len(self.said) % 3 == 1)
+    @rule(org=st.sampled_from(ORGS), serial=st.integers(0, 6), overlap=st.integers(0, 6))
+    def rotate(self, org: str, serial: int, overlap: int) -> None:
+        self.say(org, "rotate_key", **rotation(new_key(org, serial), serial, overlap))
+
+    @precondition(lambda self: self.run.state.keys)
+    @rule(data=st.data())
+    def revoke(self, data: st.DataObject) -> None:
+        kid = data.draw(st.sampled_from(sorted(self.run.state.keys)))
+        self.say(self.run.state.keys[kid].org, "revoke_key", kid=kid, reason="compromised")
+
+    @precondition(lambda self: self.run.state.keys)
+    @rule(data=st.data())
+    def speak_with_any_key(self, data: st.DataObject) -> None:
+        kid = data.draw(st.sampled_from(sorted(self.run.state.keys)))
+        self.say(self.run.state.keys[kid].org, "signal", by=kid, name="go", data={"x": HASH})
+
     @precondition(lambda self: len(self.said) > 12 and len(self.said) % 5 == 4)
     @rule(kind=st.sampled_from(["cancel", "terminate"]))
     def steer(self, kind: str) -> None:
@@ -185,6 +206,14 @@ class Machine(RuleBasedStateMachine):
         assert not self.tasks("completed", "failed", "cancelled") or state.deferred
         if state.status == "running" and not state.deferred:
             assert state.tasks, "what runs waits for somebody"
+
+    @invariant()
+    def somebody_speaks(self) -> None:
+        if hasattr(self, "run"):
+            for org in ORGS:
+                keys = keyring.speaking(self.run.agreement, self.run.state, org)
+                assert keys, "an organisation that no key speaks for"
+                assert self.run.state.keys.get(keys[-1].kid, FIRST).until is None, "the newest key is on its way out"
 
     @invariant()
     def bounded(self) -> None:

@@ -33,6 +33,7 @@ class FakePerson:
     username: str
     roles: list[str]
     language: str = "en"
+    groups: Sequence[str] = ()
 
     @property
     def id(self) -> str:
@@ -124,10 +125,26 @@ class FakeAccountsForApiTests:
         return list(self.people.values())
 
     async def add_user(
-        self, *, username: str, password: str, display_name: str, roles: Sequence[str], language: str
+        self,
+        *,
+        username: str,
+        password: str,
+        display_name: str,
+        roles: Sequence[str],
+        groups: Sequence[str] = (),
+        language: str,
     ) -> FakePerson:
         """Add one."""
-        self.people[username] = FakePerson(username, list(roles), language)
+        if username in REFUSALS:
+            raise REFUSALS[username]()
+        self.people[username] = FakePerson(username, list(roles), language, groups)
+        return self.people[username]
+
+    async def set_groups(self, username: str, groups: Sequence[str]) -> FakePerson:
+        """For a user who exists."""
+        if username not in self.people:
+            raise NotFound("there is no such user")
+        self.people[username].groups = groups
         return self.people[username]
 
     async def make_link(self, username: str) -> str:
@@ -174,17 +191,124 @@ class FakeServicesForApiTests:
         """Public."""
         return {"id": "buyer"}
 
-    async def partners(self, who: Any) -> dict[str, Any]:
+    def _partner(self, key: str) -> dict[str, Any]:
+        state = {"waiting": "pending", "apart": "suspended", "left": "removed"}.get(key, "active")
+        found: dict[str, Any] = {
+            "id": key, "name": "Nordic <Bearings>", "names": {"zh-CN": "北欧轴承"}, "domain": "nordic.example",
+            "did": "did:web:nordic.example", "operator": "Nordic IT & Co", "public_key": "ab" * 32,
+            "endpoint_url": "https://nordic.example", "capabilities": ["approval"], "is_active": True,
+            "card_issued_at": NOW, "chain_org": "0x" + "cd" * 32, "chain_admin": "0x" + "12" * 20, "status": state,
+            "status_since": NOW, "fingerprint": "61325 54237 04887 09151 05250 45792", "connected": key == "supplier",
+            "incoming": key == "supplier", "since": NOW, "last_seen": NOW, "last_error": "link_down: <not linked>",
+        }  # fmt: skip
+        if state == "pending":
+            return {**found, "answer": "a.b.c", "delivered_at": None, "invited_by": key, "expires_at": NOW}
+        newest = [{"execution_id": "e1", "name": "轴承订单 <Order>", "status": "running"}]
+        return {**found, "open_executions": 1, "newest_open": newest, "undelivered": 3}
+
+    async def keys(self, who: Any) -> dict[str, Any]:
         """One."""
-        return {"items": [{"id": "supplier", "name": "Nordic Bearings"}]}
+        return {"items": [{"kid": "k1", "is_current": True}]}
+
+    async def rotate_keys(self, who: Any, *, overlap: int, sealing: bool) -> dict[str, Any]:
+        """Recorded."""
+        self._called("rotate_keys", overlap, sealing)
+        return await self.keys(who)
+
+    async def revoke_key(self, who: Any, kid: str, *, reason: str, since: int | None = None) -> dict[str, Any]:
+        """Recorded."""
+        self._called("revoke_key", kid, reason, since)
+        return await self.keys(who)
+
+    async def compromise_report(self, who: Any, kid: str, **facts: Any) -> dict[str, Any]:
+        """Recorded."""
+        self._called("compromise_report", kid, facts)
+        return {"kid": kid, "items": [], "next_cursor": None}
+
+    async def partners(self, who: Any) -> dict[str, Any]:
+        """One of each kind."""
+        return {"items": [self._partner(one) for one in ("waiting", "supplier", "apart", "left")]}
+
+    async def partner(self, who: Any, org_id: str) -> dict[str, Any]:
+        """By id."""
+        self._called("partner", org_id)
+        return self._partner(org_id)
+
+    def _invitation(self, key: str, state: str = "open") -> dict[str, Any]:
+        return {"invitation_id": key, "link": f"https://buyer.example/api/v1/invitations/{key}", "note": "<轴承>",
+                "state": state, "created_by": "admin", "created_at": NOW, "expires_at": NOW,
+                "answered_by": "supplier" if state == "answered" else None}  # fmt: skip
+
+    async def invite(self, who: Any, hours: int = 72, note: str = "") -> dict[str, Any]:
+        """Recorded."""
+        self._called("invite", hours, note)
+        return {**self._invitation("i1"), "invitation": "a.b.c"}
+
+    async def invitations(self, who: Any) -> dict[str, Any]:
+        """An open one and an answered one."""
+        return {"items": [self._invitation("i1"), self._invitation("i2", "answered")], "next_cursor": None}
+
+    async def invitation(self, name: str) -> dict[str, Any]:
+        """By name."""
+        self._called("invitation", name)
+        return {"invitation": "a.b.c"}
+
+    async def withdraw_invitation(self, who: Any, name: str) -> None:
+        """Recorded."""
+        self._called("withdraw_invitation", name)
+
+    async def accept_invitation(self, who: Any, given: str) -> dict[str, Any]:
+        """Recorded."""
+        self._called("accept_invitation", given)
+        return self._partner("waiting")
+
+    async def answer_invitation(self, answer: str) -> dict[str, Any]:
+        """Recorded."""
+        self._called("answer_invitation", answer)
+        return {"status": "received", "organisation": "buyer", "waits": True}
+
+    async def confirm_partner(self, who: Any, org_id: str, given: str) -> dict[str, Any]:
+        """Recorded."""
+        self._called("confirm_partner", org_id, given)
+        return self._partner(org_id)
+
+    async def suspend_partner(self, who: Any, org_id: str) -> dict[str, Any]:
+        """Recorded."""
+        self._called("suspend_partner", org_id)
+        return self._partner("apart")
+
+    async def resume_partner(self, who: Any, org_id: str) -> dict[str, Any]:
+        """Recorded."""
+        self._called("resume_partner", org_id)
+        return self._partner(org_id)
+
+    async def remove_partner(self, who: Any, org_id: str, *, force: bool = False) -> dict[str, Any]:
+        """Recorded."""
+        self._called("remove_partner", org_id, force)
+        return {"id": org_id, "status": "removed"}
+
+    async def did_document(self) -> dict[str, Any]:
+        """Public."""
+        return {"id": "did:web:buyer.example"}
 
     async def put_partner(self, who: Any, card: dict[str, Any]) -> dict[str, Any]:
         """As given."""
         self._called("put_partner", card)
         return card
 
+    async def set_transport(self, who: Any, org_id: str, transport: str, ca_pem: str | None = None) -> dict[str, Any]:
+        """As given."""
+        self._called("set_transport", org_id, transport, ca_pem)
+        return {"id": org_id, "transport": transport}
+
     async def propose(
-        self, who: Any, definition: dict[str, Any], values: dict[str, Any], *, asked: Any = None
+        self,
+        who: Any,
+        definition: dict[str, Any],
+        values: dict[str, Any],
+        *,
+        terms: dict[str, Any] | None = None,
+        asked: Any = None,
     ) -> dict[str, Any]:
         """A definition's id may refuse it; what is asked again is recorded and not told apart."""
         self.asked.append(asked)
@@ -195,6 +319,29 @@ class FakeServicesForApiTests:
         """Recorded."""
         self._called("consent", key, decision, reason)
         return self._collaboration(key)
+
+    async def propose_change(
+        self,
+        who: Any,
+        key: str,
+        definition: dict[str, Any] | None,
+        terms: dict[str, Any],
+        reason: str | None,
+        *,
+        asked: Any = None,
+    ) -> dict[str, Any]:
+        """Recorded."""
+        self.asked.append(asked)
+        self._called("propose_change", key, (definition or {}).get("id"), definition, terms, reason)
+        return {"collaboration_id": key, "replaced_by": "c2", "agreement_hash": "cd" * 32, "version": 2}
+
+    async def changes(self, who: Any, key: str, language: str = "en") -> dict[str, Any]:
+        """One difference of a proposal that replaces another."""
+        self._called("changes", key, language)
+        place = {"execution": "c0", "agreement": "ef" * 32, "version": 2, "by": "supplier"}
+        item = {"section": "terms", "section_name": "Terms", "kind": "changed", "pointer": "/retention_days",
+                "before": 3650, "after": 30, "text": "kept for <days>: 3650 → 30"}  # fmt: skip
+        return {"collaboration_id": key, "version": 2, "replaces": place, "known": True, "items": [item]}
 
     async def start(self, who: Any, key: str, values: dict[str, Any]) -> dict[str, Any]:
         """Recorded."""
@@ -301,7 +448,8 @@ class FakeServicesForApiTests:
             "pending_activities": [{"task": "approve", "task_id": "t1", "name": "Approve", "waiting_for": ["supplier"],
                                     "due_date": NOW, "priority": "high", "since": NOW}],
             "last_updated": NOW, "coordinator": "buyer", "agreement_hash": "ab" * 32, "outcome": None,
-            "initiator": "buyer", "dispute": None,
+            "initiator": "buyer", "dispute": None, "proposed_by": "supplier", "version": 2, "replaces": "c0",
+            "replaced_by": "c2" if key == "completed" else None,
         }  # fmt: skip
 
     async def collaborations(self, who: Any, **query: Any) -> dict[str, Any]:
@@ -317,7 +465,9 @@ class FakeServicesForApiTests:
     async def agreement(self, who: Any, key: str) -> dict[str, Any]:
         """By id."""
         self._called("agreement", key)
-        return {"v": 1, "kind": "agreement"}
+        terms = {"retention_days": 3650, "limits": {"skew_ms": 300_000, "sequencing_ms": 60_000}}
+        return {"agreement_hash": "ab" * 32, "agreement": {"v": 1, "kind": "agreement", **terms},
+                "source": {"id": "order", "name": "订单 <Order>"}}  # fmt: skip
 
     def _execution(self, key: str) -> dict[str, Any]:
         return {"execution_id": key, "collaboration_id": "c1", "name": "轴承订单", "status": "running", "size": 3,
@@ -420,7 +570,8 @@ class FakeServicesForApiTests:
             "task_type": kinds.get(key, "data_exchange"), "attempt": 2,
             "status": "open" if key in ("open", "t1") else "claimed", "claimed_by": "operator", "due_at": NOW,
             "priority": "high", "assigned_org": "buyer", "form": [] if key == "free" else form,
-            "parameters": {"target_orgs": ["buyer"]}, "since": NOW,
+            "parameters": {"target_orgs": ["buyer"]}, "since": NOW, "overdue": key == "approval",
+            "candidate_groups": ["goods-in <收货>"] if key == "grouped" else [],
         }  # fmt: skip
 
     async def tasks(self, who: Any, **query: Any) -> dict[str, Any]:
@@ -457,6 +608,19 @@ class FakeServicesForApiTests:
     async def task_queues(self, who: Any) -> dict[str, Any]:
         """One."""
         return {"items": [{"queue": "press", "depth": 2, "oldest_since": NOW, "in_flight": 1}]}
+
+    async def queue_tasks(self, who: Any, queue: str, *, limit: int = 50, cursor: str | None = None) -> dict[str, Any]:
+        """One that waits and one that a worker holds."""
+        self._called("queue_tasks", queue)
+        common = {"execution_id": "e1", "activity_type": "press <x>", "since": NOW, "due_at": None, "priority": "high"}
+        free = {"claimed_by": None, "worker_id": None, "claimed_at": None, "lease_expires_at": None}
+        held = {"claimed_by": "token:k1", "worker_id": "line <3>", "claimed_at": NOW, "lease_expires_at": NOW}
+        return {
+            "queue": queue,
+            "claimed": [{"task_id": "q2", "state": "claimed", "deliveries": 2, **common, **held}],
+            "items": [{"task_id": "q1", "state": "waiting", "deliveries": 0, **common, **free}],
+            "next_cursor": None,
+        }
 
     async def claim_tasks(
         self, who: Any, queue: str, *, worker_id: str, max_tasks: int, wait_seconds: int, lease_seconds: int

@@ -58,8 +58,15 @@ def test_no_operation_without_its_permission(
     assert services.calls == []
 
 
-def test_only_sign_in_and_the_card_are_public() -> None:
-    assert {one.path for one in TABLE if one.public} == {"/sessions", "/sessions/link", "/organisation/card"}
+def test_only_signing_in_the_card_and_invitations_are_public() -> None:
+    """Whoever has an invitation's link may read it, and an answer proves itself."""
+    assert {name(one) for one in TABLE if one.public} == {
+        "POST /sessions",
+        "POST /sessions/link",
+        "GET /organisation/card",
+        "GET /invitations/{invitation_id}",
+        "POST /invitations/answers",
+    }
 
 
 def test_auditors_only_read_and_verify() -> None:
@@ -130,6 +137,45 @@ def test_changes_reach_the_facade(
     response = client.post(API + path, json=body) if body is not None else client.post(API + path)
     assert response.status_code == 200, response.text
     assert services.calls == [call]
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "call"),
+    [
+        ("/invitations", {"hours": 5, "note": "轴承"}, ("invite", (5, "轴承"))),
+        ("/invitations/accept", {"invitation": "a.b.c"}, ("accept_invitation", ("a.b.c",))),
+        ("/invitations/answers", {"answer": "a.b.c"}, ("answer_invitation", ("a.b.c",))),
+        ("/partners/p1/confirm", {"fingerprint": "1" * 30}, ("confirm_partner", ("p1", "1" * 30))),
+        ("/partners/p1/suspend", None, ("suspend_partner", ("p1",))),
+        ("/partners/p1/resume", None, ("resume_partner", ("p1",))),
+        ("/partners/p1/remove", {"force": True}, ("remove_partner", ("p1", True))),
+    ],
+)
+def test_changes_of_partners_are_an_administrators(
+    client: TestClient, services: FakeServicesForApiTests, path: str, body: Any, call: tuple[str, Any]
+) -> None:
+    if path != "/invitations/answers":
+        assert client.post(API + path, json=body or {}).status_code == 403
+        assert services.calls == []
+    response = client.post(API + path, json=body or {}, headers={"authorization": "Bearer token-admin"})
+    assert response.status_code == (201 if path == "/invitations" else 200), response.text
+    assert services.calls == [call]
+
+
+def test_the_card_and_the_did_document_are_cacheable_by_anybody(client: TestClient) -> None:
+    for path, media_type in (
+        (f"{API}/organisation/card", "json"),
+        ("/.well-known/did.json", "application/did+ld+json"),
+    ):
+        first = client.get(path, headers={"authorization": ""})
+        assert first.status_code == 200
+        assert media_type in first.headers["content-type"]
+        assert first.headers["cache-control"] == "public, max-age=300"
+        assert first.headers["access-control-allow-origin"] == "*"
+        for known in (first.headers["etag"], f'"x", W/{first.headers["etag"]}', "*"):
+            again = client.get(path, headers={"if-none-match": known})
+            assert (again.status_code, again.content) == (304, b"")
+        assert client.get(path, headers={"if-none-match": '"other"'}).status_code == 200
 
 
 @pytest.mark.parametrize("operation", READING, ids=name)

@@ -213,3 +213,97 @@ async def test_status_follows_both_directions(three: Three) -> None:
     await two.links.stop()
     await eventually(lambda: not one.links.status()[two.id].connected and not one.links.status()[two.id].incoming)
     assert one.links.status()[two.id].since > up_since
+
+
+async def test_a_suspended_partner_is_kept_out_and_nothing_is_lost_when_it_resumes(three: Three) -> None:
+    sender, receiver, other = three
+    receiver.answers["before"] = [("retry", 600.0)]  # in the stream, and not settled, when the suspension comes
+    await sender.send(receiver, "before")
+    await receiver.got("before")
+    receiver.received.clear()
+
+    suspended = msgspec.structs.replace(sender.card, is_suspended=True)
+    await receiver.links.set_partners([suspended, other.card])
+    await eventually(lambda: not sender.links.status()[receiver.id].connected)
+    with pytest.raises(Unavailable):
+        await sender.links.send(receiver.id, "during", b"{}", timeout=1.0)
+    with pytest.raises(Unavailable) as refused:
+        await receiver.links.send(sender.id, "during", b"{}")
+    assert refused.value.code == "partner_suspended"
+    assert receiver.received == []
+    assert sender.id not in receiver.links.status()
+
+    await receiver.links.set_partners([sender.card, other.card])
+    await sender.send(receiver, "during")
+    await receiver.send(sender, "back")
+    await asyncio.gather(receiver.got("before", "during"), sender.got("back"))
+
+
+async def test_a_suspended_partner_is_still_kept_out_by_the_next_life_of_the_node(three: Three) -> None:
+    sender, receiver, other = three
+    receiver.answers["before"] = [("retry", 600.0)]
+    await sender.send(receiver, "before")
+    await receiver.got("before")
+    receiver.received.clear()
+    await receiver.restart([msgspec.structs.replace(sender.card, is_suspended=True), other.card])
+    with pytest.raises(Unavailable):
+        await sender.links.send(receiver.id, "during", b"{}", timeout=2.0)
+    await receiver.links.set_partners([sender.card, other.card])
+    await sender.send(receiver, "during")
+    await receiver.got("before", "during")
+
+
+async def test_suspending_the_only_partner_leaves_a_server_that_runs(begin: Begin) -> None:
+    sender, receiver = await begin("only-a"), await begin("only-b")
+    await introduce(sender, receiver)
+    await sender.send(receiver, "before")
+    await receiver.links.set_partners([msgspec.structs.replace(sender.card, is_suspended=True)])
+    pid = receiver.links.server_pid
+    await receiver.links.set_partners([sender.card])
+    await sender.send(receiver, "after")
+    await receiver.got("before", "after")
+    assert receiver.links.server_pid == pid is not None
+
+
+async def test_what_a_removed_partner_had_sent_is_gone_when_its_id_comes_back(three: Three) -> None:
+    sender, receiver, other = three
+    receiver.answers["old"] = [("retry", 600.0)]
+    await sender.send(receiver, "old")
+    await receiver.got("old")
+    receiver.received.clear()
+    await receiver.links.set_partners([other.card])
+    await receiver.links.set_partners([sender.card, other.card])
+    await sender.send(receiver, "new")
+    await receiver.got("new")
+    assert [message_id for _, message_id, _ in receiver.received] == ["new"]
+
+
+async def test_no_other_leafnode_is_touched_when_partners_come_and_go(three: Three, begin: Begin) -> None:
+    """The same connections, by the server's own numbers, and messages in flight all the while, without any retry."""
+    sender, receiver, _ = three
+    await sender.send(receiver, "ready")
+    await receiver.send(sender, "ready")
+    fourth = await begin("fourth")
+    everyone = [one.card for one in three if one is not sender]
+    before = await leafnodes(sender, receiver.id)
+    assert len(before) == 2
+    flowing = [asyncio.create_task(_flow(sender, receiver)), asyncio.create_task(_flow(receiver, sender))]
+    await fourth.links.set_partners([sender.card])
+    await sender.links.set_partners([*everyone, fourth.card])
+    await fourth.send(sender, "hello")
+    await sender.links.set_partners([*everyone, msgspec.structs.replace(fourth.card, is_suspended=True)])
+    await sender.links.set_partners([*everyone, fourth.card])
+    await fourth.send(sender, "again")
+    await sender.links.set_partners(everyone)
+    await asyncio.gather(*flowing)
+    assert await leafnodes(sender, receiver.id) == before
+
+
+async def leafnodes(organisation: Organisation, partner: str) -> set[tuple[str, int, str]]:
+    """The leafnode connections with one partner: account, connection id and start, as nats-server tells them."""
+    system = organisation.links._system
+    assert system is not None
+    assert system._client is not None
+    reply = await system._client.request("$SYS.REQ.SERVER.PING.LEAFZ", b"", timeout=5)
+    leafs = msgspec.json.decode(reply.data)["data"]["leafs"]
+    return {(one["account"], one["id"], one.get("name", "")) for one in leafs if one["account"].endswith(f"_{partner}")}

@@ -73,6 +73,11 @@ def test_a_task_without_a_form_takes_any_object_and_a_file(post: Any, services: 
         ("/tasks/t1/cancel", {"reason": "r"}, ("cancel", ("t1", "r"))),
         ("/collaborations", {"definition": '{"id":"d"}'}, ("propose", ("d", {"id": "d"}, {}))),
         ("/collaborations/c1/consent", {"decision": "accepted"}, ("consent", ("c1", "accepted", None))),
+        (
+            "/collaborations/c1/changes",
+            {"definition": '{"id":"d"}', "retention_days": "30", "skew_ms": "", "reason": " 快 "},
+            ("propose_change", ("c1", "d", {"id": "d"}, {"retention_days": 30}, "快")),
+        ),
         ("/collaborations/c1/start", {"input": '{"a":1}'}, ("start", ("c1", {"a": 1}))),
         ("/collaborations/c1/terminate", {"reason": "r"}, ("terminate", ("c1", "r"))),
         ("/executions/e1/verify", {}, ("verify_execution", ("e1",))),
@@ -98,6 +103,17 @@ def test_a_wrong_definition_comes_back_as_it_was(post: Any, definition: str) -> 
     assert response.status_code == 422
     assert 'role="alert"' in response.text
     assert definition.replace('"', "&#34;") in response.text
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"definition": "{"}, {"definition": "{}", "retention_days": "<many>"}, {"definition": '{"id":"odd"}'}]
+)
+def test_a_wrong_change_comes_back_as_it_was(post: Any, wrong: dict[str, str]) -> None:
+    response = post("/collaborations/c1/changes", wrong)
+    assert response.status_code == 422
+    assert 'role="alert"' in response.text
+    for text in wrong.values():
+        assert text.replace("<", "&lt;").replace(">", "&gt;").replace('"', "&#34;") in response.text
 
 
 @pytest.mark.parametrize(

@@ -14,10 +14,15 @@ from tallystick.node.portal.app import PAGES
 SHOWN = [
     "/sign-in", "/inbox", "/inbox?status=completed", "/tasks/t1", "/tasks/claimed", "/tasks/approval", "/tasks/free",
     "/collaborations", "/collaborations?status=created", "/collaborations/new", "/collaborations/c1",
-    "/collaborations/ready", "/collaborations/completed", "/executions", "/executions/e1", "/executions/e1?after=3",
+    "/collaborations/ready", "/collaborations/c1/changes",
+    "/collaborations/completed", "/executions", "/executions/e1", "/executions/e1?after=3",
     "/documents", "/notifications", "/verify", "/chain", "/tasks/missing",
-    "/definitions", "/definitions/d1",
+    "/definitions", "/definitions/d1", "/tasks/grouped", "/inbox?whose=everybodys&order=due",
+    "/task-queues", "/task-queues/tasks?queue=press",
+    "/definitions", "/definitions/d1", "/partners", "/partners/supplier", "/partners/waiting", "/partners/apart",
+    "/partners/left",
 ]  # fmt: skip
+ADMINISTRATORS = ["/access-tokens", "/users"]
 VOID = {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"}
 
 
@@ -47,9 +52,12 @@ class Page(HTMLParser):
 
 
 @pytest.mark.parametrize("language", ["en", "zh-CN"])
-@pytest.mark.parametrize("path", SHOWN)
+@pytest.mark.parametrize("path", [*SHOWN, *ADMINISTRATORS])
 def test_page(browser: TestClient, path: str, language: str) -> None:
     browser.cookies.set("language", language)
+    if path in ADMINISTRATORS:
+        assert browser.get(path).status_code == 403
+        browser.cookies.set("tally_default", "token-admin")
     response = browser.get(path)
     assert response.status_code == (404 if "missing" in path else 200)
     page = Page(response.text)
@@ -90,9 +98,13 @@ def ids_are_unique(page: Page) -> None:
 
 def test_every_page_of_the_table_is_shown() -> None:
     patterns = [re.compile("^" + re.sub(r"\{\w+\}", "[^/]+", path) + "$") for path, _, _ in PAGES]
-    elsewhere = {"/", "/events", "/executions/{execution_id}/evidence", "/documents/{document_id}/content"}
+    elsewhere = {
+        "/", "/events", "/executions/{execution_id}/evidence", "/documents/{document_id}/content",
+        "/partners/{org_id}/answer", "/partners/invitations/{invitation_id}/file",
+    }  # fmt: skip
     for (path, _, _), pattern in zip(PAGES, patterns, strict=True):
-        assert path in elsewhere or any(pattern.match(one.partition("?")[0]) for one in SHOWN), path
+        shown = [one.partition("?")[0] for one in (*SHOWN, *ADMINISTRATORS)]
+        assert path in elsewhere or any(pattern.match(one) for one in shown), path
 
 
 def test_waiting_things_say_for_what_and_since_when(browser: TestClient) -> None:
@@ -113,7 +125,7 @@ def test_timeline_shows_who_signed_and_what_is_void(browser: TestClient) -> None
 
 def test_auditors_see_no_forms_that_would_be_refused(browser: TestClient) -> None:
     browser.cookies.set("tally_default", "token-auditor")
-    for path in ("/inbox", "/tasks/claimed", "/collaborations/c1", "/notifications"):
+    for path in ("/inbox", "/tasks/claimed", "/collaborations/c1", "/collaborations/c1/changes", "/notifications"):
         actions = {one.get("action") for one in Page(browser.get(path).text).all("form")}
         assert actions <= {"/language", "/sign-out"}, path
     assert browser.get("/collaborations/new").status_code == 403
@@ -128,7 +140,8 @@ def test_whoever_may_nothing_sees_nothing(browser: TestClient, services: FakeSer
 
 
 def test_live_parts_name_what_they_refresh(browser: TestClient) -> None:
-    for path in ("/inbox", "/executions/e1", "/collaborations/c1", "/notifications", "/chain"):
+    live_pages = ("/inbox", "/executions/e1", "/collaborations/c1", "/notifications", "/chain")
+    for path in (*live_pages, "/task-queues", "/task-queues/tasks?queue=press"):
         page = Page(browser.get(path).text)
         ids = {attributes.get("id") for _, attributes in page.elements}
         live = [attributes for _, attributes in page.elements if "hx-trigger" in attributes]

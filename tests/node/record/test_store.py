@@ -14,7 +14,7 @@ from sqlmodel import select
 
 from tallystick.core import canonical, entry
 from tallystick.core.errors import Invalid, Unavailable, WrongState
-from tallystick.core.replay import Replay, open_statement
+from tallystick.core.replay import Replay
 from tallystick.core.statement import Consent
 from tallystick.node.bench.postgres import started
 from tallystick.node.bench.world import ENTRIES, PASSPHRASE, Tenant
@@ -96,7 +96,7 @@ def record(tenant: Tenant, execution: str) -> Replay:
         walk = Replay(loaded.agreement, loaded.row.agreement_hash, execution)
         for row in store.entries_from(session, loaded.row.number, 0, 10_000):
             said = session.get_one(StatementRow, (loaded.row.number, row.statement_id))
-            opened = open_statement(said.token, loaded.agreement, loaded.row.agreement_hash, execution)
+            opened = walk.open(said.token)
             walk.step(entry.read(canonical.parse(row.leaf)), opened)
             assert row.root.hex() == walk.root
         assert (loaded.replay.root, loaded.state) == (walk.root, walk.state)

@@ -7,16 +7,21 @@ the part says that it cannot judge: one forged thing shows as the one failure th
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar, overload
 
+import msgspec
+
 from tallystick.core import agreement as agreements
 from tallystick.core import entry as entries
 from tallystick.core import jws, replay
 from tallystick.core import statement as statements
 from tallystick.core.agreement import Agreement
+from tallystick.core.engine.evolve import evolve
+from tallystick.core.engine.key_events import HANDLERS as KEY_EVENTS
+from tallystick.core.engine.state import State, initial
 from tallystick.core.entry import Entry
 from tallystick.core.errors import BadSignature, TallystickError, UnknownVersion
 from tallystick.core.head import Head, read_attestation, read_head
 from tallystick.core.merkle import Frontier, leaf_hash
-from tallystick.core.statement import Statement
+from tallystick.core.statement import ROOT_SIGNED, Statement
 from tallystick.ledger import leaf as leaves
 from tallystick.ledger.leaf import Leaf
 from tallystick.ledger.proofs import LeafProof
@@ -121,6 +126,31 @@ class Case:
         """Statements by the id that their bytes have."""
         return {said.id: said for _, said in self.tokens}
 
+    @_part(3)
+    def keys(self) -> State:
+        """What the log says of keys, in a state that knows nothing else; each rotation verified by its root key."""
+        state = initial(self.bundle.execution)
+        for entry in self.entries:
+            events = self._key_events(entry)
+            if events:
+                state = evolve(state, msgspec.structs.replace(entry, events=events))
+        return state
+
+    def _key_events(self, entry: Entry) -> list[dict[str, Any]]:
+        events = [one for one in entry.events if one.get("type") in KEY_EVENTS]
+        if not events:
+            return []
+        token = self.bundle.statements.get(entry.statement_id)
+        if token is None:
+            raise Withheld(unknown("keys_withheld", seq=entry.seq))
+        try:
+            said = replay.open_statement(token, self.agreement, self.agreement_hash, self.bundle.execution)
+        except TallystickError as error:
+            raise Unsettled(3, failed("bad_statement", id=entry.statement_id, reason=str(error))) from error
+        if said.kind not in ROOT_SIGNED:
+            raise Unsettled(3, failed("key_event_alone", seq=entry.seq))
+        return [one for one in events if one.get("org") == said.iss]
+
     @_part(4)
     def entries(self) -> list[Entry]:
         """All entries, in the bundle's order."""
@@ -185,9 +215,9 @@ class Case:
         return len(self.pairs) == self.size
 
     def signed(self, raw: jws.Token, issuer: str) -> bool:
-        """Whether a token is signed by a key that the agreement gives its issuer."""
+        """Whether a token is signed by a key that its issuer has, or has had, by the agreement and the log."""
         try:
-            replay.verify_token(raw, self.agreement, issuer)
+            replay.verify_token(raw, self.agreement, issuer, self.keys)
         except BadSignature:
             return False
         return True

@@ -5,10 +5,12 @@ from collections.abc import Iterator
 from tallystick.core import agreement as agreements
 from tallystick.core import replay
 from tallystick.core.agreement import Participant
+from tallystick.core.engine import keyring
+from tallystick.core.entry import Entry
 from tallystick.core.errors import TallystickError
 from tallystick.core.head import Head
 from tallystick.core.keys import key_id
-from tallystick.core.statement import Consent, Propose, Start
+from tallystick.core.statement import ROOT_SIGNED, Consent, Propose, Start, Statement
 
 from .case import Case
 from .report import Finding, failed, passed, unknown
@@ -17,7 +19,7 @@ from .report import Finding, failed, passed, unknown
 def agreed(case: Case) -> Finding:
     """2: the execution belongs to this agreement, between the organisations that the auditor expects."""
     nonces = [said.body.nonce for said in case.statements.values() if isinstance(said.body, Propose)]
-    ids = {agreements.execution_id(case.agreement_hash, case.agreement.initiator, nonce) for nonce in nonces}
+    ids = {agreements.execution_id(case.agreement_hash, case.agreement.proposer, nonce) for nonce in nonces}
     if nonces and case.bundle.execution not in ids:
         return failed("other_execution")
     expected = {one.org_id: one for one in case.trust.organisations}
@@ -39,12 +41,26 @@ def signed(case: Case) -> Finding:
     """3: every statement is signed by its author, for this agreement and execution."""
     for name, token in case.bundle.statements.items():
         try:
-            said = replay.open_statement(token, case.agreement, case.agreement_hash, case.bundle.execution)
+            said = replay.open_statement(token, case.agreement, case.agreement_hash, case.bundle.execution, case.keys)
         except TallystickError as error:
             return failed("bad_statement", id=name, reason=str(error))
         if said.id != name:
             return failed("misfiled_statement", id=name)
+    for entry, said in case.pairs if case.keys.keys else ():
+        wrong = _wrong_key(case, entry, said)
+        if wrong:
+            return failed(wrong, seq=entry.seq, org=said.iss, kid=said.kid)
     return passed("signed", count=len(case.bundle.statements))
+
+
+def _wrong_key(case: Case, entry: Entry, said: Statement) -> str | None:
+    """A key signs what stands between the entry that makes it known and the one that ends it."""
+    if said.kind in ROOT_SIGNED:
+        return None
+    if keyring.is_early(case.keys, said.kid, entry.seq):
+        return "key_not_yet"
+    ended = keyring.fault(case.keys, said.kid, entry.seq)
+    return ended if ended and entry.applied else None
 
 
 def sequenced(case: Case) -> Finding:
@@ -85,7 +101,7 @@ def _out_of_sequence(case: Case) -> Finding | None:
 
 def consented(case: Case) -> Finding:
     """5: nothing started before all had accepted exactly this agreement (check 3: each names it as its audience)."""
-    accepted = {case.agreement.initiator}  # who proposes accepts
+    accepted = {case.agreement.proposer}  # who proposes accepts
     everyone = [one.org_id for one in case.agreement.participants]
     for entry in case.entries:
         said = case.statements.get(entry.statement_id)
@@ -117,6 +133,8 @@ def headed(case: Case) -> Finding:
     for raw, head in case.heads:
         if head.iss != case.agreement.coordinator or not case.signed(raw, head.iss):
             return failed("bad_head_signature", size=head.size, org=head.iss)
+        if keyring.fault(case.keys, raw.kid, head.size - 1):
+            return failed("head_key_ended", size=head.size, org=head.iss, kid=raw.kid)
         wrong = _contradicts(case, head)
         if wrong:
             return failed(f"head_{wrong}", size=head.size)
@@ -135,6 +153,8 @@ def attested(case: Case) -> Finding:
     for raw, head in case.attestations:
         if not case.signed(raw, head.iss):
             return failed("bad_attestation_signature", org=head.iss)
+        if keyring.fault(case.keys, raw.kid, head.size - 1):
+            return failed("attestation_key_ended", size=head.size, org=head.iss, kid=raw.kid)
         wrong = _contradicts(case, head)
         if wrong:
             return failed(f"attestation_{wrong}", org=head.iss, size=head.size)

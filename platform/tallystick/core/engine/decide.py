@@ -9,12 +9,12 @@ from typing import Any
 
 import msgspec
 
-from tallystick.core.agreement import Agreement
-from tallystick.core.engine import agenda, answers, closing, control, timing
+from tallystick.core.agreement import Agreement, execution_id
+from tallystick.core.engine import agenda, answers, closing, control, keyring, timing
 from tallystick.core.engine.state import OPEN, State
 from tallystick.core.engine.work import Work
 from tallystick.core.entry import APPLIED
-from tallystick.core.statement import Consent, Statement
+from tallystick.core.statement import Change, Consent, Statement
 
 
 class Decision(msgspec.Struct, frozen=True):
@@ -48,14 +48,14 @@ def _general(agreement: Agreement, state: State, statement: Statement) -> str | 
         return "closed"
     if state.size >= agreement.limits.max_entries and statement.kind != "terminate":
         return "too_many_entries"
-    return None
+    return keyring.judge(state, statement)
 
 
 def _propose(work: Work, statement: Statement, body: Any) -> str | None:
     if work.state.size:
         return "already_proposed"
-    if statement.iss != work.agreement.initiator:
-        return "not_the_initiator"
+    if statement.iss != work.agreement.proposer:
+        return "not_the_proposer" if work.agreement.replaces else "not_the_initiator"
     participants = [one.org_id for one in work.agreement.participants]
     work.emit({"type": "proposed", "by": statement.iss, "participants": participants})
     _ready_when_all_accept(work)
@@ -70,6 +70,22 @@ def _consent(work: Work, statement: Statement, body: Consent) -> str | None:
         closing.close(work, "terminated", "consent_rejected")
     else:
         _ready_when_all_accept(work)
+    return None
+
+
+def _change(work: Work, statement: Statement, body: Change) -> str | None:
+    """Close the proposal for another one: by somebody who has still to answer, or by who made it."""
+    if work.agreement.parent:
+        return "sub_workflow"  # agreed with its parent
+    if work.state.status != "created":
+        return "already_agreed"
+    if work.state.consents.get(statement.iss) != "pending" and statement.iss != work.agreement.proposer:
+        return "already_answered"
+    if body.agreement == statement.aud:
+        return "same_agreement"
+    execution = execution_id(body.agreement, statement.iss, body.nonce)
+    work.emit({"type": "replaced", "by": statement.iss, "agreement": body.agreement, "execution": execution})
+    closing.close(work, "terminated", "replaced")
     return None
 
 
@@ -93,6 +109,7 @@ def _start(work: Work, statement: Statement, body: Any) -> str | None:
 HANDLERS: dict[str, Callable[[Work, Statement, Any], str | None]] = {
     "propose": _propose,
     "consent": _consent,
+    "change": _change,
     "start": _start,
     "result": answers.result,
     "received": answers.received,
@@ -105,4 +122,6 @@ HANDLERS: dict[str, Callable[[Work, Statement, Any], str | None]] = {
     "resume": control.resume,
     "cancel": control.cancel,
     "terminate": control.terminate,
+    "rotate_key": keyring.rotate,
+    "revoke_key": keyring.revoke,
 }

@@ -7,13 +7,17 @@ but the size and the time.
 from collections.abc import Callable
 from typing import Any
 
-from tallystick.core.engine import flow_events, task_events
+from tallystick.core.engine import flow_events, key_events, task_events
 from tallystick.core.engine.draft import Draft
 from tallystick.core.engine.state import State
 from tallystick.core.entry import Entry
 
 Event = dict[str, Any]
-HANDLERS: dict[str, Callable[[Draft, Event], None]] = {**task_events.HANDLERS, **flow_events.HANDLERS}
+HANDLERS: dict[str, Callable[[Draft, Event], None]] = {
+    **task_events.HANDLERS,
+    **flow_events.HANDLERS,
+    **key_events.HANDLERS,
+}
 
 
 def evolve(state: State, entry: Entry) -> State:

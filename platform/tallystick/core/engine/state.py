@@ -1,12 +1,14 @@
 """An execution's state: the fold of its entries, holding what is open and nothing that grows with history.
 
-Two things outlast what made them: ``done`` (at most one for each step, for those who look on), and ``undo``, one for
-each completed step that has a compensation.
+Three things outlast what made them: ``done`` (at most one for each step, for those who look on), ``undo``, one for
+each completed step that has a compensation, and ``keys``, by which signatures are judged after the end as well.
 """
 
 from typing import Any, Literal
 
 import msgspec
+
+from tallystick.core.agreement import SealingKey
 
 Status = Literal["created", "ready", "running", "completed", "failed", "cancelled", "suspended", "terminated"]
 OPEN: frozenset[str] = frozenset({"created", "ready", "running", "suspended"})
@@ -86,6 +88,20 @@ class Closing(msgspec.Struct, frozen=True, kw_only=True):
     outcome: str
 
 
+class Key(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """What a rotation or a revocation says of a key; ``key`` (hex) is "" for one of the agreement's.
+
+    ``until`` and ``revoked`` are the last places that it speaks at (:mod:`.keyring`), ``since`` the first.
+    """
+
+    org: str
+    key: str = ""
+    serial: int = 0
+    since: int = 0
+    until: int | None = None
+    revoked: int | None = None
+
+
 class State(msgspec.Struct, kw_only=True):
     """All that ``decide`` may depend on beside the agreement; ``size`` is the next sequence number.
 
@@ -112,6 +128,8 @@ class State(msgspec.Struct, kw_only=True):
     suspended_at: int | None = None
     suspended_by: str | None = None  # None while only held tasks suspend it
     outcome: str | None = None
+    keys: dict[str, Key] = {}  # by id; of the agreement's keys only those that leave
+    sealing: dict[str, SealingKey] = {}  # by organisation, where it is another one than the agreement's
 
 
 def initial(execution: str) -> State:

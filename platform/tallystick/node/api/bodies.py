@@ -2,11 +2,12 @@
 
 from typing import Annotated, Any, Literal
 
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 Text = Annotated[str, Meta(max_length=4000)]
 Word = Annotated[str, Meta(min_length=1, max_length=200)]
 DefinitionId = Annotated[str, Meta(min_length=1, max_length=64)]
+Groups = Annotated[list[Word], Meta(max_length=100)]
 Secret = Annotated[str, Meta(min_length=1, max_length=1000)]
 
 
@@ -31,6 +32,13 @@ class SignInLink(Body, frozen=True, kw_only=True):
     link: Secret
 
 
+class PartnerTransport(Body, frozen=True, kw_only=True):
+    """How messages go to a partner; ``ca_pem`` pins the authority of its HTTPS certificate."""
+
+    transport: Literal["nats", "https"]
+    ca_pem: Annotated[str, Meta(max_length=16_000)] | None = None
+
+
 class NewUser(Body, frozen=True, kw_only=True):
     """A user to add to this organisation."""
 
@@ -38,7 +46,93 @@ class NewUser(Body, frozen=True, kw_only=True):
     password: Annotated[str, Meta(min_length=12, max_length=1000)]
     display_name: Word
     roles: Annotated[list[Literal["administrator", "operator", "auditor", "worker"]], Meta(min_length=1, max_length=4)]
+    groups: Groups = []
     language: Literal["en", "zh-CN"] = "en"
+
+
+class UserGroups(Body, frozen=True, kw_only=True):
+    """The groups that a user is in from now on."""
+
+    groups: Groups
+
+
+class NewInvitation(Body, frozen=True, kw_only=True):
+    """An invitation: for how many hours it is good, and a note for this organisation's own list."""
+
+    hours: Annotated[int, Meta(ge=1, le=720)] = 72
+    note: Annotated[str, Meta(max_length=200)] = ""
+
+
+class GivenInvitation(Body, frozen=True, kw_only=True):
+    """An invitation that another organisation gave: its text, or its link."""
+
+    invitation: Annotated[str, Meta(min_length=1, max_length=100_000)]
+
+
+class InvitationAnswer(Body, frozen=True, kw_only=True):
+    """The answer to an invitation that this organisation gave."""
+
+    answer: Annotated[str, Meta(min_length=1, max_length=100_000)]
+
+
+class Fingerprint(Body, frozen=True, kw_only=True):
+    """The fingerprint as the other organisation's administrator reads it: thirty digits, however they are grouped."""
+
+    fingerprint: Annotated[str, Meta(min_length=30, max_length=80)]
+
+
+class Removal(Body, frozen=True, kw_only=True):
+    """Whether to remove a partner even where executions with it are open or messages to it undelivered."""
+
+    force: bool = False
+
+
+class Rotation(Body, frozen=True, kw_only=True):
+    """A new signing key; the one before may sign ``overlap`` more entries of each open execution."""
+
+    overlap: Annotated[int, Meta(ge=0, le=10_000)] = 64
+    sealing: bool = True
+
+
+class Revocation(Body, frozen=True, kw_only=True):
+    """Why a key is to speak no more, and since when (milliseconds) its owner believes that to be so."""
+
+    reason: Literal["compromised", "lost", "superseded"]
+    since: Annotated[int, Meta(ge=0)] | None = None
+
+
+class CompromiseQuery(Body, frozen=True, kw_only=True):
+    """A page of the report on a key of ``org`` (or our own) and a moment, in milliseconds since 1970.
+
+    Without a moment it is the one that the key's revocation names.
+    """
+
+    since: Annotated[int, Meta(ge=0, le=2**53 - 1)] | None = None
+    org: Word | None = None
+    limit: Annotated[int, Meta(ge=1, le=200)] = 100
+    cursor: Annotated[str, Meta(max_length=500)] | None = None
+
+
+class Limits(Body, frozen=True, kw_only=True):
+    """Bounds that all apply alike, in milliseconds: how far clocks may differ, how soon a statement is sequenced."""
+
+    skew_ms: Annotated[int, Meta(ge=1_000, le=3_600_000)] | UnsetType = UNSET
+    sequencing_ms: Annotated[int, Meta(ge=1_000, le=86_400_000)] | UnsetType = UNSET
+
+
+class Terms(Body, frozen=True, kw_only=True):
+    """Terms of an agreement; those left out are as before, or the node's."""
+
+    retention_days: Annotated[int, Meta(ge=1, le=36_500)] | UnsetType = UNSET
+    limits: Limits | UnsetType = UNSET
+
+
+class Change(Body, frozen=True, kw_only=True):
+    """What is to be proposed instead: another definition, other terms, or both, and why."""
+
+    definition: dict[str, Any] | None = None
+    terms: Terms = Terms()
+    reason: Text | None = None
 
 
 class Proposal(Body, frozen=True, kw_only=True):
@@ -48,6 +142,7 @@ class Proposal(Body, frozen=True, kw_only=True):
     definition_id: DefinitionId | None = None
     version: Word | None = None
     input: dict[str, Any] = {}
+    terms: Terms = Terms()
 
 
 class NewDefinition(Body, frozen=True, kw_only=True):
@@ -169,9 +264,15 @@ class Search(Page, frozen=True, kw_only=True):
 
 
 class TaskSearch(Search, frozen=True, kw_only=True):
-    """One page of tasks, open ones unless another status is asked for."""
+    """One page of tasks, open ones unless another status is asked for, oldest or first due first.
+
+    ``group`` leaves those with that candidate group, ``mine`` those that the asker may take or has taken.
+    """
 
     status: Annotated[str, Meta(max_length=40)] = "open"
+    order: Literal["since", "due"] = "since"
+    group: Annotated[str, Meta(max_length=200)] | None = None
+    mine: bool = False
 
 
 class After(Body, frozen=True, kw_only=True):

@@ -10,6 +10,8 @@ from starlette.responses import Response, StreamingResponse
 from tallystick.core import canonical
 from tallystick.core.errors import Invalid
 from tallystick.node.api import files, reading
+from tallystick.node.api.caching import cached
+from tallystick.node.api.language import preferred
 from tallystick.node.api.operation import Call
 from tallystick.node.api.ports import Person, Token
 
@@ -21,6 +23,7 @@ def about(person: Person) -> dict[str, Any]:
         "username": person.username,
         "display_name": person.display_name,
         "roles": sorted(person.roles),
+        "groups": sorted(person.groups),
         "language": person.language,
     }
 
@@ -50,6 +53,11 @@ async def users(call: Call) -> dict[str, Any]:
 async def add_user(call: Call) -> dict[str, Any]:
     """Add a user."""
     return about(await call.parts.accounts.add_user(**msgspec.to_builtins(call.body)))
+
+
+async def set_groups(call: Call) -> dict[str, Any]:
+    """Replace a user's groups."""
+    return about(await call.parts.accounts.set_groups(call.path["username"], call.body.groups))
 
 
 async def make_link(call: Call) -> dict[str, Any]:
@@ -83,9 +91,32 @@ async def organisation(call: Call) -> Any:
     return await call.services.organisation()
 
 
-async def card(call: Call) -> Any:
+async def card(call: Call) -> Response:
     """This organisation's public card, for partners to import."""
-    return await call.services.card()
+    return cached(call.request, msgspec.json.encode(await call.services.card()), "application/json")
+
+
+async def keys(call: Call) -> Any:
+    """This organisation's keys."""
+    return await call.services.keys(call.who)
+
+
+async def rotate_keys(call: Call) -> Any:
+    """Make a new key the current one."""
+    return await call.services.rotate_keys(call.who, overlap=call.body.overlap, sealing=call.body.sealing)
+
+
+async def revoke_key(call: Call) -> Any:
+    """End a key."""
+    body = call.body
+    return await call.services.revoke_key(call.who, call.path["kid"], reason=body.reason, since=body.since)
+
+
+async def compromise_report(call: Call) -> Any:
+    """A page of what a key signed before and after a moment."""
+    query = call.query
+    facts = {"since": query.since, "org": query.org, "limit": query.limit, "cursor": query.cursor}
+    return await call.services.compromise_report(call.who, call.path["kid"], **facts)
 
 
 async def partners(call: Call) -> Any:
@@ -101,6 +132,12 @@ async def put_partner(call: Call) -> Any:
     return await call.services.put_partner(call.who, call.body)
 
 
+async def set_transport(call: Call) -> Any:
+    """Choose how messages go to a partner."""
+    body = call.body
+    return await call.services.set_transport(call.who, call.path["org_id"], body.transport, body.ca_pem)
+
+
 async def propose(call: Call) -> Response:
     """Propose a collaboration."""
     body, asked = call.body, call.asked
@@ -109,7 +146,8 @@ async def propose(call: Call) -> Response:
     if body.definition is not None and body.version is not None:
         raise Invalid("a version goes with a definition_id", pointer="/version")
     if body.definition is not None:
-        view = await call.services.propose(call.who, body.definition, body.input, asked=asked)
+        terms = msgspec.to_builtins(body.terms)
+        view = await call.services.propose(call.who, body.definition, body.input, terms=terms, asked=asked)
     else:
         view = await call.services.propose_definition(
             call.who, body.definition_id, body.input, version=body.version, asked=asked
@@ -157,6 +195,22 @@ async def consent(call: Call) -> Any:
     """Accept or reject a proposal."""
     found = call.path["collaboration_id"]
     return await call.services.consent(call.who, found, call.body.decision, call.body.reason)
+
+
+async def propose_change(call: Call) -> Response:
+    """Propose a change of what is proposed."""
+    body, terms = call.body, msgspec.to_builtins(call.body.terms)
+    view = await call.services.propose_change(
+        call.who, call.path["collaboration_id"], body.definition, terms, body.reason, asked=call.asked
+    )
+    where = f"/api/v1/collaborations/{view['replaced_by']}"
+    return Response(msgspec.json.encode(view), 201, {"location": where}, "application/json")
+
+
+async def changes(call: Call) -> Any:
+    """What a changed proposal differs in, in the reader's language."""
+    language = preferred(accept=call.request.headers.get("accept-language"))
+    return await call.services.changes(call.who, call.path["collaboration_id"], language)
 
 
 async def start(call: Call) -> Any:
@@ -222,6 +276,11 @@ async def fail(call: Call) -> Any:
 async def task_queues(call: Call) -> Any:
     """The queues that have something waiting or in work."""
     return await call.services.task_queues(call.who)
+
+
+async def queue_tasks(call: Call) -> Any:
+    """What waits in a queue, and who holds what of it."""
+    return await call.services.queue_tasks(call.who, call.path["queue"], **msgspec.structs.asdict(call.query))
 
 
 async def claim_tasks(call: Call) -> Any:

@@ -25,6 +25,7 @@ log = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
 CHALLENGE = 'Bearer realm="tallystick"'
+SIGNATURE_CHALLENGE = 'Signature realm="tallystick-partner"'  # no scheme is registered for RFC 9421
 
 
 class TooLarge(errors.Invalid):
@@ -35,6 +36,24 @@ class TooLarge(errors.Invalid):
     def __init__(self, limit: int) -> None:
         super().__init__(f"the body is larger than {limit} bytes")
         self.limit = limit
+
+
+class NotSigned(errors.TallystickError):
+    """A partner's request is not signed as it must be; nothing was done."""
+
+    default_code = "not_signed"
+
+
+class OverQuota(errors.Unavailable):
+    """A partner has as much waiting here as it may; the same request may succeed later."""
+
+    default_code = "over_quota"
+
+
+class TooSlow(errors.TallystickError):
+    """A body did not come within its time."""
+
+    default_code = "too_slow"
 
 
 class UnsupportedMediaType(errors.Invalid):
@@ -63,15 +82,18 @@ CATALOGUE: dict[str, Problem] = {
         Problem("malformed_json", 400, "The body is not JSON", "请求内容不是有效的 JSON"),
         Problem("bad_request", 400, "The request is malformed", "请求格式有误"),
         Problem("unauthenticated", 401, "Sign in first", "请先登录"),
+        Problem("not_signed", 401, "The request's signature is missing or does not hold", "请求的签名缺失或无效"),
         Problem("forbidden", 403, "You may not do this", "您没有执行此操作的权限"),
         Problem("not_found", 404, "There is no such thing here", "未找到所请求的内容"),
         Problem("method_not_allowed", 405, "This method is not for this resource", "此资源不支持该方法"),
+        Problem("too_slow", 408, "The request came too slowly", "请求传输过慢"),
         Problem("wrong_state", 409, "The present state does not allow this", "当前状态不允许此操作"),
         Problem("not_yet", 409, "Something that this needs has not come yet", "所需的内容尚未到达"),
         Problem("too_large", 413, "The body is too large", "请求内容过大"),
         Problem("unsupported_media_type", 415, "This media type is not read here", "不支持该媒体类型"),
         Problem("invalid", 422, "A field is not acceptable", "有字段不符合要求"),
         Problem("idempotency_key_reused", 422, "This key was used for another request", "该幂等键已用于其他请求"),
+        Problem("over_quota", 429, "This partner has too much waiting here", "该合作方待处理的内容过多"),
         Problem("too_many_attempts", 429, "Too many attempts; wait a little", "尝试次数过多，请稍后再试"),
         Problem("internal", 500, "Something went wrong here", "系统内部出错"),
         Problem("unavailable", 503, "A part that this needs does not answer", "所需的服务暂时没有响应"),
@@ -81,6 +103,9 @@ CATALOGUE: dict[str, Problem] = {
 # First match wins, so subclasses stand before their bases.
 BY_ERROR: tuple[tuple[type[errors.TallystickError], str], ...] = (
     (NotSignedIn, "unauthenticated"),
+    (NotSigned, "not_signed"),
+    (OverQuota, "over_quota"),
+    (TooSlow, "too_slow"),
     (TooLarge, "too_large"),
     (UnsupportedMediaType, "unsupported_media_type"),
     (errors.Invalid, "invalid"),
@@ -126,6 +151,8 @@ def headers_for(error: Exception) -> dict[str, str]:
     """The response headers that a status obliges us to send."""
     if isinstance(error, HTTPException):
         return dict(error.headers or {})
+    if problem_of(error).code == "not_signed":
+        return {"www-authenticate": SIGNATURE_CHALLENGE}
     if problem_of(error).status == 401:
         reason = "" if getattr(error, "code", "") == "unauthenticated" else ', error="invalid_token"'
         return {"www-authenticate": CHALLENGE + reason}

@@ -4,7 +4,7 @@ from typing import Any
 
 from starlette.responses import Response
 
-from tallystick.node.api import bodies, handlers
+from tallystick.node.api import bodies, handlers, partnering
 from tallystick.node.api.events import Streams, as_json
 from tallystick.node.api.handlers import by_id, listing
 from tallystick.node.api.operation import Call, Operation
@@ -28,6 +28,7 @@ def operations(streams: Streams) -> list[Operation]:
 
     return [
         *_people(),
+        *_partners(),
         *_collaborations(),
         *_definitions(),
         *_executions(),
@@ -47,6 +48,8 @@ def _people() -> list[Operation]:
         get("/me", handlers.me, "Who is signed in", permission=None),
         get("/users", handlers.users, "The organisation's users", **admin),
         post("/users", handlers.add_user, "Add a user", body=bodies.NewUser, status=201, **admin),
+        Operation(method="PUT", path="/users/{username}/groups", handler=handlers.set_groups, body=bodies.UserGroups,
+                  summary="Replace the groups that a user is in", problems=["not_found"], **admin),
         post("/users/{username}/links", handlers.make_link, "A link that signs a user in once", body=bodies.Nothing,
              status=201, problems=["not_found"], **admin),
         post("/access-tokens", handlers.add_token, "An access token for a worker", body=bodies.NewAccessToken,
@@ -56,10 +59,58 @@ def _people() -> list[Operation]:
                   summary="End a worker's access token", problems=["not_found"], **admin),
         get("/organisation", handlers.organisation, "This organisation"),
         get("/organisation/card", handlers.card, "This organisation's public card", public=True),
-        get("/partners", handlers.partners, "Known organisations"),
-        Operation(method="PUT", path="/partners/{org_id}", handler=handlers.put_partner,
-                  summary="Add or replace a partner by its card", body=dict[str, Any], **admin),
+        get("/organisation/keys", handlers.keys, "This organisation's keys, past ones too"),
+        post("/organisation/keys", handlers.rotate_keys, "Rotate: make a new key the current one everywhere",
+             body=bodies.Rotation, status=201, **admin),
+        post("/organisation/keys/{kid}/revocation", handlers.revoke_key, "Revoke a key everywhere",
+             body=bodies.Revocation, problems=("not_found", "wrong_state"), **admin),
+        get("/organisation/keys/{kid}/compromise", handlers.compromise_report,
+            "What a key signed, and what shows that it was before a moment", query=bodies.CompromiseQuery,
+            permission="verify"),
     ]  # fmt: skip
+
+
+def _partners() -> list[Operation]:
+    admin: dict[str, Any] = {"permission": "administer"}
+    one, invitation = "/partners/{org_id}", "/invitations/{invitation_id}"
+    states = ("not_found", "wrong_state")
+    return [
+        get("/partners", handlers.partners, "Known organisations, and those who wait to be confirmed"),
+        get(one, by_id("partner", "org_id"), "A partner, its link, and what is open with it", problems=["not_found"]),
+        Operation(method="PUT", path=one, handler=handlers.put_partner, problems=["wrong_state"],
+                  summary="Add or replace a partner by its card", body=dict[str, Any], **admin),
+        Operation(method="PUT", path=one + "/transport", handler=handlers.set_transport,
+                  summary="Choose how messages go to a partner", body=bodies.PartnerTransport,
+                  problems=["not_found"], **admin),
+        post(one + "/confirm", partnering.confirm, "Confirm the fingerprint: both are partners once both have",
+             body=bodies.Fingerprint, problems=states, **admin),
+        post(one + "/suspend", by_id("suspend_partner", "org_id"), "Keep its messages out; ours wait",
+             body=bodies.Nothing, problems=states, **admin),
+        post(one + "/resume", by_id("resume_partner", "org_id"), "Work with it again", body=bodies.Nothing,
+             problems=states, **admin),
+        post(one + "/remove", partnering.remove, "Part with it, or forget one who waits", body=bodies.Removal,
+             problems=states, **admin),
+        post("/invitations", partnering.invite, "Invite an organisation", body=bodies.NewInvitation, status=201,
+             **admin),
+        get("/invitations", listing_all("invitations"), "This organisation's invitations", **admin),
+        get(invitation, partnering.invitation, "The text behind an invitation's link", public=True,
+            problems=states),
+        Operation(method="DELETE", path=invitation, handler=partnering.withdraw, status=204,
+                  summary="Withdraw an invitation", problems=states, **admin),
+        post("/invitations/accept", partnering.accept, "Accept another organisation's invitation",
+             body=bodies.GivenInvitation, problems=states, **admin),
+        post("/invitations/answers", partnering.answer, "Bring the answer to an invitation", public=True,
+             body=bodies.InvitationAnswer, problems=states),
+    ]  # fmt: skip
+
+
+def listing_all(method: str) -> Any:
+    """A handler for the facade's ``method`` that takes nothing but who asks."""
+
+    async def handler(call: Call) -> Any:
+        return await getattr(call.services, method)(call.who)
+
+    return handler
 
 
 def _collaborations() -> list[Operation]:
@@ -75,6 +126,9 @@ def _collaborations() -> list[Operation]:
             problems=["not_found"]),
         post(one + "/consent", handlers.consent, "Accept or reject a proposal", body=bodies.Consent,
              permission="give_consent", problems=states),
+        post(one + "/changes", handlers.propose_change, "Propose a change of what is proposed", body=bodies.Change,
+             status=201, idempotent_by_key=True, problems=states, **create),
+        get(one + "/changes", handlers.changes, "What a changed proposal differs in", problems=["not_found"]),
         post(one + "/start", handlers.start, "Start", body=bodies.Start, problems=states, **create),
         post(one + "/terminate", handlers.terminate, "End it early, with a reason", body=bodies.Reason,
              problems=states, **create),
@@ -157,6 +211,8 @@ def _queues() -> list[Operation]:
     worker: dict[str, Any] = {"permission": "work_on_queues"}
     return [
         get("/task-queues", handlers.task_queues, "The queues of external workers", **worker),
+        get("/task-queues/{queue}/tasks", handlers.queue_tasks, "What waits in a queue, and who holds what of it",
+            query=bodies.Page),
         post("/task-queues/{queue}/claim", handlers.claim_tasks, "Take tasks from a queue, waiting for some",
              body=bodies.ClaimTasks, **worker),
         post("/tasks/{task_id}/heartbeat", handlers.heartbeat, "Keep a claimed task", body=bodies.ClaimToken,

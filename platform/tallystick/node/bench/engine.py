@@ -88,7 +88,7 @@ async def replay(size: Size, folder: Path) -> Figures:
         for _ in range(max(size.replays // 10, 1)):
             walk = Replay(one.agreement, one.hash, execution)
             for entry, token in zip(entries, tokens, strict=True):
-                walk.step(entry, open_statement(token, one.agreement, one.hash, execution))
+                walk.step(entry, walk.open(token))
         verified = time.perf_counter() - begun
     steps = len(entries)
     return {

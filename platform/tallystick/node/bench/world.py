@@ -170,4 +170,5 @@ def _agreement(keystore: Keystore) -> dict[str, Any]:
         "anchoring": None,
         "sealing_suite": "x25519-hkdf-sha256-chacha20poly1305",
         "parent": None,
+        "replaces": None,
     }

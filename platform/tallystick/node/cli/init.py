@@ -15,7 +15,7 @@ import msgspec
 
 from tallystick.core.errors import Invalid
 from tallystick.node import settings as node_settings
-from tallystick.node.settings import Blockchain, Contracts, Settings
+from tallystick.node.settings import Blockchain, Contracts, NatsSettings, Settings
 from tallystick.tenants import card
 from tallystick.tenants.database import Database
 from tallystick.tenants.files import private_folder, write_private
@@ -75,9 +75,18 @@ def _parser() -> argparse.ArgumentParser:
     add("--org-id", required=True, help="the organisation's id among its partners, such as nordic-bearings")
     add("--name", required=True, help="its name, as people write it")
     add("--domain", required=True, help="its internet domain")
+    add(
+        "--name-in",
+        action="append",
+        default=[],
+        metavar="zh-CN=名称",
+        help="its name in another language; may be repeated",
+    )
+    add("--operator", help="who runs the node, when that is somebody else")
     add("--host", default="127.0.0.1", help="address on which the node listens (default: %(default)s)")
     add("--port", type=int, default=0, help="its port; chosen and kept when left out")
     add("--url", help="where people and partners reach it, when that is a proxy (https://…)")
+    add("--no-nats", action="store_true", help="no NATS link: partners are reached over HTTPS only")
     add("--admin", default="admin", help="the first administrator's user name (default: %(default)s)")
     add("--admin-password-file", type=Path, help="file that holds their password; asked for when left out")
     add("--language", choices=("en", "zh-CN"), default="en", help="their language (default: %(default)s)")
@@ -92,19 +101,29 @@ def _settings(options: argparse.Namespace) -> Settings:
     if not 0 <= options.port < 2**16:
         raise Invalid(f"there is no port {options.port}", code="bad_settings")
     card.check_identity(options.org_id, options.name, options.domain)
+    names = dict(_pair(text) for text in options.name_in)
+    card.check_names(names, options.operator)
     if options.url is not None:
         card.check_url(options.url)
     return Settings(
         org_id=options.org_id,
         name=options.name,
         domain=options.domain,
+        names=names,
+        operator=options.operator,
         host=options.host,
         port=options.port or _free_port(options.host),
         url=options.url,
+        nats=NatsSettings(enabled=not options.no_nats),
         database_url=options.database_url,
         blockchain=_blockchain(options) if options.blockchain_url else None,
         language=options.language,
     )
+
+
+def _pair(text: str) -> tuple[str, str]:
+    language, _, name = text.partition("=")
+    return language, name
 
 
 def _blockchain(options: argparse.Namespace) -> Blockchain:

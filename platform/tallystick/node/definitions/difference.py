@@ -30,8 +30,8 @@ class Change(msgspec.Struct, frozen=True):
         sign = {"added": "+", "removed": "-", "changed": "~"}[self.kind]
         what = self.pointer.strip("/").replace("/", " › ").replace("~1", "/").replace("~0", "~") or "definition"
         if self.kind == "changed":
-            return f"{sign} {what}: {_shown(self.before)} → {_shown(self.after)}"
-        return f"{sign} {what}: {_shown(self.after if self.kind == 'added' else self.before)}"
+            return f"{sign} {what}: {shown(self.before)} → {shown(self.after)}"
+        return f"{sign} {what}: {shown(self.after if self.kind == 'added' else self.before)}"
 
 
 def differences(before: CompiledDefinition, after: CompiledDefinition) -> list[Change]:
@@ -83,17 +83,17 @@ def _named(elements: list[Any], key: str) -> dict[str, Any]:
     return {str(one.get(key) or "otherwise"): one for one in elements}
 
 
-def _shown(value: Any) -> str:
+def shown(value: Any) -> str:
     """A value on one line, without what is empty in it."""
     if isinstance(value, dict):
         if "step_type" in value and value.get("name"):
             return f"{value['step_type']} “{value['name']}”" + _by(value)
         if "steps" in value:
             return f"“{value.get('name', '')}” with {len(value['steps'])} steps"
-        inner = ", ".join(f"{key}: {_shown(one)}" for key, one in value.items() if one not in (None, [], {}, ""))
+        inner = ", ".join(f"{key}: {shown(one)}" for key, one in value.items() if one not in (None, [], {}, ""))
         return "{" + inner + "}"
     if isinstance(value, list):
-        return "[" + ", ".join(map(_shown, value)) + "]"
+        return "[" + ", ".join(map(shown, value)) + "]"
     if value is None:
         return "none"
     return str(value).lower() if isinstance(value, bool) else str(value)

@@ -93,4 +93,5 @@ def _agreement(definition: CompiledDefinition, coordinator: str) -> Agreement:
         anchoring=None,
         sealing_suite=suite,
         parent=None,
+        replaces=None,
     )

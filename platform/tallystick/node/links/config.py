@@ -9,7 +9,8 @@ Rules:
    leafnode publish ``$JS.ACK.>``, whatever is denied: P can settle what it sent itself, and nothing of anybody else.)
 3. P's key works on the leafnode listener only, the node's own keys on the loopback client listener only.
 4. Both ends of a leafnode show a certificate before the first protocol byte.
-5. A message is acknowledged after it is on disk (``sync_interval: always``).
+5. A suspended partner keeps its account and stream, without a user of its own in it, and we do not connect to it.
+6. A message is acknowledged after it is on disk (``sync_interval: always``).
 
 The text is JSON, which the server's configuration language contains; a JSON string is never expanded as a variable. Two
 lines of it are not JSON: they bring in our leafnode seed, the one secret, from a file of its own (`seed_text`).
@@ -113,6 +114,18 @@ def check_partners(settings: LinkSettings, partners: Iterable[Partner]) -> tuple
     return checked
 
 
+def linked(partners: Iterable[Partner]) -> tuple[Partner, ...]:
+    """Return those that are not suspended."""
+    return tuple(partner for partner in partners if not partner.is_suspended)
+
+
+def check_partner(partner: Partner) -> None:
+    """Raise `Invalid` if no link could be made with ``partner``, whoever else there is."""
+    names.check_org_id(partner.org_id)
+    nkey.check_public(partner.nkey_public)
+    _check_leaf_url(partner)
+
+
 def _check_leaf_url(partner: Partner) -> None:
     # No user information: it would take the place of the key, and would be a secret in a log.
     found = _LEAF_URL.fullmatch(partner.leaf_url)
@@ -157,7 +170,7 @@ def build(
         "leafnodes": _leafnodes(settings, checked, files, ports),
     }
     text = json.dumps(document, indent=1, ensure_ascii=False) + "\n"
-    if not checked:
+    if not linked(checked):
         return text  # the server refuses a variable that nothing uses
     return text.replace("{", f'{{\n include "{files.seed.name}"', 1).replace(f'"nkey": "{_SEED}"', f'"nkey": {_SEED}')
 
@@ -188,6 +201,7 @@ def _in_account(settings: LinkSettings, partner: Partner, internal: Mapping[str,
             "subscribe": {"allow": [f"{names.reply_prefix(partner.org_id)}.>"]},
         },
     }
+    leaf_users = [] if partner.is_suspended else [leaf_user]
     return {
         "jetstream": {
             "max_memory": _ACCOUNT_MEMORY,
@@ -195,7 +209,7 @@ def _in_account(settings: LinkSettings, partner: Partner, internal: Mapping[str,
             "max_streams": 1,
             "max_consumers": 1,
         },
-        "users": [leaf_user, _internal_user(internal[names.in_account(partner.org_id)])],
+        "users": [*leaf_users, _internal_user(internal[names.in_account(partner.org_id)])],
     }
 
 
@@ -216,6 +230,6 @@ def _leafnodes(settings: LinkSettings, partners: Iterable[Partner], files: Files
                 "nkey": _SEED,
                 "tls": {**client, "ca_file": str(files.authority(partner)), **timing},
             }
-            for partner in partners
+            for partner in linked(partners)
         ],
     }

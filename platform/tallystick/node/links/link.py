@@ -31,13 +31,15 @@ _LOG = logging.getLogger(__name__)
 class LinkStatus(msgspec.Struct, frozen=True, kw_only=True):
     """The state of one link: ``connected`` our leafnode at the partner, ``incoming`` the partner's leafnode here.
 
-    ``since`` is when ``connected`` became what it is, in milliseconds since 1970.
+    ``since`` is when ``connected`` became what it is, ``seen_at`` when the partner's leafnode was last here in this
+    life of the node; both in milliseconds since 1970.
     """
 
     connected: bool
     incoming: bool
     since: int
     last_error: str | None
+    seen_at: int | None = None
 
 
 class Links:
@@ -111,6 +113,10 @@ class Links:
             self._partners = checked
             await self._run_if_needed()
 
+    def check_partners(self, partners: Iterable[Partner]) -> None:
+        """Raise `Invalid` if `set_partners` would refuse them, as far as that shows without asking the server."""
+        config.check_partners(self._settings, partners)
+
     async def send(
         self,
         partner_org_id: str,
@@ -122,9 +128,11 @@ class Links:
         """Put ``payload`` into the partner's inbox stream; return when that stream has it on disk.
 
         Raises `NotFound` for an organisation that is no partner, `Invalid` for a message that no stream takes, and
-        `Unavailable` when the same call may succeed later.
+        `Unavailable` when the same call may succeed later; ``partner_suspended`` is its code for one that we suspended.
         """
         peer = self._peers.get(partner_org_id)
+        if peer is None and any(one.org_id == partner_org_id for one in self._partners):
+            raise Unavailable(f"{partner_org_id} is suspended by this organisation", code="partner_suspended")
         if peer is None:
             raise NotFound(f"{partner_org_id!r} is not a partner", code="partner")
         await peer.send(message_id, payload, within=timeout)
@@ -160,7 +168,10 @@ class Links:
             raise Unavailable("the links have not been started", code="nats_server")
         connected, since = self._system.leaf(names.out_account(partner))
         incoming, _ = self._system.leaf(names.in_account(partner))
-        return LinkStatus(connected=connected, incoming=incoming, since=since, last_error=peer.last_error)
+        return LinkStatus(
+            connected=connected, incoming=incoming, since=since, last_error=peer.last_error,
+            seen_at=self._system.seen_at(names.in_account(partner)),
+        )  # fmt: skip
 
     async def _wait_handler(self) -> Handler:
         await self._has_handler.wait()
@@ -169,7 +180,7 @@ class Links:
 
     def _write_authorities(self, partners: Iterable[Partner]) -> None:
         own = self._settings.ca_file.read_text(encoding="ascii")
-        tls.write_bundle(self._files.trusted, [own, *(partner.ca_pem for partner in partners)])
+        tls.write_bundle(self._files.trusted, [own, *(partner.ca_pem for partner in config.linked(partners))])
         for partner in partners:
             write_private(self._files.authority(partner), partner.ca_pem.encode())
 
@@ -189,10 +200,21 @@ class Links:
     async def _change(self, system: "System", partners: tuple[Partner, ...]) -> None:
         self._write_authorities(partners)
         await self._server.configure(self._render(partners))
-        await self._stop_peers(self._peers.keys() - {partner.org_id for partner in partners})
+        await self._stop_peers(self._peers.keys() - {partner.org_id for partner in config.linked(partners)})
+        await self._forget({partner.org_id for partner in self._partners} - {partner.org_id for partner in partners})
         # A partner with a new key or authority is one partner gone and one come.
         await self._take_up(system, {names.in_account(gone.org_id) for gone in set(self._partners) - set(partners)})
         self._start_peers(partners)
+
+    async def _forget(self, gone: Iterable[str]) -> None:
+        """Drop the streams of partners that were removed: whoever bears the id later must not find them."""
+        from tallystick.node.links.peer import drop_stream  # noqa: PLC0415
+
+        for partner in gone:
+            try:
+                await drop_stream(self.client_url, self._seed(names.in_account(partner)), partner)
+            except Unavailable as error:
+                _LOG.warning("what %s had sent is still on the disk: %s", partner, error)
 
     async def _take_up(self, system: "System", gone: set[str]) -> None:
         """Have the running server take up the configuration, and cut off the accounts that are ``gone``."""
@@ -207,7 +229,7 @@ class Links:
         await asyncio.gather(*(self._peers.pop(partner).stop() for partner in list(partners)))
 
     def _start_peers(self, partners: Iterable[Partner]) -> None:
-        for partner in partners:
+        for partner in config.linked(partners):
             if partner.org_id not in self._peers:
                 self._peers[partner.org_id] = self._peer(partner.org_id)
                 self._peers[partner.org_id].start()

@@ -31,6 +31,7 @@ _FETCH_S = 2.0  # an idle pull lasts this long
 _ACK_WAIT_S = 60.0
 _DUPLICATE_WINDOW_S = 120.0
 _RETRY_S = 0.2
+_DROP_S = 5.0
 _HANDLER_FAILED_S = 5.0
 _TOO_LARGE = 10054  # JetStream error code: the message exceeds what the stream takes
 
@@ -201,6 +202,19 @@ async def _answer(message: Msg, verdict: Verdict) -> None:
             await message.nak()
         case ("retry", seconds):
             await message.nak(delay=seconds)
+
+
+async def drop_stream(client_url: str, in_seed: str, partner: str) -> None:
+    """Delete the stream of a partner that is one no more; raise `Unavailable` if that cannot be done now."""
+    try:
+        async with (
+            asyncio.timeout(_DROP_S),
+            connected(client_url, in_seed, name=names.in_account(partner)) as client,
+        ):
+            with contextlib.suppress(nats.js.errors.NotFoundError):
+                await client.jetstream(timeout=_DROP_S).delete_stream(names.stream(partner))
+    except _TRANSPORT_ERRORS as error:
+        raise Unavailable(f"nats-server does not answer: {error!r}", code="nats_server") from error
 
 
 def check_message_id(message_id: str) -> None:

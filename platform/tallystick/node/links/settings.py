@@ -20,12 +20,14 @@ class Partner(msgspec.Struct, frozen=True, kw_only=True):
     """The far end of one link, as its organisation card gives it.
 
     ``leaf_url`` is ``tls://host:port``; ``ca_pem`` is the authority of its server's and of its client certificate.
+    While ``is_suspended`` there is no link either way; what it had sent before stays in its stream.
     """
 
     org_id: str
     leaf_url: str
     nkey_public: str
     ca_pem: str
+    is_suspended: bool = False
 
 
 class LinkSettings(msgspec.Struct, frozen=True, kw_only=True):

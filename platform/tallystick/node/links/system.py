@@ -75,6 +75,10 @@ class System:
             return True, self._up[account]
         return False, self._down.get(account, self._started)
 
+    def seen_at(self, account: str) -> int | None:
+        """Return when ``account`` last had a leafnode, as far as this life of the node has seen one."""
+        return _now_ms() if account in self._up else self._down.get(account)
+
     async def reload(self) -> None:
         """Have the server take up its configuration file; raise `Unavailable` if it refuses or does not answer."""
         server = (await self._leafz()).server.id

@@ -17,8 +17,9 @@ from tallystick.node.api.events import Streams
 from tallystick.node.api.language import preferred
 from tallystick.node.api.ports import Accounts, Services
 from tallystick.node.portal import session
-from tallystick.node.portal.pages import chain as chain_page
 from tallystick.node.portal.pages import (
+    access_tokens,
+    changes,
     collaborations,
     definitions,
     documents,
@@ -26,10 +27,14 @@ from tallystick.node.portal.pages import (
     inbox,
     live,
     notifications,
+    partners,
     signing_in,
     steering,
+    task_queues,
+    users,
     verify,
 )
+from tallystick.node.portal.pages import chain as chain_page
 from tallystick.node.portal.rendering import Portal, Visit, environment, render
 from tallystick.tenants.sessions import NotSignedIn
 
@@ -47,6 +52,7 @@ PAGES: tuple[tuple[str, Page, str], ...] = (
     ("/collaborations", collaborations.show, "read"),
     ("/collaborations/new", collaborations.new, "create_collaboration"),
     ("/collaborations/{collaboration_id}", collaborations.one, "read"),
+    ("/collaborations/{collaboration_id}/changes", changes.show, "read"),
     ("/definitions", definitions.show, "read"),
     ("/definitions/{definition_id}", definitions.one, "read"),
     ("/executions", executions.show, "read"),
@@ -57,6 +63,14 @@ PAGES: tuple[tuple[str, Page, str], ...] = (
     ("/notifications", notifications.show, "read"),
     ("/verify", verify.show, "verify"),
     ("/chain", chain_page.show, "read"),
+    ("/task-queues", task_queues.show, "work_on_queues"),
+    ("/task-queues/tasks", task_queues.one, "read"),
+    ("/access-tokens", access_tokens.show, "administer"),
+    ("/users", users.show, "administer"),
+    ("/partners", partners.show, "read"),
+    ("/partners/{org_id}", partners.one, "read"),
+    ("/partners/{org_id}/answer", partners.answer_file, "administer"),
+    ("/partners/invitations/{invitation_id}/file", partners.invitation_file, "administer"),
     ("/events", live.events, "read"),
 )
 
@@ -71,6 +85,7 @@ FORMS: tuple[tuple[str, Page, str], ...] = (
     ("/tasks/{task_id}/reject", inbox.reject, "work_on_tasks"),
     ("/collaborations", collaborations.propose, "create_collaboration"),
     ("/collaborations/{collaboration_id}/consent", collaborations.consent, "give_consent"),
+    ("/collaborations/{collaboration_id}/changes", changes.propose, "create_collaboration"),
     ("/collaborations/{collaboration_id}/start", collaborations.start, "create_collaboration"),
     ("/collaborations/{collaboration_id}/terminate", collaborations.terminate, "create_collaboration"),
     ("/definitions", definitions.add, "create_collaboration"),
@@ -84,6 +99,18 @@ FORMS: tuple[tuple[str, Page, str], ...] = (
     ("/tasks/{task_id}/retry", steering.retry, "work_on_tasks"),
     ("/notifications/{notification_id}/acknowledge", notifications.acknowledge, "work_on_tasks"),
     ("/verify", verify.check, "verify"),
+    ("/access-tokens", access_tokens.add, "administer"),
+    ("/access-tokens/{token_id}/remove", access_tokens.remove, "administer"),
+    ("/users", users.add, "administer"),
+    ("/users/{username}/groups", users.set_groups, "administer"),
+    ("/partners/invitations", partners.invite, "administer"),
+    ("/partners/invitations/{invitation_id}/withdraw", partners.withdraw, "administer"),
+    ("/partners/accept", partners.accept, "administer"),
+    ("/partners/answers", partners.answer, "administer"),
+    ("/partners/{org_id}/confirm", partners.confirm, "administer"),
+    ("/partners/{org_id}/suspend", partners.suspend, "administer"),
+    ("/partners/{org_id}/resume", partners.resume, "administer"),
+    ("/partners/{org_id}/remove", partners.remove, "administer"),
     ("/sign-out", signing_in.sign_out, ""),
 )
 

@@ -12,6 +12,7 @@ from tallystick.node.record.authoring import Saying, say
 from tallystick.node.record.context import Context
 from tallystick.node.record.loaded import Loaded
 from tallystick.node.record.messages import AgreementMessage
+from tallystick.node.record.sources import small
 from tallystick.node.record.unit import Unit
 
 
@@ -22,17 +23,36 @@ def new(unit: Unit, context: Context, agreement_hash: str, agreement: Agreement)
     return store.create(unit, agreement_hash, agreement, execution, context.now()), nonce
 
 
-def offer(unit: Unit, context: Context, document: dict[str, Any], values: dict[str, Any]) -> Loaded:
+def offer(
+    unit: Unit,
+    context: Context,
+    document: dict[str, Any],
+    values: dict[str, Any],
+    source: dict[str, Any] | None = None,
+) -> Loaded:
     """Propose an execution of an agreement of ours to every participant; it will start with ``values``."""
-    name, agreement = store.put_agreement(unit, document)
-    onchain.note_workflow(unit, agreement, context.org_id, context.now())
+    name, agreement = store.put_agreement(unit, document, source)
     loaded, nonce = new(unit, context, name, agreement)
     loaded.row.proposed_input = canonical.encode(values)
-    for one in agreement.participants:
-        if one.org_id != context.org_id:
-            outgoing.post(unit, context, one.org_id, AgreementMessage(agreement=document), loaded.row.id)
+    send(unit, context, agreement, document, source, loaded.row.id)
     propose(unit, context, loaded, nonce)
     return loaded
+
+
+def send(
+    unit: Unit,
+    context: Context,
+    agreement: Agreement,
+    document: dict[str, Any],
+    source: dict[str, Any] | None,
+    execution: str,
+) -> None:
+    """Queue an agreement that we drafted for those whom it names; ``source`` is what its definition is compiled of."""
+    onchain.note_workflow(unit, agreement, context.org_id, context.now())
+    message = AgreementMessage(agreement=document, source=small(source))
+    for one in agreement.participants:
+        if one.org_id != context.org_id:
+            outgoing.post(unit, context, one.org_id, message, execution)
 
 
 def propose(unit: Unit, context: Context, loaded: Loaded, nonce: str) -> None:

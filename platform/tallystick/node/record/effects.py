@@ -6,8 +6,9 @@ from typing import Any
 from sqlalchemy import bindparam, null, text, true, update
 from sqlmodel import col
 
+from tallystick.core import canonical
 from tallystick.core.commitment import data_hash
-from tallystick.core.definition.model import Notification, SubWorkflow, Task
+from tallystick.core.definition.model import Notification, SubWorkflow, Task, UserTask
 from tallystick.core.engine import names
 from tallystick.core.entry import Entry
 from tallystick.core.statement import Statement
@@ -19,6 +20,7 @@ from tallystick.node.record.tables import word
 from tallystick.node.record.unit import Unit
 from tallystick.tenants.models.record import NotificationRow, TaskRow
 
+KEYS = "keys"  # the note that our keys, or where they speak, have changed
 _OPEN = ("open", "claimed")
 _CLOSE = (
     update(TaskRow)
@@ -68,7 +70,18 @@ class Effects:
         elif kind == calls.QUEUED:
             queues.enqueue(self.unit, row, step)
         elif kind == "user":
+            if isinstance(step, UserTask) and step.candidate_groups:
+                self.unit.change(TaskRow, row.key, candidate_groups=canonical.encode(step.candidate_groups).decode())
             self._notify("activity_assigned", step.name)
+
+    def timer_set(self, event: Event) -> None:
+        """The due date of a task of ours is stated; people see it instead of the time-out."""
+        if event["purpose"] != "due":
+            return
+        held = self.loaded.state.tasks.get(event["task"])
+        if held is not None and held.org == self.context.org_id:
+            key = calls.task_key(self.loaded.row, event["task"], held.attempt)
+            self.unit.change(TaskRow, key, due_at=event["due_at"])
 
     def _prepare(self, row: TaskRow) -> None:
         """Its input is read from values, some of which may come with this very entry: the runner does that."""
@@ -156,6 +169,10 @@ class Effects:
         """A collaboration was proposed."""
         self._notify("created", self.loaded.row.name)
 
+    def replaced(self, event: Event) -> None:
+        """A changed proposal takes this one's place."""
+        self.loaded.row.replaced_by = event["execution"]
+
     def started(self, event: Event) -> None:
         """Work begins: the start leaf anchors the log as of this entry."""
         self._notify("started", self.loaded.row.name)
@@ -169,12 +186,18 @@ class Effects:
         """All is done: tasks end, we attest the closing head, and the completion leaf is due."""
         self.unit.note("closed", self.entry.execution)
         kind = "terminated" if event["status"] in {"terminated", "cancelled"} else event["status"]
+        kind = "replaced" if event["outcome"] == "replaced" else kind
         self._notify(kind, self.loaded.row.name)
         self._close_child()
         attesting.attest(self.unit, self.context, self.loaded, self.entry)
         if self.loaded.row.start_size is not None and self.loaded.agreement.anchoring is not None:
             inputs, results = attesting.commitments(self.unit, self.loaded)
             self._leaf(onchain.COMPLETION, event["status"], inputs, results)
+
+    def key_changed(self, event: Event) -> None:
+        """One of our keys: whoever keeps them has something to follow up."""
+        if event["org"] == self.context.org_id:
+            self.unit.note(KEYS, None)
 
     def _leaf(self, kind: int, status: str, inputs: str, results: str) -> None:
         attesting.leaf(self.unit, self.context, self.loaded, self.entry, kind, status, inputs, results)
@@ -263,12 +286,14 @@ class Effects:
 
 _HANDLERS: dict[str, Callable[[Effects, Event], None]] = {
     "proposed": Effects.proposed,
+    "replaced": Effects.replaced,
     "started": Effects.started,
     "assigned": Effects.assigned,
     "delivering": Effects.delivering,
     "received": Effects.received,
     "answered": Effects.answered,
     "timed_out": Effects.timed_out,
+    "timer_set": Effects.timer_set,
     "reminded": Effects.reminded,
     "overdue": Effects.reminded,
     "withdrawn": Effects.withdrawn,
@@ -279,4 +304,6 @@ _HANDLERS: dict[str, Callable[[Effects, Event], None]] = {
     "notified": Effects.notified,
     "acknowledged": Effects.acknowledged,
     "closed": Effects.closed,
+    "key_rotated": Effects.key_changed,
+    "key_revoked": Effects.key_changed,
 }

@@ -34,6 +34,7 @@ class Standing(msgspec.Struct, kw_only=True):
     next_due: int | None = None
     dispute: str | None = None
     proposed_input: bytes | None = None
+    replaced_by: str | None = None
     revision: int = 0
 
 

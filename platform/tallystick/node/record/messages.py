@@ -18,9 +18,10 @@ class _Message(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 class AgreementMessage(_Message, frozen=True, kw_only=True, tag="agreement"):
-    """The agreement, before the entries that need it."""
+    """The agreement, before the entries that need it, and the definition as it was written, for who would change it."""
 
     agreement: dict[str, Any]
+    source: dict[str, Any] | None = None
 
 
 class StatementMessage(_Message, frozen=True, kw_only=True, tag="statement"):
@@ -75,8 +76,15 @@ class AnchorMessage(_Message, frozen=True, kw_only=True, tag="anchor"):
     proof: dict[str, Any]
 
 
+class CardMessage(_Message, frozen=True, kw_only=True, tag="card"):
+    """The sender's newest card, signed by the root key that the receiver has pinned."""
+
+    token: str
+
+
 Message = (
-    AgreementMessage
+    CardMessage
+    | AgreementMessage
     | StatementMessage
     | EntriesMessage
     | AttestationMessage
@@ -106,7 +114,7 @@ def decode(data: bytes) -> Message:
 
 def execution_of(message: Message) -> str | None:
     """The execution that a message is about, as far as it says; it is not verified."""
-    if isinstance(message, AgreementMessage):
+    if isinstance(message, AgreementMessage | CardMessage):
         return None
     if isinstance(message, StatementMessage | AttestationMessage | RefusalMessage):
         execution = jws.peek(message.token).get("execution")

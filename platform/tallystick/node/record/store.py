@@ -36,13 +36,14 @@ def step_of_task(agreement: Agreement, task: str) -> Task:
     return step_of(agreement, names.step_of(task))
 
 
-def put_agreement(unit: Unit, document: dict[str, Any]) -> tuple[str, Agreement]:
-    """Check and keep an agreement; its hash and form."""
+def put_agreement(unit: Unit, document: dict[str, Any], source: dict[str, Any] | None = None) -> tuple[str, Agreement]:
+    """Check and keep an agreement, and the ``source`` of its definition; its hash and form."""
     content = canonical.encode(document)
     agreement = _agreement(content)
     name = agreements.agreement_hash(document)
     if unit.get(AgreementRow, name) is None:
-        unit.insert(AgreementRow, hash=name, document=content)
+        written = canonical.encode(source) if source is not None else None
+        unit.insert(AgreementRow, hash=name, document=content, source=written)
     return name, agreement
 
 

@@ -14,9 +14,12 @@ from tallystick.core.definition.compile import OrgFacts, audiences, compile_defi
 from tallystick.core.definition.faults import DefinitionErrors
 from tallystick.core.errors import Invalid
 from tallystick.node.parts import Parts
+from tallystick.node.record.loaded import Loaded
 from tallystick.node.schemas import definition_faults
 from tallystick.node.services.organisation import own_card
 from tallystick.tenants.card import Card
+
+RETENTION_DAYS = 3650
 
 
 def facts(parts: Parts) -> dict[str, OrgFacts]:
@@ -41,8 +44,11 @@ def _time_zones() -> frozenset[str]:
     return frozenset(zoneinfo.available_timezones())
 
 
-def draft(parts: Parts, source: dict[str, Any], compiled: dict[str, Any]) -> dict[str, Any]:
-    """The agreement document that every participant is asked to accept."""
+def draft(
+    parts: Parts, source: dict[str, Any], compiled: dict[str, Any], terms: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    """The agreement document that every participant is asked to accept; ``terms`` are those that differ from ours."""
+    given = terms or {}
     cards = {one.id: one for one in [own_card(parts), *parts.partners.active()]}
     members = [_participant(entry, cards) for entry in source["participants"]]
     me = parts.context.org_id
@@ -60,11 +66,43 @@ def draft(parts: Parts, source: dict[str, Any], compiled: dict[str, Any]) -> dic
         "visibility": audiences(compiled),
         "participants": members,
         "quorums": {"hand_over": "majority", "amend": "all"},
-        "limits": msgspec.to_builtins(Limits()),
-        "retention_days": 3650,
+        "limits": {**msgspec.to_builtins(Limits()), **given.get("limits", {})},
+        "retention_days": given.get("retention_days", RETENTION_DAYS),
         "anchoring": _anchoring(parts, compiled),
         "sealing_suite": parts.settings.sealing_suite,
         "parent": None,
+        "replaces": None,
+    }
+
+
+def changed(
+    parts: Parts, loaded: Loaded, source: dict[str, Any], compiled: dict[str, Any], terms: dict[str, Any]
+) -> dict[str, Any]:
+    """The agreement document of a change: drafted anew, it keeps who initiates and coordinates, and the other terms."""
+    before = loaded.agreement
+    document = draft(parts, source, compiled)
+    if before.initiator not in {one["org_id"] for one in document["participants"]}:
+        raise Invalid(
+            f"{before.initiator} starts and coordinates it: it must take part", code="not_a_participant",
+            pointer="/definition/participants",
+        )  # fmt: skip
+    kept = msgspec.to_builtins(before)
+    if compiled != kept["definition"]:
+        kept["anchoring"] = document["anchoring"]  # the new definition is registered under a salt of its own
+    return {
+        **document,
+        "initiator": before.initiator,
+        "coordinator": before.coordinator,
+        "limits": {**kept["limits"], **terms.get("limits", {})},
+        "retention_days": terms.get("retention_days", before.retention_days),
+        "anchoring": kept["anchoring"],
+        "sealing_suite": before.sealing_suite,
+        "replaces": {
+            "execution": loaded.row.id,
+            "agreement": loaded.row.agreement_hash,
+            "version": before.version + 1,
+            "by": parts.context.org_id,
+        },
     }
 
 

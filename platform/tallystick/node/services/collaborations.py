@@ -18,7 +18,6 @@ from tallystick.node.services.base import Service, bounded
 from tallystick.node.services.repeats import Asked
 from tallystick.node.services.searching import Wanted, cursor_key
 from tallystick.node.services.values import resolve
-from tallystick.tenants.models.record import AgreementRow
 from tallystick.tenants.permissions import Permission
 from tallystick.tenants.users import User
 
@@ -32,6 +31,7 @@ class Collaborations(Service):
         definition: dict[str, Any],
         input: dict[str, Any] | None = None,
         *,
+        terms: dict[str, Any] | None = None,
         asked: Asked | None = None,
     ) -> dict[str, Any]:
         """Compile, check against the partners' cards, and propose to every participant.
@@ -43,8 +43,8 @@ class Collaborations(Service):
         def work(unit: Unit) -> dict[str, Any]:
             known = facts(self.parts)
             compiled = compiled_for(definition, known)
-            document = draft(self.parts, definition, compiled)
-            loaded = beginning.offer(unit, self.parts.context, document, input or {})
+            document = draft(self.parts, definition, compiled, terms or {})
+            loaded = beginning.offer(unit, self.parts.context, document, input or {}, definition)
             return views.collaboration(loaded)
 
         def once(unit: Unit) -> dict[str, Any]:
@@ -58,6 +58,8 @@ class Collaborations(Service):
         """Accept or reject a proposal for the organisation."""
         if decision not in {"accepted", "rejected"}:
             raise Invalid("decision must be accepted or rejected", code="bad_decision", pointer="/decision")
+        if decision == "rejected" and not (reason or "").strip():
+            raise Invalid("say why it is rejected", code="reason_required", pointer="/reason")
 
         def work(unit: Unit) -> dict[str, Any]:
             loaded = store.load(unit, collaboration_id)
@@ -145,16 +147,6 @@ class Collaborations(Service):
             loaded = store.load(session, collaboration_id)
             registration = onchain.workflow(session, loaded.agreement)
             return {**views.collaboration(loaded), **views.on_chain(loaded, registration)}
-
-        return await self.read(who, work)
-
-    async def agreement(self, who: User, collaboration_id: str) -> dict[str, Any]:
-        """The agreement as signed."""
-
-        def work(session: Session) -> dict[str, Any]:
-            loaded = store.load(session, collaboration_id)
-            row = session.get_one(AgreementRow, loaded.row.agreement_hash)
-            return {"agreement_hash": row.hash, "agreement": canonical.parse(row.document)}
 
         return await self.read(who, work)
 

@@ -3,12 +3,16 @@
 from collections.abc import AsyncIterator
 from typing import Any
 
+from tallystick.node.services.changes import Changes
 from tallystick.node.services.collaborations import Collaborations
+from tallystick.node.services.compromise import Compromise
 from tallystick.node.services.definitions import Definitions
 from tallystick.node.services.documents import Documents
 from tallystick.node.services.executions import Executions
+from tallystick.node.services.keys import Keys
 from tallystick.node.services.notifications import Notifications
 from tallystick.node.services.organisation import Organisation
+from tallystick.node.services.partnering import Partnering
 from tallystick.node.services.proofs import Proofs
 from tallystick.node.services.queues import TaskQueues
 from tallystick.node.services.steering import Steering
@@ -17,6 +21,7 @@ from tallystick.node.services.tasks import Tasks
 
 class Services(
     Collaborations,
+    Changes,
     Definitions,
     Executions,
     Steering,
@@ -26,6 +31,9 @@ class Services(
     Notifications,
     Proofs,
     Organisation,
+    Partnering,
+    Keys,
+    Compromise,
 ):
     """One facade over the services."""
 

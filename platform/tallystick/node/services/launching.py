@@ -17,7 +17,7 @@ def propose(unit: Unit, parts: Parts, row: DefinitionRow, values: dict[str, Any]
     """Propose what the version compiled to when it came; partners may have changed since, and are looked at again."""
     source, compiled = canonical.parse(row.source), canonical.parse(row.compiled)
     compiled_for(source, facts(parts))
-    return beginning.offer(unit, parts.context, draft(parts, source, compiled), values)
+    return beginning.offer(unit, parts.context, draft(parts, source, compiled), values, source)
 
 
 def launch(unit: Unit, parts: Parts, row: DefinitionRow, values: dict[str, Any]) -> Loaded:

@@ -1,34 +1,56 @@
-"""The organisation itself, its partners and the chain it anchors on."""
+"""The organisation itself and the chain it anchors on."""
 
-import asyncio
+from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from tallystick.core.errors import Invalid
-from tallystick.node.links.settings import Partner
 from tallystick.node.parts import Parts
 from tallystick.node.services.base import Service
 from tallystick.tenants import card as cards
+from tallystick.tenants import did
 from tallystick.tenants.card import Card
+from tallystick.tenants.files import read_private, write_private
 from tallystick.tenants.permissions import Permission, require
 from tallystick.tenants.users import User
 
+CARD_FILE = "card.jwt"
+
 
 def own_card_token(parts: Parts) -> str:
-    """Our card, signed by the root key."""
-    settings = parts.settings
-    return cards.build(
+    """Our card, signed by the root key; it stays the same, over restarts too, until something in it changes."""
+    settings, held = parts.settings, parts.own_card
+    if held.token is None:
+        held.token = _last_card(settings.data_dir / CARD_FILE)
+    token = cards.build(
         parts.context.keystore,
         org_id=settings.org_id,
         name=settings.name,
+        names=settings.names,
         domain=settings.domain,
         endpoint_url=settings.endpoint_url,
+        operator=settings.operator,
         capabilities=settings.capabilities,
         chain_org=parts.chain.org or "0x" + "0" * 64,
-        leaf_url=parts.links.leaf_url,
+        leaf_url=parts.links.leaf_url if settings.nats.enabled else None,
         tls_ca=parts.tls_ca,
+        last=held.token,
     )
+    if token != held.token:
+        write_private(settings.data_dir / CARD_FILE, token.encode())
+        held.token = token
+    return token
+
+
+def _last_card(path: Path) -> str | None:
+    """The card that we signed last; one that cannot be read any more is made anew, with a later date."""
+    try:
+        token = read_private(path, max_bytes=cards.MAX_CARD).decode()
+        cards.verify(token)
+    except (FileNotFoundError, UnicodeDecodeError, Invalid):
+        return None
+    return token
 
 
 def own_card(parts: Parts) -> Card:
@@ -36,16 +58,8 @@ def own_card(parts: Parts) -> Card:
     return cards.verify(own_card_token(parts))
 
 
-def link_partners(parts: Parts) -> list[Partner]:
-    """The links that our active partners' cards ask for."""
-    return [
-        Partner(org_id=one.id, leaf_url=one.nats.leaf_url, nkey_public=one.nats.nkey, ca_pem=one.nats.tls_ca)
-        for one in parts.partners.active()
-    ]
-
-
 class Organisation(Service):
-    """Cards, partners, chain."""
+    """Card, chain."""
 
     async def organisation(self) -> dict[str, Any]:
         """The organisation as names.md has it."""
@@ -54,6 +68,9 @@ class Organisation(Service):
         return {
             "id": one.id,
             "name": one.name,
+            "names": one.names,
+            "operator": one.operator,
+            "did": did.did(one),
             "domain": one.domain,
             "public_key": one.public_key,
             "endpoint_url": one.endpoint_url,
@@ -67,46 +84,12 @@ class Organisation(Service):
         token = own_card_token(self.parts)
         return {"card": token, **msgspec.to_builtins(cards.verify(token))}
 
-    async def partners(self, who: User) -> dict[str, Any]:
-        """Every partner and how its link stands."""
-        require(who, Permission.READ)
-        links = self.parts.links.status()
-        rows = await asyncio.to_thread(self.parts.partners.all)
-        return {
-            "items": [self._partner(row.org_id, row.status, links.get(row.org_id)) for row in rows],
-            "next_cursor": None,
-        }
-
-    async def put_partner(self, who: User, card: dict[str, Any]) -> dict[str, Any]:
-        """Pin a partner's card and open the link; its root key is pinned for good."""
-        require(who, Permission.ADMINISTER)
-        token = card.get("card")
-        if not isinstance(token, str):
-            raise Invalid("needs the partner's signed card", code="bad_card", pointer="/card")
-        read = cards.verify(token)
-        if read.id == self.parts.context.org_id:
-            raise Invalid("is this organisation's own card", code="own_card", pointer="/card")
-        await asyncio.to_thread(self.parts.partners.put, token)
-        await self.parts.links.set_partners(await asyncio.to_thread(link_partners, self.parts))
-        self.parts.bell.ring()
-        return self._partner(read.id, "active", self.parts.links.status().get(read.id))
+    async def did_document(self) -> dict[str, Any]:
+        """The card as a DID document (did:web)."""
+        blockchain = self.parts.settings.blockchain
+        return did.document(own_card(self.parts), chain_id=blockchain.chain_id if blockchain else None)
 
     async def chain(self, who: User) -> dict[str, Any]:
         """Where we anchor and how that stands."""
         require(who, Permission.READ)
         return await self.parts.chain.status()
-
-    def _partner(self, org_id: str, status: str, link: Any) -> dict[str, Any]:
-        card = self.parts.partners.card(org_id)
-        return {
-            "id": card.id,
-            "name": card.name,
-            "domain": card.domain,
-            "public_key": card.public_key,
-            "endpoint_url": card.endpoint_url,
-            "capabilities": list(card.capabilities),
-            "status": status,
-            "connected": bool(link and link.connected),
-            "since": link.since if link else None,
-            "last_error": link.last_error if link else None,
-        }

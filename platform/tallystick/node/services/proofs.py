@@ -82,7 +82,7 @@ class Proofs(Service):
 
     async def _verify(self, bundle: bytes, anchors: list[Any]) -> Report:
         """Verify against the cards that we pinned and the chain that we anchor on."""
-        cards = [own_card(self.parts), *await asyncio.to_thread(self.parts.partners.active)]
+        cards = [own_card(self.parts), *await asyncio.to_thread(self.parts.partners.pinned)]
         organisations = [
             Organisation(org_id=one.id, name=one.name, root_key=one.public_key, chain_org=one.chain_org)
             for one in cards

@@ -6,16 +6,18 @@ a heap of waiting messages costs the others nothing.
 
 import asyncio
 import logging
+from typing import NamedTuple
 
 from sqlalchemy import bindparam, delete, exc, func, literal_column, update
 from sqlmodel import col, select
 
 from tallystick.core.errors import Invalid, NotYet, TallystickError
 from tallystick.node.links.handling import Verdict
-from tallystick.node.record import incoming, messages, refusing, store
+from tallystick.node.record import incoming, messages, nonces, refusing, store
 from tallystick.node.record.calls import keys_of
 from tallystick.node.record.context import Context
 from tallystick.node.record.messages import AgreementMessage, ChunkMessage, Message
+from tallystick.node.record.nonces import Nonce
 from tallystick.node.record.tables import word
 from tallystick.node.record.unit import Conflict, Unit
 from tallystick.node.work.bell import Bell
@@ -48,6 +50,13 @@ _MOVED = (
 )
 
 
+class Outcome(NamedTuple):
+    """What became of a message: ``confirm``, ``reject``, ``wait``, or ``full`` when it has to come again; and why."""
+
+    word: str
+    error: TallystickError | None = None
+
+
 class Inbox:
     """Takes messages in, each in a unit of its own."""
 
@@ -61,7 +70,7 @@ class Inbox:
     async def receive(self, partner: str, message_id: str, payload: bytes) -> Verdict:
         """``ack`` once the outcome is durable; ``nak`` when this node could not decide now."""
         try:
-            outcome = await self._taken(partner, message_id, payload)
+            outcome = await self.take(partner, message_id, payload)
         except TallystickError as error:
             logger.warning("message %s from %s is held back: %s", message_id, partner, error)
             return "nak"
@@ -69,30 +78,49 @@ class Inbox:
             # Whatever went wrong is ours, not the sender's: the stream keeps the message and brings it again.
             logger.exception("message %s from %s was not taken in", message_id, partner)
             return "nak"
-        return "nak" if outcome == "full" else "ack"
+        return "nak" if outcome.word == "full" else "ack"
 
     async def retry_waiting(self) -> int:
         """Try what waits and is due, the longest due first; how many went through."""
         done = 0
         rows = await asyncio.to_thread(self._due)
         self._some_wait = bool(rows) or await asyncio.to_thread(self._any_wait)
-        tries = [self._taken(row.partner, row.message_id, row.payload or b"") for row in rows]
+        tries = [self.take(row.partner, row.message_id, row.payload or b"") for row in rows]
         for outcome in await asyncio.gather(*tries, return_exceptions=True):
-            if isinstance(outcome, BaseException) and not isinstance(outcome, Exception):
+            if isinstance(outcome, Outcome):
+                done += outcome.word in {"confirm", "reject"}
+            elif not isinstance(outcome, Exception):
                 raise outcome
-            if isinstance(outcome, Exception) and not isinstance(outcome, TallystickError):
+            elif not isinstance(outcome, TallystickError):  # what raised stays due
                 logger.error("a waiting message is put off", exc_info=outcome)
-            done += outcome in {"confirm", "reject"}  # what raised stays due
         return done
 
-    async def _taken(self, partner: str, message_id: str, payload: bytes) -> str:
+    async def take(self, partner: str, message_id: str, payload: bytes, nonce: Nonce | None = None) -> Outcome:
+        """What became of the message, once that is durable, and the ``nonce`` that it came under with it.
+
+        Raises what kept this node from deciding, and `nonces.Replayed`; nothing of the message is left then.
+        """
         try:
             message = messages.decode(payload)
         except Invalid as error:
             refused = error
-            return await self._committer.run(lambda unit: self._rejected(unit, partner, message_id, None, refused))
-        outcome = await self._committer.run(lambda unit: self._take(unit, partner, message_id, message, payload))
-        if outcome == "confirm":
+
+            def reject(unit: Unit) -> Outcome:
+                nonces.check(unit, nonce)
+                outcome = self._rejected(unit, partner, message_id, None, refused)
+                nonces.keep(unit, nonce)
+                return outcome
+
+            return await self._committer.run(reject)
+
+        def job(unit: Unit) -> Outcome:
+            nonces.check(unit, nonce)
+            outcome = self._take(unit, partner, message_id, message, payload)
+            nonces.keep(unit, nonce)
+            return outcome
+
+        outcome = await self._committer.run(job)
+        if outcome.word == "confirm":
             await asyncio.to_thread(incoming.finish, self._context, message)
             execution = messages.execution_of(message)
             self._bell.ring({"topic": "execution", "id": execution} if execution else None)
@@ -114,7 +142,7 @@ class Inbox:
                 session.exec(select(InboxRow.message_id).where(InboxRow.outcome == "wait").limit(1)).first() is not None
             )
 
-    def _take(self, unit: Unit, partner: str, message_id: str, message: Message, payload: bytes) -> str:
+    def _take(self, unit: Unit, partner: str, message_id: str, message: Message, payload: bytes) -> Outcome:
         """The outcome; whatever it is, it becomes durable with it."""
         execution = messages.execution_of(message)
         try:
@@ -134,7 +162,7 @@ class Inbox:
             put_off = NotYet("this node cannot take it in now; its log says why", code="internal")
             return self._wait(unit, partner, message_id, execution, put_off, payload)
         self._settle(unit, partner, message_id, execution, chunk=isinstance(message, ChunkMessage))
-        return "confirm"
+        return Outcome("confirm")
 
     def _settle(self, unit: Unit, partner: str, message_id: str, execution: str | None, *, chunk: bool) -> None:
         """The message waits no longer, and what waits for its execution, or for its chunk, is due at once."""
@@ -148,11 +176,11 @@ class Inbox:
 
     def _wait(
         self, unit: Unit, partner: str, message_id: str, execution: str | None, error: NotYet, payload: bytes
-    ) -> str:
+    ) -> Outcome:
         now = self._context.now()
         row = unit.get(InboxRow, (partner, message_id))
         if row is None and self._is_full(unit, partner):
-            return "full"
+            return Outcome("full", error)
         since = row.since if row else now
         unit.put(
             InboxRow,
@@ -167,13 +195,13 @@ class Inbox:
         )
         unit.note("due", now + SOONEST_MS)
         self._some_wait = True
-        return "wait"
+        return Outcome("wait", error)
 
     def _is_full(self, unit: Unit, partner: str) -> bool:
         query = select(func.count()).where(InboxRow.partner == partner, InboxRow.outcome == "wait")
         return unit.exec(query)[0] >= MAX_WAITING
 
-    def _rejected(self, unit: Unit, partner: str, message_id: str, message: Message | None, error: Invalid) -> str:
+    def _rejected(self, unit: Unit, partner: str, message_id: str, message: Message | None, error: Invalid) -> Outcome:
         """Note it, and sign the reason for its author. An agreement is noted under its own hash, which entries name."""
         logger.warning("message %s from %s is refused: %s", message_id, partner, error)
         unit.delete(InboxRow, (partner, message_id))
@@ -189,7 +217,7 @@ class Inbox:
         )
         if message is not None:
             self._refuse(unit, partner, message, error)
-        return "reject"
+        return Outcome("reject", error)
 
     def _refuse(self, unit: Unit, partner: str, message: Message, error: Invalid) -> None:
         try:

@@ -23,7 +23,11 @@ class LeafRow(SQLModel, table=True):
 
 
 class WorkflowRow(SQLModel, table=True):
-    """A definition that its proposer (``org`` on the chain) registers; ``registered_at`` is the chain's time for it."""
+    """A definition that its proposer (``org`` on the chain) registers; ``registered_at`` is the chain's time for it.
+
+    ``block_number`` and ``block_hash`` name the block that this time is from; all three are None until it is confirmed,
+    and again when that block has left the chain.
+    """
 
     __tablename__ = "workflow"
     __table_args__ = (Index("ix_workflow_due", "registered_at", "check_at"),)
@@ -33,6 +37,8 @@ class WorkflowRow(SQLModel, table=True):
     since: int = Field(sa_type=BigInteger)
     check_at: int = Field(sa_type=BigInteger)
     registered_at: int | None = Field(default=None, sa_type=BigInteger)
+    block_number: int | None = Field(default=None, index=True, sa_type=BigInteger)
+    block_hash: str | None = None
 
 
 class PartnerAnchorRow(SQLModel, table=True):

@@ -10,6 +10,9 @@ class Partner(SQLModel, table=True):
     org_id: str = Field(primary_key=True, max_length=40)
     card: str = Field(sa_type=Text)
     root_key: str = Field(max_length=64)
-    status: str = Field(default="active", max_length=16)  # active | suspended, by decision of this organisation
+    status: str = Field(default="active", max_length=16)  # active | suspended | removed, by this organisation
     issued_at: int = Field(sa_type=BigInteger)
     updated_at: int = Field(sa_type=BigInteger)
+    since: int = Field(sa_type=BigInteger)  # when the status became what it is
+    fingerprint: str | None = Field(default=None, max_length=40)  # that an administrator confirmed, if one did
+    last_seen: int | None = Field(default=None, sa_type=BigInteger)  # when its leafnode was last here

@@ -19,11 +19,12 @@ def _some(name: str, *columns: str, where: str) -> Index:
 
 
 class AgreementRow(SQLModel, table=True):
-    """An agreement in canonical bytes, by its hash."""
+    """An agreement in canonical bytes, by its hash; ``source`` is the definition as it was written, where that came."""
 
     __tablename__ = "agreement"
     hash: str = Field(primary_key=True)
     document: bytes = Field(sa_type=LargeBinary)
+    source: bytes | None = Field(default=None, sa_type=LargeBinary)
 
 
 class ExecutionRow(SQLModel, table=True):
@@ -53,6 +54,7 @@ class ExecutionRow(SQLModel, table=True):
     next_due: int | None = Field(default=None, sa_type=BigInteger)  # the earliest timer
     dispute: str | None = None
     proposed_input: bytes | None = Field(default=None, sa_type=LargeBinary)  # of our own proposal, until it starts
+    replaced_by: str | None = None  # the execution of the changed proposal that took this one's place
     revision: int = 0  # counts the row's writes: a replica of this node that read another one has to read again
 
 
@@ -132,6 +134,7 @@ class TaskRow(SQLModel, table=True):
     __table_args__ = (
         _some("ix_task_list", "status", "since", "key", where="kind = 'user'"),
         _some("ix_task_since", "since", "key", where="kind = 'user'"),
+        _some("ix_task_by_due", "status", "due_at", "key", where="kind = 'user'"),
         _some("ix_task_due", "retry_at", where="retry_at IS NOT NULL"),
         _IN_KEY,
     )
@@ -143,8 +146,9 @@ class TaskRow(SQLModel, table=True):
     kind: str  # user, or the automatic activity's type
     status: str
     since: int = Field(sa_type=BigInteger)
-    due_at: int | None = Field(default=None, sa_type=BigInteger)
+    due_at: int | None = Field(default=None, sa_type=BigInteger)  # for people the stated due date, else the time-out
     priority: str = "normal"
+    candidate_groups: str | None = None  # a JSON list; None where everybody may take it
     claimed_by: str | None = None
     claimed_at: int | None = Field(default=None, sa_type=BigInteger)
     note: str | None = None  # why automatic work waits
