@@ -1,4 +1,4 @@
-"""forge's suites over the contracts, and what transactions cost: the figures in `contracts/test/Gas.json` still hold."""
+"""forge runs over the contracts, and what transactions cost: the figures in `contracts/test/Gas.json` still hold."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ pytestmark = pytest.mark.timeout(MINUTES * 60)
 def forge(*words: str, **env: str) -> subprocess.CompletedProcess[str]:
     """Run forge in the contracts' folder; the compiler's wrapper needs node, which set-up links beside it."""
     path = f"{tool('forge').parent}{os.pathsep}{os.environ['PATH']}"
-    command = [tool("forge"), *words]
+    command: list[str | Path] = [tool("forge"), *words]
     full = {**os.environ, **env, "PATH": path}
     return subprocess.run(
         command, cwd=CONTRACTS, env=full, capture_output=True, text=True, timeout=MINUTES * 60, check=False
