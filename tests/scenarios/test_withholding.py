@@ -36,7 +36,7 @@ async def three(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[list[
 
 def definition(timeout_seconds: int) -> dict[str, Any]:
     form = [{"id": "ok", "name": "OK", "property_type": "boolean", "required": True}]
-    task = {"id": "look", "name": "Look 查看", "task_type": "activity", "assigned_org": SUPPLIER}
+    task: dict[str, Any] = {"id": "look", "name": "Look 查看", "task_type": "activity", "assigned_org": SUPPLIER}
     task |= {"parameters": {"form_properties": form}, "timeout_seconds": timeout_seconds}
     return {"id": "held", "name": "Held 扣留", "participants": THREE, "tasks": [task]}
 

@@ -255,7 +255,13 @@ async def test_only_the_author_submits_and_only_so_much(desk: Desk, monkeypatch:
 
 
 async def test_receipts_are_kept_of_what_we_said_only(desk: Desk) -> None:
-    facts = {"v": 1, "iss": SUPPLIER, "aud": desk.parties.hash, "execution": desk.parties.execution, "basis": None}
+    facts: dict[str, Any] = {
+        "v": 1,
+        "iss": SUPPLIER,
+        "aud": desk.parties.hash,
+        "execution": desk.parties.execution,
+        "basis": None,
+    }
     key = desk.parties.keys[SUPPLIER]
     for name, partner in ((await _own(desk), SUPPLIER), ("5" * 64, SUPPLIER), (await _own(desk), CARRIER)):
         token = sign_receipt(key, Receipt(**facts, statement_id=name, iat=desk.now))

@@ -120,7 +120,8 @@ def _submission(unit: Unit, context: Context, partner: str, message: m.Submissio
         raise Invalid("a statement is submitted by its author", code="wrong_issuer")
     if said.iat > context.now() + loaded.agreement.limits.skew_ms:
         raise NotYet("statement is dated further ahead than the agreed skew", code="ahead_of_clock")
-    envelopes = _committed_envelopes(said, message.sealed)
+    me = loaded.agreement.participant(context.org_id)
+    envelopes = {} if me and me.observes else _committed_envelopes(said, message.sealed)
     submitting.receive(unit, context, loaded, said, message.token, envelopes)
     if loaded.agreement.coordinator == context.org_id:
         _statement(unit, context, partner, m.StatementMessage(token=message.token, sealed=message.sealed))

@@ -41,9 +41,9 @@ def submit(unit: Unit, context: Context, number: int, name: str) -> int:
     loaded = store.load(unit, execution)
     query = select(EnvelopeRow).where(EnvelopeRow.number == number, EnvelopeRow.statement_id == name)
     sealed = [canonical.parse(one.document) for one in unit.exec(query)]
-    message = SubmissionMessage(token=row.token, sealed=sealed)
     for one in loaded.agreement.participants:
         if one.org_id != context.org_id:
+            message = SubmissionMessage(token=row.token, sealed=[] if one.observes else sealed)
             outgoing.post(unit, context, one.org_id, message, execution)
     return 1
 
@@ -60,7 +60,10 @@ def later(number: int, name: str) -> Any:
 def receive(
     unit: Unit, context: Context, loaded: Loaded, said: Statement, token: str, envelopes: dict[str, dict[str, Any]]
 ) -> None:
-    """Sign that we have a partner's statement, and hand it on; where it stands in an entry, show that to its author."""
+    """Sign that we have a partner's statement, and hand it on; where it stands in an entry, show that to its author.
+
+    Observers get no envelopes, and so hand on only what has none.
+    """
     number = loaded.row.number
     row = unit.get(StatementRow, (number, said.id))
     if row is not None and row.seq is not None:
@@ -72,7 +75,7 @@ def receive(
             StatementRow, number=number, id=said.id, iss=said.iss, kind=said.kind, token=token, at=context.now()
         )
         openings.keep_envelopes(unit, loaded, said, envelopes)
-        if loaded.agreement.coordinator != context.org_id:
+        if loaded.agreement.coordinator != context.org_id and len(envelopes) == len(said.sealed):
             message = StatementMessage(token=token, sealed=list(envelopes.values()))
             outgoing.post(unit, context, loaded.agreement.coordinator, message, loaded.row.id)
     kept = unit.get(ReceiptRow, (number, said.id, context.org_id))

@@ -68,7 +68,7 @@ def _signals(loaded: Loaded) -> list[dict[str, Any]]:
         for task in map(loaded.state.tasks.__getitem__, tasks):
             step = loaded.agreement.compiled.steps[task.step]
             senders = step.senders if isinstance(step, Wait) else []
-            everyone = [one.org_id for one in loaded.agreement.participants]
+            everyone = [one.org_id for one in loaded.agreement.participants if not one.observes]
             items += [_item(f"signal {event}", org, task.assigned_at) for org in senders or everyone]
     return items
 

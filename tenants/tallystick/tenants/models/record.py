@@ -193,6 +193,7 @@ class NotificationRow(SQLModel, table=True):
     requires_acknowledgment: bool = False
     acknowledged: bool = False
     read: bool = False
+    statement_id: str | None = None  # which brought it: its reason, if it has one, is the notification's
 
 
 class OutboxRow(SQLModel, table=True):
