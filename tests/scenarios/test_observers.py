@@ -146,9 +146,9 @@ async def test_an_observer_does_nothing_else(three: list[Hosted]) -> None:
         services.terminate(observer.admin, execution, "x"),
         services.start(observer.admin, execution),
     ]
-    for one in refused:
+    for asking in refused:
         with pytest.raises(TallystickError):
-            await one
+            await asking
     with pytest.raises(NotFound):
         await services.complete(observer.admin, task, {"price": "1"})
 
