@@ -6,22 +6,24 @@ from tallystick.node.links.anyhow import AnyLinks
 from tallystick.node.links.link import Links
 from tallystick.node.links.settings import External, LinkSettings
 from tallystick.node.settings import Settings
-from tallystick.tenants import tls
+from tallystick.node.work.certificates import Certificates
 from tallystick.tenants.keystore import Keystore
+from tallystick.tenants.tls import TlsFiles
 
 
-def tls_files(settings: Settings, keystore: Keystore) -> tls.TlsFiles:
+def certificates(settings: Settings, keystore: Keystore) -> Certificates:
     """The organisation's certificates; the server's names every host that partners' leafnodes may connect to."""
     leaf = urlsplit(settings.nats.leaf_url).hostname if settings.nats.leaf_url else None
     hosts = [settings.host, *([leaf] if leaf else []), *settings.nats.leaf_hosts]
-    return tls.ensure(settings.data_dir / "tls", ca_key=keystore.ca_key, org_id=settings.org_id, hosts=hosts)
+    return Certificates(settings.data_dir / "tls", ca_key=keystore.ca_key, org_id=settings.org_id, hosts=hosts)
 
 
-def link_settings(settings: Settings, keystore: Keystore, files: tls.TlsFiles) -> LinkSettings:
+def link_settings(settings: Settings, keystore: Keystore, files: TlsFiles) -> LinkSettings:
     """What the links are built from."""
     return LinkSettings(
         org_id=settings.org_id,
         data_dir=settings.data_dir / "nats",
+        leaf_host=settings.host,
         nkey_seed=keystore.nkey_seed,
         ca_file=files.ca,
         cert_file=files.server_certificate,

@@ -12,7 +12,9 @@ from tallystick.node.partner_api.transports import Transports
 from tallystick.node.record.context import Context
 from tallystick.node.settings import Settings
 from tallystick.node.work.bell import Bell
+from tallystick.node.work.certificates import Certificates
 from tallystick.node.work.committer import Committer
+from tallystick.node.work.marks import Marks
 from tallystick.node.work.queues import Queues
 from tallystick.node.work.triggers import Triggers
 from tallystick.tenants.database import Database
@@ -49,12 +51,18 @@ class Parts(msgspec.Struct, kw_only=True):
     introductions: Introductions
     links: AnyLinks
     transports: Transports
-    tls_ca: str
+    certificates: Certificates
     bell: Bell
     chain: Chain
     committer: Committer
     queues: Queues
     triggers: Triggers
     clock: SteadyClock
+    marks: Marks
     own_card: OwnCard = msgspec.field(default_factory=OwnCard)
     relinking: asyncio.Lock = msgspec.field(default_factory=asyncio.Lock)  # one change of the partners at a time
+
+    @property
+    def tls_ca(self) -> str:
+        """Our authority's certificate (PEM), as our card names it."""
+        return self.certificates.authority

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tallystick.node import settings as node_settings
-from tallystick.node.linking import link_settings, tls_files
+from tallystick.node.linking import certificates, link_settings
 from tallystick.node.links import cluster
 from tallystick.node.services.partnering import links_to
 from tallystick.tenants.database import Database
@@ -25,7 +25,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(argv)
     settings = node_settings.load(options.data)
     keystore = Keystore.open(settings.keystore_path, read_passphrase(organisation=settings.org_id))
-    links = link_settings(settings, keystore, tls_files(settings, keystore))
+    links = link_settings(settings, keystore, certificates(settings, keystore).files)
     with Database(settings.database_url or settings.database_path) as database:
         partners = links_to(Partners(database))
     placed = options.placed or options.out.absolute()

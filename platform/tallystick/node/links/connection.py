@@ -2,7 +2,7 @@
 
 import logging
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 from nats.aio.client import Client
@@ -12,9 +12,18 @@ _LOG = logging.getLogger(__name__)
 
 @asynccontextmanager
 async def connected(
-    url: str, seed: str, *, name: str, inbox_prefix: str = "_INBOX", tls: ssl.SSLContext | None = None
+    url: str,
+    seed: str,
+    *,
+    name: str,
+    inbox_prefix: str = "_INBOX",
+    tls: ssl.SSLContext | None = None,
+    reconnected: Callable[[], Awaitable[None]] | None = None,
 ) -> AsyncIterator[Client]:
-    """Yield a client that reconnects for ever, and close it; ``url`` may name several servers, by commas."""
+    """Yield a client that reconnects for ever, and close it; ``reconnected`` is called whenever it has.
+
+    ``url`` may name several servers, by commas.
+    """
 
     async def note(error: Exception) -> None:
         # While the server is away this comes at every attempt; the supervisor has already said so.
@@ -29,6 +38,7 @@ async def connected(
             nkeys_seed_str=seed,
             inbox_prefix=inbox_prefix,
             error_cb=note,
+            reconnected_cb=reconnected,
             max_reconnect_attempts=-1,
             reconnect_time_wait=0.1,  # type: ignore[arg-type]  # seconds; the annotation says int, the code sleeps
             connect_timeout=2,

@@ -10,7 +10,7 @@ import hashlib
 import hmac
 import ssl
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from tallystick.core.errors import Invalid, NotFound, Unavailable
 from tallystick.node.links import config, names
@@ -77,6 +77,9 @@ class ExternalLinks:
             if self._is_wanted:
                 self._start_peers()
 
+    async def renewed(self) -> None:
+        """Nothing: the cluster's certificates are its operator's."""
+
     def check_partners(self, partners: Iterable[Partner]) -> None:
         """As `Links.check_partners`."""
         config.check_partners(self._settings, partners)
@@ -101,6 +104,9 @@ class ExternalLinks:
         """As `Links.receive`."""
         self._handler = handler
         self._has_handler.set()
+
+    def listen(self, listener: Callable[[str], None]) -> None:
+        """As `Links.listen`, but never called: only the cluster's operator sees a link come up; sending retries."""
 
     def status(self) -> dict[str, LinkStatus]:
         """Return the state of each link as it shows from here.

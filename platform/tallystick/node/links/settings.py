@@ -6,6 +6,7 @@ import msgspec
 
 MAX_MESSAGE_BYTES = 900_000  # RECORD.md, "Messages between nodes"
 MAX_PAYLOAD_BYTES = 1_048_576  # room for headers above the largest message
+WATCH_S = 0.5  # between two looks at which leafnodes are there
 
 
 class Quota(msgspec.Struct, frozen=True, kw_only=True):

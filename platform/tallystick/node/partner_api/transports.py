@@ -15,6 +15,7 @@ from cryptography import x509
 from tallystick.core.errors import Invalid, NotFound
 from tallystick.node.links.link import LinkStatus
 from tallystick.node.partner_api.client import HttpsClient, Recipient
+from tallystick.node.record import messages
 from tallystick.tenants.card import MAX_PEM, Card
 from tallystick.tenants.database import Database
 from tallystick.tenants.models.transport import TransportRow
@@ -57,8 +58,9 @@ class Transports:
         way = await self._way(partner)
         if way.transport == "nats":
             await self._nats(partner, message_id, payload)
-        else:
-            await self._https.send(way.recipient, payload)
+            return
+        for one in messages.split(payload):  # a request brings one message, and is answered with what became of it
+            await self._https.send(way.recipient, one)
 
     def way(self, card: Card) -> Way:
         """How a partner with this card is reached now."""
