@@ -245,7 +245,7 @@ async def test_a_rejection_says_why(stage: Trio) -> None:
 async def test_a_repeated_change_is_proposed_once(stage: Trio) -> None:
     supplier = stage.members[SUPPLIER]
     path = await proposed(stage)
-    body, headers = {"terms": {"retention_days": 9}}, {"idempotency-key": "更 once"}
+    body, headers = {"terms": {"retention_days": 9}}, {"idempotency-key": "a change once"}
     answers = [await supplier.http.post(f"{path}/changes", json=body, headers=headers) for _ in NAMES]
     assert {one.status_code for one in answers} == {201}
     assert len({one.content for one in answers}) == 1

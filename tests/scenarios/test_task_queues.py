@@ -5,6 +5,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 from typing import Any
+from urllib.parse import quote
 
 import httpx2
 import pytest
@@ -112,6 +113,18 @@ async def test_a_worker_that_waits_gets_the_task_and_its_answer_ends_the_step(
         assert task.idempotency_token == task.task_id
         [queue] = (await maker.get("/task-queues"))["items"]
         assert queue == {"queue": QUEUE, "depth": 0, "oldest_since": None, "in_flight": 1}
+        held = await maker.get(f"/task-queues/{quote(QUEUE, safe='')}/tasks")
+        [one] = held["claimed"]
+        assert (one["task_id"], one["worker_id"], one["state"], held["items"]) == (
+            task.task_id,
+            "station 3",
+            "claimed",
+            [],
+        )
+        assert one["since"] <= one["claimed_at"] < one["lease_expires_at"]
+        assert "claim" not in {name.partition("_")[0] for name in one} - {"claimed"}
+        seen = await worker._http.get(f"/task-queues/{quote(QUEUE, safe='')}/tasks")
+        assert seen.status_code == 403, "a worker's token lists no tasks"
         assert (await maker.get("/tasks"))["items"] == []  # nothing for staff to do
         waits = (await maker.get(path.replace("collaborations", "executions") + "/waiting"))["items"]
         assert (f"worker of {QUEUE}", "claimed; given out 1 times") in [(one["what"], one["tried"]) for one in waits]

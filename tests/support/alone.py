@@ -15,6 +15,7 @@ from tallystick.node.services import launching
 from tallystick.node.services.facade import Services
 from tallystick.node.settings import Settings
 from tallystick.node.work.activities import Activities
+from tallystick.node.work.certificates import Certificates
 from tallystick.node.work.engine import Engine
 from tallystick.node.work.triggers import Triggers
 from tallystick.tenants import card as cards
@@ -34,6 +35,7 @@ class Somebody:
 
     def __init__(self, *permissions: Permission) -> None:
         self.id = self.username = "ada"
+        self.groups: tuple[str, ...] = ()
         self._permissions = permissions or tuple(Permission)
 
     def may(self, permission: Permission) -> bool:
@@ -57,7 +59,7 @@ class Alone:
             org_id=BUYER, keystore=self.keystore, chunks=chunks, activities=activities, clock=lambda: self.now
         )
         engine = Engine(self.database, self.context, activities, Limits(in_all=10))
-        self.committer = engine.committer
+        self.committer, self.runner = engine.committer, engine.runner
         self.triggers = Triggers(self.database, self.context, engine.committer, self._launch)
         facts: dict[str, Any] = {
             "settings": Settings(org_id=BUYER, name="华夏汽车", domain="huaxia.example", port=8080, data_dir=folder),
@@ -68,13 +70,16 @@ class Alone:
             "introductions": Introductions(self.database, Us(BUYER, self.keystore.root.public_hex)),
             "links": SimpleNamespace(leaf_url="tls://127.0.0.1:4222"),
             "transports": None,
-            "tls_ca": _ca(self.keystore, BUYER, folder),
+            "certificates": Certificates(
+                folder / "tls", ca_key=self.keystore.ca_key, org_id=BUYER, hosts=["127.0.0.1"]
+            ),
             "bell": engine.bell,
             "chain": NoChain(),
             "committer": engine.committer,
             "queues": engine.queues,
             "triggers": self.triggers,
             "clock": None,
+            "marks": None,
         }
         self.parts = Parts(**facts)
         self.services = Services(self.parts)

@@ -11,7 +11,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
+import httpx2
 import msgspec
 
 from node.activities.calls import HttpServer, http, serving
@@ -20,7 +22,7 @@ from support.chain import LocalChain
 from support.examples import example
 from support.parties import BUYER, NAMES, SUPPLIER
 from support.processes import Processes
-from support.trio import Trio, until
+from support.trio import API, PASSWORD, Trio, until
 from tallystick.core import canonical
 from tallystick.node.worker import Task, Worker
 
@@ -54,6 +56,7 @@ class Industry:
         self.buyer, self.supplier, self.authority = trio.members.values()
         self._plant = plant
         self._erp = erp
+        self._staff: dict[str, httpx2.AsyncClient] = {}
         self.batches: dict[str, list[int]] = {}  # what the line reports of an execution, time after time
         self.verified: list[tuple[str, str]] = []
 
@@ -93,19 +96,44 @@ class Industry:
 
         return await until(look)
 
-    async def answer(self, execution: str, step: str, data: dict[str, Any], org: str = BUYER) -> dict[str, Any]:
-        """Staff of an organisation take the open task of that step and answer it; the task as it was."""
-        member = self.trio.members[org]
+    async def answer(self, execution: str, step: str, data: dict[str, Any]) -> None:
+        """The plant's staff find the step's task in their inbox and answer it; an administrator may not."""
 
-        async def look() -> dict[str, Any] | None:
-            items = (await member.get("/tasks?limit=200"))["items"]
-            found = [one for one in items if (one["execution_id"], one["step"]) == (execution, step)]
-            return found[0] if found else None
+        async def look() -> tuple[httpx2.AsyncClient, dict[str, Any]] | None:
+            for group, http in self._staff.items():
+                items = (await http.get(f"/tasks?mine=true&order=due&group={group}&limit=200")).json()["items"]
+                for one in items:
+                    if (one["execution_id"], one["step"]) == (execution, step):
+                        return http, one
+            return None
 
-        task = await until(look)
-        await member.post(f"/tasks/{task['task_id']}/claim")
-        await member.post(f"/tasks/{task['task_id']}/complete", {"data": data})
-        return task
+        http, task = await until(look)
+        path = f"/tasks/{task['task_id']}"
+        for attempt in (f"{path}/claim", f"{path}/complete"):
+            refused = await self.buyer.http.post(attempt, json={"data": data} if attempt.endswith("complete") else {})
+            assert (refused.status_code, refused.json()["code"]) == (403, "not_in_group")
+        for verb, body in (("claim", {}), ("complete", {"data": data})):
+            taken = await http.post(f"{path}/{verb}", json=body)
+            assert taken.status_code == 200, taken.text
+
+    async def hire(self) -> None:
+        """Users of the plant in the groups that the definitions name."""
+        for group, name in (("safety-operators", "王 safety"), ("goods-in", "李 goods")):
+            user = {"username": name, "password": PASSWORD, "display_name": name, "roles": ["operator"]}
+            made = await self.buyer.post("/users", user)
+            assert made["groups"] == []
+            answer = await self.buyer.http.put(f"/users/{quote(name)}/groups", json={"groups": [group]})
+            assert answer.json()["groups"] == [group], answer.text
+            self._staff[group] = httpx2.AsyncClient(base_url=self.buyer.url + API, timeout=20, trust_env=False)
+            session = await self._staff[group].post("/sessions", json={"username": name, "password": PASSWORD})
+            self._staff[group].headers["authorization"] = f"Bearer {session.json()['access_token']}"
+            refused = await self._staff[group].put(f"/users/{quote(name)}/groups", json={"groups": ["x"]})
+            assert refused.status_code == 403, "nobody joins a group without an administrator"
+
+    async def part(self) -> None:
+        """Close what the staff held open."""
+        for one in self._staff.values():
+            await one.aclose()
 
     async def acknowledge(self, execution: str) -> None:
         """The authority hears of the emergency and acknowledges it."""
@@ -216,6 +244,7 @@ async def _staffed(made: Industry) -> AsyncIterator[None]:
     await made.buyer.stop()
     _miss(made.buyer.data / "tenant.db")
     await made.buyer.start()
+    await made.hire()
     doing = [asyncio.create_task(made.consent()), asyncio.create_task(made.work(token))]
     try:
         yield
@@ -223,6 +252,7 @@ async def _staffed(made: Industry) -> AsyncIterator[None]:
         for task in doing:
             task.cancel()
         ended = await asyncio.gather(*doing, return_exceptions=True)
+        await made.part()
         assert all(isinstance(one, asyncio.CancelledError) for one in ended), ended
 
 

@@ -1,8 +1,9 @@
 """Replay: a participant's or auditor's walk through an execution's entries.
 
-For each entry, in this order: the statement is well formed, for this agreement and execution, and signed by a key
-that the agreement or the log before it gives its author; the entry is the next one and later than no clock allows; the statement has not
-been sequenced before; ``decide`` gives exactly the entry's outcome and events. Whatever differs is illegal.
+For each entry, in this order: the statement is well formed, for this agreement and execution, and signed by a key that
+the agreement or the log before it gives its author; the entry is the next one and later than no clock allows; the
+statement has not been sequenced before; ``decide`` gives exactly the entry's outcome and events. Whatever differs is
+illegal.
 """
 
 from tallystick.core import agreement as agreements

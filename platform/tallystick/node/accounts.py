@@ -54,7 +54,14 @@ class UserAccounts:
         return await asyncio.to_thread(self._users.all)
 
     async def add_user(
-        self, *, username: str, password: str, display_name: str, roles: Sequence[str], language: str
+        self,
+        *,
+        username: str,
+        password: str,
+        display_name: str,
+        roles: Sequence[str],
+        groups: Sequence[str] = (),
+        language: str,
     ) -> User:
         """A new user."""
         try:
@@ -63,9 +70,13 @@ class UserAccounts:
             raise Invalid("names a role that does not exist", code="unknown_role", pointer="/roles") from error
         return await asyncio.to_thread(
             lambda: self._users.create(
-                username, password=password, display_name=display_name, roles=held, language=language
+                username, password=password, display_name=display_name, roles=held, groups=groups, language=language
             )
         )
+
+    async def set_groups(self, username: str, groups: Sequence[str]) -> User:
+        """The user, in these groups and no others."""
+        return await asyncio.to_thread(self._users.set_groups, username, groups)
 
     async def make_link(self, username: str) -> str:
         """A one-time sign-in link's secret for a user."""

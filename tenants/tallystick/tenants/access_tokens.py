@@ -47,6 +47,7 @@ class Worker(msgspec.Struct, frozen=True, kw_only=True):
     display_name: str
     queues: frozenset[str] | None
     roles: tuple[str, ...] = (Role.WORKER,)
+    groups: tuple[str, ...] = ()  # programs take tasks from queues only
     language: str = "en"
 
     def may(self, permission: Permission) -> bool:

@@ -84,8 +84,9 @@ class Keys(Protocol):
     """What a card needs of a keystore."""
 
     root: SigningKey
-    signing_keys: tuple[SigningKey, ...]
 
+    @property
+    def signing_key(self) -> SigningKey: ...
     @property
     def sealing_key(self) -> hpke.SealingKey: ...
     @property
@@ -133,7 +134,7 @@ def build(
         is_active=is_active,
         capabilities=sorted(capabilities),
         public_key=keys.root.public_hex,
-        signing_keys=[PublicKey(kid=key.kid, key=key.public_hex) for key in keys.signing_keys],
+        signing_keys=[PublicKey(kid=keys.signing_key.kid, key=keys.signing_key.public_hex)],
         sealing_key=SealingKey(kid=keys.sealing_key.kid, suite=keys.sealing_key.suite, key=keys.sealing_key.public_hex),
         chain_org=chain_org,
         chain_admin=keys.chain_address,

@@ -1,6 +1,13 @@
-"""One organisation's secret keys in one encrypted file (see :mod:`tallystick.tenants.vault`)."""
+"""One organisation's secret keys in one encrypted file (see :mod:`tallystick.tenants.vault`).
+
+The file is the one place that says which keys there are and which of them is current: a rotation or a revocation is
+one write of the whole file, so that a crash leaves the one state or the other. What follows from it, in executions and
+at partners, whoever runs the node brings about until it is done, however often it starts.
+"""
 
 import os
+import threading
+from collections.abc import Container
 from functools import cached_property
 from pathlib import Path
 
@@ -13,13 +20,14 @@ from cryptography.hazmat.primitives.serialization import (
     load_der_private_key,
 )
 
-from tallystick.core.errors import Invalid
-from tallystick.core.keys import SigningKey
+from tallystick.core.errors import Invalid, NotFound, WrongState
+from tallystick.core.keys import SigningKey, key_id
 from tallystick.tenants import hpke, nkey, passphrase, secp256k1, vault
 from tallystick.tenants.files import read_private, write_private
 from tallystick.tenants.hpke import SealingKey
 
-MAX_FILE = 256_000  # hundreds of rotated keys
+MAX_FILE = 1_000_000
+MAX_KEYS = 1_000  # signing keys ever made: about 500 bytes each
 
 
 class KeystoreLocked(Invalid):
@@ -40,11 +48,44 @@ class _Sealing(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         return f"_Sealing({self.suite})"
 
 
+class KeyFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """What may be told of a signing key, past ones too; times in milliseconds. ``is_held`` until it is destroyed."""
+
+    kid: str
+    key: str
+    serial: int
+    made_at: int
+    overlap: int
+    sealing_kid: str
+    is_current: bool
+    is_held: bool
+    revoked_at: int | None
+    reason: str | None
+    since: int | None
+
+
+class _Signing(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A signing key: its seed until it is destroyed, its public half for good."""
+
+    seed: bytes
+    key: str
+    serial: int
+    sealing_kid: str
+    made_at: int = 0
+    overlap: int = 0
+    revoked_at: int | None = None
+    reason: str | None = None
+    since: int | None = None
+
+    def __repr__(self) -> str:
+        return f"_Signing({self.serial})"
+
+
 class Secrets(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Every secret of an organisation, raw; lists are oldest first."""
 
     root: bytes
-    signing: list[bytes]
+    signing: list[_Signing]
     sealing: list[_Sealing]
     chain: bytes
     log: bytes
@@ -58,10 +99,11 @@ class Secrets(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     @classmethod
     def generate(cls, suite: str) -> "Secrets":
         """Fresh keys, one of each."""
+        sealing = SealingKey.generate(suite)
         return cls(
             root=SigningKey.generate().seed,
-            signing=[SigningKey.generate().seed],
-            sealing=[_Sealing(suite=suite, private=SealingKey.generate(suite).private)],
+            signing=[_signing(SigningKey.generate(), serial=1, sealing_kid=sealing.kid, made_at=0)],
+            sealing=[_Sealing(suite=suite, private=sealing.private)],
             chain=secp256k1.generate(),
             log=secp256k1.generate(),
             session=os.urandom(32),
@@ -73,11 +115,16 @@ class Secrets(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 class Keystore:
     """An opened keystore: the keys themselves, never their text."""
 
-    def __init__(self, path: Path, secrets: Secrets) -> None:
+    def __init__(self, path: Path, secrets: Secrets, lock: vault.Lock) -> None:
         self.path = path
-        self._secrets = secrets
+        self._lock = lock
+        self._changing = threading.Lock()
         self.root = SigningKey(secrets.root)
-        self.signing_keys = tuple(SigningKey(seed) for seed in secrets.signing)
+        self._take(secrets)
+
+    def _take(self, secrets: Secrets) -> None:
+        self._secrets = secrets
+        self.signing_keys = tuple(SigningKey(one.seed) for one in secrets.signing if one.seed)
         self.sealing_keys = tuple(SealingKey(one.suite, one.private) for one in secrets.sealing)
 
     @classmethod
@@ -85,18 +132,89 @@ class Keystore:
         """Generate all keys and write them; an existing file raises :class:`FileExistsError` and stays."""
         passphrase.check_new(phrase)
         secrets = Secrets.generate(suite)
-        write_private(path, vault.lock(msgspec.json.encode(secrets), phrase), replace=False)
-        return cls(path, secrets)
+        lock = vault.new_lock(phrase)
+        write_private(path, lock.lock(msgspec.json.encode(secrets)), replace=False)
+        return cls(path, secrets, lock)
 
     @classmethod
     def open(cls, path: Path, phrase: str) -> "Keystore":
         """Read and decrypt the file; raises :class:`KeystoreLocked` for a wrong passphrase."""
-        return cls(path, msgspec.json.decode(_unlock(path, phrase), type=Secrets))
+        plain, lock = _unlock(path, phrase)
+        return cls(path, msgspec.json.decode(plain, type=Secrets), lock)
 
     def change_passphrase(self, old: str, new: str) -> None:
         """Write the same keys under a new passphrase."""
         passphrase.check_new(new)
-        write_private(self.path, vault.lock(_unlock(self.path, old), new))
+        with self._changing:
+            plain, _ = _unlock(self.path, old)
+            lock = vault.new_lock(new)
+            write_private(self.path, lock.lock(plain))
+            self._lock = lock
+
+    def rotate(self, *, overlap: int, sealing: bool, now: int) -> SigningKey:
+        """Make another signing key the current one, and with ``sealing`` another sealing key; the old ones are held."""
+        with self._changing:
+            secrets, key = self._secrets, SigningKey.generate()
+            if len(secrets.signing) >= MAX_KEYS:
+                raise Invalid(f"a keystore holds at most {MAX_KEYS} keys, past ones included", code="too_many_keys")
+            sealed, kid = list(secrets.sealing), self.sealing_key.kid
+            if sealing:
+                made = SealingKey.generate(self.sealing_key.suite)
+                sealed, kid = [*sealed, _Sealing(suite=made.suite, private=made.private)], made.kid
+            serial = secrets.signing[-1].serial + 1
+            entry = _signing(key, serial=serial, sealing_kid=kid, made_at=now, overlap=overlap)
+            self._write(msgspec.structs.replace(secrets, signing=[*secrets.signing, entry], sealing=sealed))
+        return key
+
+    def revoke(self, kid: str, *, reason: str, since: int | None, now: int) -> None:
+        """Note that a key of ours is to speak no more; a revoked key is not the current one."""
+        with self._changing:
+            held = [one for one in self._secrets.signing if _kid(one) == kid]
+            if not held:
+                raise NotFound("there is no such key")
+            if _kid(self._secrets.signing[-1]) == kid:
+                raise WrongState("the current key cannot be revoked: rotate first", state="current", code="last_key")
+            if held[0].revoked_at is not None:
+                return
+            facts = {"revoked_at": now, "reason": reason, "since": since}
+            changed = [msgspec.structs.replace(one, **facts) if one in held else one for one in self._secrets.signing]
+            self._write(msgspec.structs.replace(self._secrets, signing=changed))
+
+    def destroy(self, *, signing: Container[str] = (), sealing: Container[str] = ()) -> None:
+        """Forget the secret halves of past keys; the current ones stay whatever is said."""
+        with self._changing:
+            *past, last = self._secrets.signing
+            kept = [msgspec.structs.replace(one, seed=b"") if _kid(one) in signing else one for one in past]
+            *old, newest = self._secrets.sealing
+            still = [one for one in old if SealingKey(one.suite, one.private).kid not in sealing]
+            changed = msgspec.structs.replace(self._secrets, signing=[*kept, last], sealing=[*still, newest])
+            if changed != self._secrets:
+                self._write(changed)
+
+    def _write(self, secrets: Secrets) -> None:
+        write_private(self.path, self._lock.lock(msgspec.json.encode(secrets)))
+        self._take(secrets)
+
+    @property
+    def signing_facts(self) -> list[KeyFacts]:
+        """All signing keys that this organisation has had, oldest first."""
+        entries = self._secrets.signing
+        return [
+            KeyFacts(
+                kid=_kid(one),
+                key=one.key,
+                serial=one.serial,
+                made_at=one.made_at,
+                overlap=one.overlap,
+                sealing_kid=one.sealing_kid,
+                is_current=one is entries[-1],
+                is_held=bool(one.seed),
+                revoked_at=one.revoked_at,
+                reason=one.reason,
+                since=one.since,
+            )
+            for one in entries
+        ]
 
     @property
     def signing_key(self) -> SigningKey:
@@ -154,13 +272,23 @@ class Keystore:
         return f"Keystore({str(self.path)!r}, root {self.root.kid})"
 
 
+def _signing(key: SigningKey, *, serial: int, sealing_kid: str, made_at: int, overlap: int = 0) -> _Signing:
+    return _Signing(
+        seed=key.seed, key=key.public_hex, serial=serial, sealing_kid=sealing_kid, made_at=made_at, overlap=overlap
+    )
+
+
+def _kid(one: _Signing) -> str:
+    return key_id(bytes.fromhex(one.key))
+
+
 def _ec_der() -> bytes:
     key = ec.generate_private_key(ec.SECP256R1())
     return key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
 
 
-def _unlock(path: Path, phrase: str) -> bytes:
+def _unlock(path: Path, phrase: str) -> tuple[bytes, vault.Lock]:
     try:
-        return vault.unlock(read_private(path, max_bytes=MAX_FILE), phrase)
+        return vault.unlock_to_change(read_private(path, max_bytes=MAX_FILE), phrase)
     except vault.Locked:
         raise KeystoreLocked(path) from None

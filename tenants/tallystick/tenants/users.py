@@ -11,6 +11,7 @@ from sqlmodel import col, select
 from tallystick.core.errors import Invalid, NotFound, WrongState
 from tallystick.tenants import links, passwords
 from tallystick.tenants.database import Database
+from tallystick.tenants.groups import check_groups
 from tallystick.tenants.links import BadLink
 from tallystick.tenants.models.user import Credential, RevokedToken, SignInLink, User
 from tallystick.tenants.permissions import Role, check_roles
@@ -62,6 +63,7 @@ class Users:
         password: str | None = None,
         display_name: str = "",
         roles: Iterable[str] = (Role.OPERATOR,),
+        groups: Iterable[str] = (),
         language: str = "en",
     ) -> User:
         """A new user; without a password only links sign in. A taken name raises :class:`NameTaken`."""
@@ -72,6 +74,7 @@ class Users:
             username_key=lookup_key(name),
             display_name=_display_name(display_name or name),
             roles=check_roles(roles),
+            groups=check_groups(groups),
             language=_language(language),
             created_at=int(self._clock() * 1000),
         )
@@ -121,6 +124,15 @@ class Users:
         encoded = passwords.hash_password(password)
         with self._database.write() as session:
             session.exec(_credential(user.id).values(password_hash=encoded, generation=Credential.generation + 1))
+
+    def set_groups(self, username: str, groups: Iterable[str]) -> User:
+        """Replace the groups that the user is in; it holds from the user's next request on."""
+        checked = check_groups(groups)
+        with self._database.write() as session:
+            user = _found(_named(session, username))
+            user.groups = checked
+            session.add(user)
+        return user
 
     def deactivate(self, user: User) -> None:
         """Let the user sign in no more; sessions and links end at once."""

@@ -39,6 +39,28 @@ class _Kdf(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     lanes: int
 
 
+class Lock:
+    """The key of an opened document: its holder can write other bytes under the same passphrase."""
+
+    def __init__(self, kdf: _Kdf, key: bytes) -> None:
+        self._kdf = kdf
+        self._key = key
+
+    def lock(self, plain: bytes) -> bytes:
+        """The document that holds ``plain``, with a fresh nonce."""
+        header: dict[str, Any] = {
+            "v": VERSION,
+            "kind": "tallystick-keystore",
+            "kdf": msgspec.to_builtins(self._kdf),
+            "nonce": b64.encode(os.urandom(12)),
+        }
+        ciphertext = ChaCha20Poly1305(self._key).encrypt(b64.decode(header["nonce"]), plain, canonical.encode(header))
+        return canonical.encode({**header, "ciphertext": b64.encode(ciphertext)})
+
+    def __repr__(self) -> str:
+        return "Lock(…)"
+
+
 class _Vault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     v: int
     kind: Literal["tallystick-keystore"]
@@ -49,25 +71,29 @@ class _Vault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 def lock(plain: bytes, phrase: str) -> bytes:
     """The document that holds ``plain`` under ``phrase``, with a fresh salt and nonce."""
-    header: dict[str, Any] = {
-        "v": VERSION,
-        "kind": "tallystick-keystore",
-        "kdf": {"name": "argon2id", "salt": b64.encode(os.urandom(16)), **_ARGON2},
-        "nonce": b64.encode(os.urandom(12)),
-    }
-    cipher = ChaCha20Poly1305(_derive(msgspec.convert(header["kdf"], _Kdf), phrase))
-    ciphertext = cipher.encrypt(b64.decode(header["nonce"]), plain, canonical.encode(header))
-    return canonical.encode({**header, "ciphertext": b64.encode(ciphertext)})
+    return new_lock(phrase).lock(plain)
+
+
+def new_lock(phrase: str) -> Lock:
+    """A lock that ``phrase`` opens, with a fresh salt."""
+    kdf = msgspec.convert({"name": "argon2id", "salt": b64.encode(os.urandom(16)), **_ARGON2}, _Kdf)
+    return Lock(kdf, _derive(kdf, phrase))
 
 
 def unlock(data: bytes, phrase: str) -> bytes:
     """What :func:`lock` put in; :class:`Locked` when the passphrase does not open it."""
+    return unlock_to_change(data, phrase)[0]
+
+
+def unlock_to_change(data: bytes, phrase: str) -> tuple[bytes, Lock]:
+    """The same, and the lock to put something else under."""
     document = canonical.parse(data)
     vault = _read(document)
     header = {name: member for name, member in document.items() if name != "ciphertext"}
-    cipher = ChaCha20Poly1305(_derive(vault.kdf, phrase))
+    key = _derive(vault.kdf, phrase)
+    cipher, nonce = ChaCha20Poly1305(key), b64.decode(vault.nonce)
     try:
-        return cipher.decrypt(b64.decode(vault.nonce), b64.decode(vault.ciphertext), canonical.encode(header))
+        return cipher.decrypt(nonce, b64.decode(vault.ciphertext), canonical.encode(header)), Lock(vault.kdf, key)
     except (InvalidTag, ValueError):
         raise Locked("the passphrase is wrong or the document was altered") from None
 

@@ -113,7 +113,7 @@ class Machine(RuleBasedStateMachine):
         place: dict[str, Any] = {"task": name, "attempt": task.attempt}
         kind = "received" if task.sealed else "acknowledge"
         if task.waiting:
-            self.say(task.waiting[0], kind, **place, **({"sealed": list(task.sealed)} if task.sealed else {}))
+            self.say(task.waiting[0], kind, **place | ({"sealed": list(task.sealed)} if task.sealed else {}))
 
     @precondition(lambda self: self.run.state.timers)
     @rule(data=st.data(), early=st.integers(0, 5))

@@ -33,6 +33,7 @@ class FakePerson:
     username: str
     roles: list[str]
     language: str = "en"
+    groups: Sequence[str] = ()
 
     @property
     def id(self) -> str:
@@ -124,10 +125,26 @@ class FakeAccountsForApiTests:
         return list(self.people.values())
 
     async def add_user(
-        self, *, username: str, password: str, display_name: str, roles: Sequence[str], language: str
+        self,
+        *,
+        username: str,
+        password: str,
+        display_name: str,
+        roles: Sequence[str],
+        groups: Sequence[str] = (),
+        language: str,
     ) -> FakePerson:
         """Add one."""
-        self.people[username] = FakePerson(username, list(roles), language)
+        if username in REFUSALS:
+            raise REFUSALS[username]()
+        self.people[username] = FakePerson(username, list(roles), language, groups)
+        return self.people[username]
+
+    async def set_groups(self, username: str, groups: Sequence[str]) -> FakePerson:
+        """For a user who exists."""
+        if username not in self.people:
+            raise NotFound("there is no such user")
+        self.people[username].groups = groups
         return self.people[username]
 
     async def make_link(self, username: str) -> str:
@@ -167,8 +184,15 @@ class FakeServicesForApiTests:
                 raise RuntimeError("a secret that must not be shown")
 
     async def organisation(self) -> dict[str, Any]:
-        """Ours."""
-        return {"id": "buyer", "name": BUYER, "domain": "buyer.example", "is_active": True, "capabilities": []}
+        """Ours; its clock is in doubt until somebody accepts it."""
+        doubt = None if ("accept_clock", ()) in self.calls else {"behind_ms": 172_800_000, "mark": NOW}
+        return {"id": "buyer", "name": BUYER, "domain": "buyer.example", "is_active": True, "capabilities": [],
+                "clock_doubt": doubt}  # fmt: skip
+
+    async def accept_clock(self, who: Any) -> dict[str, Any]:
+        """Recorded."""
+        self._called("accept_clock")
+        return await self.organisation()
 
     async def card(self) -> dict[str, Any]:
         """Public."""
@@ -188,6 +212,25 @@ class FakeServicesForApiTests:
             return {**found, "answer": "a.b.c", "delivered_at": None, "invited_by": key, "expires_at": NOW}
         newest = [{"execution_id": "e1", "name": "轴承订单 <Order>", "status": "running"}]
         return {**found, "open_executions": 1, "newest_open": newest, "undelivered": 3}
+
+    async def keys(self, who: Any) -> dict[str, Any]:
+        """One."""
+        return {"items": [{"kid": "k1", "is_current": True}]}
+
+    async def rotate_keys(self, who: Any, *, overlap: int, sealing: bool) -> dict[str, Any]:
+        """Recorded."""
+        self._called("rotate_keys", overlap, sealing)
+        return await self.keys(who)
+
+    async def revoke_key(self, who: Any, kid: str, *, reason: str, since: int | None = None) -> dict[str, Any]:
+        """Recorded."""
+        self._called("revoke_key", kid, reason, since)
+        return await self.keys(who)
+
+    async def compromise_report(self, who: Any, kid: str, **facts: Any) -> dict[str, Any]:
+        """Recorded."""
+        self._called("compromise_report", kid, facts)
+        return {"kid": kid, "items": [], "next_cursor": None}
 
     async def partners(self, who: Any) -> dict[str, Any]:
         """One of each kind."""
@@ -534,7 +577,8 @@ class FakeServicesForApiTests:
             "task_type": kinds.get(key, "data_exchange"), "attempt": 2,
             "status": "open" if key in ("open", "t1") else "claimed", "claimed_by": "operator", "due_at": NOW,
             "priority": "high", "assigned_org": "buyer", "form": [] if key == "free" else form,
-            "parameters": {"target_orgs": ["buyer"]}, "since": NOW,
+            "parameters": {"target_orgs": ["buyer"]}, "since": NOW, "overdue": key == "approval",
+            "candidate_groups": ["goods-in <收货>"] if key == "grouped" else [],
         }  # fmt: skip
 
     async def tasks(self, who: Any, **query: Any) -> dict[str, Any]:
@@ -571,6 +615,19 @@ class FakeServicesForApiTests:
     async def task_queues(self, who: Any) -> dict[str, Any]:
         """One."""
         return {"items": [{"queue": "press", "depth": 2, "oldest_since": NOW, "in_flight": 1}]}
+
+    async def queue_tasks(self, who: Any, queue: str, *, limit: int = 50, cursor: str | None = None) -> dict[str, Any]:
+        """One that waits and one that a worker holds."""
+        self._called("queue_tasks", queue)
+        common = {"execution_id": "e1", "activity_type": "press <x>", "since": NOW, "due_at": None, "priority": "high"}
+        free = {"claimed_by": None, "worker_id": None, "claimed_at": None, "lease_expires_at": None}
+        held = {"claimed_by": "token:k1", "worker_id": "line <3>", "claimed_at": NOW, "lease_expires_at": NOW}
+        return {
+            "queue": queue,
+            "claimed": [{"task_id": "q2", "state": "claimed", "deliveries": 2, **common, **held}],
+            "items": [{"task_id": "q1", "state": "waiting", "deliveries": 0, **common, **free}],
+            "next_cursor": None,
+        }
 
     async def claim_tasks(
         self, who: Any, queue: str, *, worker_id: str, max_tasks: int, wait_seconds: int, lease_seconds: int

@@ -15,7 +15,7 @@ from tallystick.node.record import effects
 NOW = 1_795_485_600_000
 TEMPLATES = {path.name: path.read_text(encoding="utf-8") for path in TEMPLATE_FOLDER.glob("*.html")}
 USED = re.compile(r"""\bt\((["'])([\w.]+)\1""")
-LABELLED = re.compile(r"""\b(?:label|badge|filter)\((["'])(\w+)\1""")
+LABELLED = re.compile(r"""\b(?:label|badge|filter|choice)\((["'])(\w+)\1""")
 
 
 def fields(text: str) -> set[str | None]:

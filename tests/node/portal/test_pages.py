@@ -17,9 +17,12 @@ SHOWN = [
     "/collaborations/ready", "/collaborations/c1/changes",
     "/collaborations/completed", "/executions", "/executions/e1", "/executions/e1?after=3",
     "/documents", "/notifications", "/verify", "/chain", "/tasks/missing",
+    "/definitions", "/definitions/d1", "/tasks/grouped", "/inbox?whose=everybodys&order=due",
+    "/task-queues", "/task-queues/tasks?queue=press",
     "/definitions", "/definitions/d1", "/partners", "/partners/supplier", "/partners/waiting", "/partners/apart",
     "/partners/left",
 ]  # fmt: skip
+ADMINISTRATORS = ["/access-tokens", "/users"]
 VOID = {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"}
 
 
@@ -49,9 +52,12 @@ class Page(HTMLParser):
 
 
 @pytest.mark.parametrize("language", ["en", "zh-CN"])
-@pytest.mark.parametrize("path", SHOWN)
+@pytest.mark.parametrize("path", [*SHOWN, *ADMINISTRATORS])
 def test_page(browser: TestClient, path: str, language: str) -> None:
     browser.cookies.set("language", language)
+    if path in ADMINISTRATORS:
+        assert browser.get(path).status_code == 403
+        browser.cookies.set("tally_default", "token-admin")
     response = browser.get(path)
     assert response.status_code == (404 if "missing" in path else 200)
     page = Page(response.text)
@@ -97,7 +103,8 @@ def test_every_page_of_the_table_is_shown() -> None:
         "/partners/{org_id}/answer", "/partners/invitations/{invitation_id}/file",
     }  # fmt: skip
     for (path, _, _), pattern in zip(PAGES, patterns, strict=True):
-        assert path in elsewhere or any(pattern.match(one.partition("?")[0]) for one in SHOWN), path
+        shown = [one.partition("?")[0] for one in (*SHOWN, *ADMINISTRATORS)]
+        assert path in elsewhere or any(pattern.match(one) for one in shown), path
 
 
 def test_waiting_things_say_for_what_and_since_when(browser: TestClient) -> None:
@@ -133,7 +140,8 @@ def test_whoever_may_nothing_sees_nothing(browser: TestClient, services: FakeSer
 
 
 def test_live_parts_name_what_they_refresh(browser: TestClient) -> None:
-    for path in ("/inbox", "/executions/e1", "/collaborations/c1", "/notifications", "/chain"):
+    live_pages = ("/inbox", "/executions/e1", "/collaborations/c1", "/notifications", "/chain")
+    for path in (*live_pages, "/task-queues", "/task-queues/tasks?queue=press"):
         page = Page(browser.get(path).text)
         ids = {attributes.get("id") for _, attributes in page.elements}
         live = [attributes for _, attributes in page.elements if "hx-trigger" in attributes]

@@ -9,7 +9,7 @@ from sqlmodel import Session
 
 from tallystick.core.errors import Invalid
 from tallystick.node.record import terms
-from tallystick.node.services import searching
+from tallystick.node.services import searching, task_listing
 from tallystick.node.services.searching import BUDGET, Wanted, cursor_key
 from tallystick.tenants.database import Database
 from tallystick.tenants.models.listing import ExecutionTermRow
@@ -73,6 +73,9 @@ def _add(session: Session, execution: str, number: int, at: int, *, name: str, p
             kind="user",
             status="open" if status == "running" else "claimed",
             since=row.created_at,
+            due_at=NOON + MANY - number if number % 3 else None,
+            candidate_groups='["goods-in"]' if number % 2 else None,
+            claimed_by=None if status == "running" else f"user{number % 4}",
         )
     )
 
@@ -109,9 +112,9 @@ def _all(session: Session, wanted: Wanted, *, limit: int = 200, what: Any = sear
         (Wanted(statuses=("running",), text="order", since=NOON + 10, before=NOON + 12), 5),
     ],
 )
-@pytest.mark.parametrize("what", [searching.executions, searching.tasks])
+@pytest.mark.parametrize("what", [searching.executions, task_listing.tasks])
 def test_filters(session: Session, wanted: Wanted, count: int, what: Any) -> None:
-    if what is searching.tasks:
+    if what is task_listing.tasks:
         wanted = replace(wanted, statuses=_TASKS.get(wanted.statuses, wanted.statuses))
     found = _all(session, wanted, what=what)
     assert len(found) == count
@@ -122,16 +125,46 @@ def test_newest_executions_and_oldest_tasks_first(session: Session) -> None:
     executions = _all(session, Wanted(), limit=7)
     assert executions[0] == f"order{MANY - 1:05}"
     assert executions == [*sorted(executions[:-1], reverse=True), "complaint"]
-    assert _all(session, Wanted(), limit=7, what=searching.tasks)[0] == "complaint"
+    assert _all(session, Wanted(), limit=7, what=task_listing.tasks)[0] == "complaint"
 
 
 @pytest.mark.parametrize("status", ["open", "claimed"])
 def test_tasks_by_status(session: Session, status: str) -> None:
-    found = _all(session, Wanted(statuses=(status,)), limit=199, what=searching.tasks)
+    found = _all(session, Wanted(statuses=(status,)), limit=199, what=task_listing.tasks)
     assert len(found) in {MANY // 2, MANY - MANY // 2}
-    both = _all(session, Wanted(statuses=("open", "claimed")), limit=199, what=searching.tasks)
+    both = _all(session, Wanted(statuses=("open", "claimed")), limit=199, what=task_listing.tasks)
     assert len(both) == MANY
     assert set(found) < set(both)
+
+
+@pytest.mark.parametrize("limit", [7, 199])
+@pytest.mark.parametrize("statuses", [("open",), ("open", "claimed"), ()])
+def test_tasks_by_due_date_those_without_one_last(session: Session, statuses: tuple[str, ...], limit: int) -> None:
+    found = _all(session, Wanted(statuses=statuses, order="due"), limit=limit, what=task_listing.tasks)
+    assert len(set(found)) == len(found) == (MANY // 2 if statuses == ("open",) else MANY)
+    numbers = [0 if one == "complaint" else int(one.removeprefix("order")) for one in found]
+    dated, undated = [one for one in numbers if one % 3], [one for one in numbers if not one % 3]
+    assert numbers == dated + undated
+    assert dated == sorted(dated, reverse=True), "the last one is due first"
+
+
+class Somebody:
+    """A user in one group."""
+
+    username = "user2"
+    groups = ("goods-in",)
+
+
+def test_tasks_of_a_group_and_those_that_one_may_take(session: Session) -> None:
+    of_group = Wanted(group="goods-in", statuses=("open", "claimed"))
+    assert len(_all(session, of_group, what=task_listing.tasks)) == MANY // 2
+    assert _all(session, Wanted(group="goods-IN"), what=task_listing.tasks) == []
+    assert _all(session, Wanted(group="goods"), what=task_listing.tasks) == []
+    mine = _all(session, Wanted(for_whom=Somebody(), statuses=("open", "claimed")), what=task_listing.tasks)
+    taken = [one for one in range(MANY) if one % 4 == 2]  # claimed by this user; the open ones are all of the group
+    assert len(mine) == MANY // 2 + len(taken)
+    with pytest.raises(Invalid):
+        task_listing.tasks(session, Wanted(order="name"), 10, None)
 
 
 def test_a_page_looks_at_so_many_rows_and_no_more(session: Session) -> None:

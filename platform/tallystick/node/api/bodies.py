@@ -7,6 +7,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 Text = Annotated[str, Meta(max_length=4000)]
 Word = Annotated[str, Meta(min_length=1, max_length=200)]
 DefinitionId = Annotated[str, Meta(min_length=1, max_length=64)]
+Groups = Annotated[list[Word], Meta(max_length=100)]
 Secret = Annotated[str, Meta(min_length=1, max_length=1000)]
 
 
@@ -45,7 +46,14 @@ class NewUser(Body, frozen=True, kw_only=True):
     password: Annotated[str, Meta(min_length=12, max_length=1000)]
     display_name: Word
     roles: Annotated[list[Literal["administrator", "operator", "auditor", "worker"]], Meta(min_length=1, max_length=4)]
+    groups: Groups = []
     language: Literal["en", "zh-CN"] = "en"
+
+
+class UserGroups(Body, frozen=True, kw_only=True):
+    """The groups that a user is in from now on."""
+
+    groups: Groups
 
 
 class NewInvitation(Body, frozen=True, kw_only=True):
@@ -77,6 +85,32 @@ class Removal(Body, frozen=True, kw_only=True):
     """Whether to remove a partner even where executions with it are open or messages to it undelivered."""
 
     force: bool = False
+
+
+class Rotation(Body, frozen=True, kw_only=True):
+    """A new signing key; the one before may sign ``overlap`` more entries of each open execution."""
+
+    overlap: Annotated[int, Meta(ge=0, le=10_000)] = 64
+    sealing: bool = True
+
+
+class Revocation(Body, frozen=True, kw_only=True):
+    """Why a key is to speak no more, and since when (milliseconds) its owner believes that to be so."""
+
+    reason: Literal["compromised", "lost", "superseded"]
+    since: Annotated[int, Meta(ge=0)] | None = None
+
+
+class CompromiseQuery(Body, frozen=True, kw_only=True):
+    """A page of the report on a key of ``org`` (or our own) and a moment, in milliseconds since 1970.
+
+    Without a moment it is the one that the key's revocation names.
+    """
+
+    since: Annotated[int, Meta(ge=0, le=2**53 - 1)] | None = None
+    org: Word | None = None
+    limit: Annotated[int, Meta(ge=1, le=200)] = 100
+    cursor: Annotated[str, Meta(max_length=500)] | None = None
 
 
 class Limits(Body, frozen=True, kw_only=True):
@@ -230,9 +264,15 @@ class Search(Page, frozen=True, kw_only=True):
 
 
 class TaskSearch(Search, frozen=True, kw_only=True):
-    """One page of tasks, open ones unless another status is asked for."""
+    """One page of tasks, open ones unless another status is asked for, oldest or first due first.
+
+    ``group`` leaves those with that candidate group, ``mine`` those that the asker may take or has taken.
+    """
 
     status: Annotated[str, Meta(max_length=40)] = "open"
+    order: Literal["since", "due"] = "since"
+    group: Annotated[str, Meta(max_length=200)] | None = None
+    mine: bool = False
 
 
 class After(Body, frozen=True, kw_only=True):

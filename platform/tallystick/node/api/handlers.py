@@ -23,6 +23,7 @@ def about(person: Person) -> dict[str, Any]:
         "username": person.username,
         "display_name": person.display_name,
         "roles": sorted(person.roles),
+        "groups": sorted(person.groups),
         "language": person.language,
     }
 
@@ -52,6 +53,11 @@ async def users(call: Call) -> dict[str, Any]:
 async def add_user(call: Call) -> dict[str, Any]:
     """Add a user."""
     return about(await call.parts.accounts.add_user(**msgspec.to_builtins(call.body)))
+
+
+async def set_groups(call: Call) -> dict[str, Any]:
+    """Replace a user's groups."""
+    return about(await call.parts.accounts.set_groups(call.path["username"], call.body.groups))
 
 
 async def make_link(call: Call) -> dict[str, Any]:
@@ -85,9 +91,37 @@ async def organisation(call: Call) -> Any:
     return await call.services.organisation()
 
 
+async def accept_clock(call: Call) -> Any:
+    """Say that the machine's clock is right."""
+    return await call.services.accept_clock(call.who)
+
+
 async def card(call: Call) -> Response:
     """This organisation's public card, for partners to import."""
     return cached(call.request, msgspec.json.encode(await call.services.card()), "application/json")
+
+
+async def keys(call: Call) -> Any:
+    """This organisation's keys."""
+    return await call.services.keys(call.who)
+
+
+async def rotate_keys(call: Call) -> Any:
+    """Make a new key the current one."""
+    return await call.services.rotate_keys(call.who, overlap=call.body.overlap, sealing=call.body.sealing)
+
+
+async def revoke_key(call: Call) -> Any:
+    """End a key."""
+    body = call.body
+    return await call.services.revoke_key(call.who, call.path["kid"], reason=body.reason, since=body.since)
+
+
+async def compromise_report(call: Call) -> Any:
+    """A page of what a key signed before and after a moment."""
+    query = call.query
+    facts = {"since": query.since, "org": query.org, "limit": query.limit, "cursor": query.cursor}
+    return await call.services.compromise_report(call.who, call.path["kid"], **facts)
 
 
 async def partners(call: Call) -> Any:
@@ -247,6 +281,11 @@ async def fail(call: Call) -> Any:
 async def task_queues(call: Call) -> Any:
     """The queues that have something waiting or in work."""
     return await call.services.task_queues(call.who)
+
+
+async def queue_tasks(call: Call) -> Any:
+    """What waits in a queue, and who holds what of it."""
+    return await call.services.queue_tasks(call.who, call.path["queue"], **msgspec.structs.asdict(call.query))
 
 
 async def claim_tasks(call: Call) -> Any:

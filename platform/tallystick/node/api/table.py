@@ -48,6 +48,8 @@ def _people() -> list[Operation]:
         get("/me", handlers.me, "Who is signed in", permission=None),
         get("/users", handlers.users, "The organisation's users", **admin),
         post("/users", handlers.add_user, "Add a user", body=bodies.NewUser, status=201, **admin),
+        Operation(method="PUT", path="/users/{username}/groups", handler=handlers.set_groups, body=bodies.UserGroups,
+                  summary="Replace the groups that a user is in", problems=["not_found"], **admin),
         post("/users/{username}/links", handlers.make_link, "A link that signs a user in once", body=bodies.Nothing,
              status=201, problems=["not_found"], **admin),
         post("/access-tokens", handlers.add_token, "An access token for a worker", body=bodies.NewAccessToken,
@@ -56,7 +58,17 @@ def _people() -> list[Operation]:
         Operation(method="DELETE", path="/access-tokens/{token_id}", handler=handlers.remove_token, status=204,
                   summary="End a worker's access token", problems=["not_found"], **admin),
         get("/organisation", handlers.organisation, "This organisation"),
+        post("/organisation/clock", handlers.accept_clock, "Say that this machine's clock is right",
+             body=bodies.Nothing, **admin),
         get("/organisation/card", handlers.card, "This organisation's public card", public=True),
+        get("/organisation/keys", handlers.keys, "This organisation's keys, past ones too"),
+        post("/organisation/keys", handlers.rotate_keys, "Rotate: make a new key the current one everywhere",
+             body=bodies.Rotation, status=201, **admin),
+        post("/organisation/keys/{kid}/revocation", handlers.revoke_key, "Revoke a key everywhere",
+             body=bodies.Revocation, problems=("not_found", "wrong_state"), **admin),
+        get("/organisation/keys/{kid}/compromise", handlers.compromise_report,
+            "What a key signed, and what shows that it was before a moment", query=bodies.CompromiseQuery,
+            permission="verify"),
     ]  # fmt: skip
 
 
@@ -201,6 +213,8 @@ def _queues() -> list[Operation]:
     worker: dict[str, Any] = {"permission": "work_on_queues"}
     return [
         get("/task-queues", handlers.task_queues, "The queues of external workers", **worker),
+        get("/task-queues/{queue}/tasks", handlers.queue_tasks, "What waits in a queue, and who holds what of it",
+            query=bodies.Page),
         post("/task-queues/{queue}/claim", handlers.claim_tasks, "Take tasks from a queue, waiting for some",
              body=bodies.ClaimTasks, **worker),
         post("/tasks/{task_id}/heartbeat", handlers.heartbeat, "Keep a claimed task", body=bodies.ClaimToken,

@@ -21,7 +21,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Entry point; returns the exit status."""
     options = _parser().parse_args(argv)
     try:
-        size = asyncio.run(fetch(options.execution, options.node, options.user, _password(options), options.output))
+        size = asyncio.run(fetch(options.execution, options.node, options.user, password_of(options), options.output))
     except (TallystickError, OSError) as error:
         print(f"tally evidence: {error}", file=sys.stderr)
         return 1
@@ -43,7 +43,8 @@ def _write(output: Path, data: bytes) -> None:
     output.write_bytes(data)
 
 
-def _password(options: argparse.Namespace) -> str:
+def password_of(options: argparse.Namespace) -> str:
+    """From the file that the options name, else asked for."""
     if options.password_file is None:
         return getpass.getpass(f"password of {options.user}: ")
     text: str = options.password_file.read_text(encoding="utf-8")

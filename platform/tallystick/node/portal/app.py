@@ -17,8 +17,8 @@ from tallystick.node.api.events import Streams
 from tallystick.node.api.language import preferred
 from tallystick.node.api.ports import Accounts, Services
 from tallystick.node.portal import session
-from tallystick.node.portal.pages import chain as chain_page
 from tallystick.node.portal.pages import (
+    access_tokens,
     changes,
     collaborations,
     definitions,
@@ -30,8 +30,11 @@ from tallystick.node.portal.pages import (
     partners,
     signing_in,
     steering,
+    task_queues,
+    users,
     verify,
 )
+from tallystick.node.portal.pages import chain as chain_page
 from tallystick.node.portal.rendering import Portal, Visit, environment, render
 from tallystick.tenants.sessions import NotSignedIn
 
@@ -60,6 +63,10 @@ PAGES: tuple[tuple[str, Page, str], ...] = (
     ("/notifications", notifications.show, "read"),
     ("/verify", verify.show, "verify"),
     ("/chain", chain_page.show, "read"),
+    ("/task-queues", task_queues.show, "work_on_queues"),
+    ("/task-queues/tasks", task_queues.one, "read"),
+    ("/access-tokens", access_tokens.show, "administer"),
+    ("/users", users.show, "administer"),
     ("/partners", partners.show, "read"),
     ("/partners/{org_id}", partners.one, "read"),
     ("/partners/{org_id}/answer", partners.answer_file, "administer"),
@@ -91,7 +98,12 @@ FORMS: tuple[tuple[str, Page, str], ...] = (
     ("/executions/{execution_id}/cancel", steering.cancel, "create_collaboration"),
     ("/tasks/{task_id}/retry", steering.retry, "work_on_tasks"),
     ("/notifications/{notification_id}/acknowledge", notifications.acknowledge, "work_on_tasks"),
+    ("/clock", users.accept_clock, "administer"),
     ("/verify", verify.check, "verify"),
+    ("/access-tokens", access_tokens.add, "administer"),
+    ("/access-tokens/{token_id}/remove", access_tokens.remove, "administer"),
+    ("/users", users.add, "administer"),
+    ("/users/{username}/groups", users.set_groups, "administer"),
     ("/partners/invitations", partners.invite, "administer"),
     ("/partners/invitations/{invitation_id}/withdraw", partners.withdraw, "administer"),
     ("/partners/accept", partners.accept, "administer"),
@@ -100,6 +112,7 @@ FORMS: tuple[tuple[str, Page, str], ...] = (
     ("/partners/{org_id}/suspend", partners.suspend, "administer"),
     ("/partners/{org_id}/resume", partners.resume, "administer"),
     ("/partners/{org_id}/remove", partners.remove, "administer"),
+    ("/partners/{org_id}/transport", partners.transport, "administer"),
     ("/sign-out", signing_in.sign_out, ""),
 )
 

@@ -14,6 +14,7 @@ from tallystick.node.api.events import Streams
 from tallystick.node.api.ports import Accounts, Person, Services
 from tallystick.node.portal import forms, session
 from tallystick.node.portal.language import Speech, chosen
+from tallystick.tenants.groups import may_take
 
 TEMPLATE_FOLDER = Path(__file__).with_name("templates")
 MAX_SEARCH = 200  # characters
@@ -91,11 +92,16 @@ class Visit:
         """Whether the person may do what ``permission`` names; pages hide what would be refused."""
         return self.portal.accounts.may(self.who, permission)
 
+    def takes(self, task: dict[str, Any]) -> bool:
+        """Whether a task is one for this person: pages offer no claim that would be refused."""
+        return self.may("work_on_tasks") and may_take(self.who, task.get("candidate_groups") or ())
+
     async def page(self, template: str, *, code: int = 200, **facts: Any) -> HTMLResponse:
         """Render ``template`` for this person."""
         facts |= {
             "who": self.who,
             "may": self.may,
+            "takes": self.takes,
             "csrf_token": session.csrf_token(self.token),
             "organisation": await self.services.organisation(),
         }

@@ -34,7 +34,7 @@ def attest(unit: Unit, context: Context, loaded: Loaded, entry: Entry) -> None:
         root=loaded.replay.root,
         iat=context.now(),
     )
-    token = sign_attestation(context.signing_key, head)
+    token = sign_attestation(context.key_in(loaded), head)
     add_head(unit, loaded, head, token)
     for one in loaded.agreement.participants:
         if one.org_id != context.org_id:

@@ -11,7 +11,7 @@ import msgspec
 from sqlmodel import select
 
 from tallystick.core import statement as statements
-from tallystick.core.agreement import Participant
+from tallystick.core.agreement import Participant, SealingKey
 from tallystick.core.commitment import Opening, Place
 from tallystick.core.errors import WrongState
 from tallystick.core.statement import Basis, Body, Payload, Statement
@@ -39,11 +39,12 @@ class Saying(msgspec.Struct, kw_only=True):
 
 
 def say(unit: Unit, context: Context, loaded: Loaded, saying: Saying) -> Statement:
-    """Sign and hand over; WrongState when this question has been answered already."""
+    """Sign and hand over; WrongState when this question has been answered already, Unavailable at no time to sign."""
+    context.check_clock()
     _once(unit, loaded.row.number, saying.answer_key)
     place = Place(execution=loaded.row.id, issuer=context.org_id, task=saying.task, attempt=saying.attempt)
     committed = openings.commit_values(place, saying.values)
-    envelopes = _sealed(committed, place, saying) if len(loaded.agreement.participants) > 1 else {}
+    envelopes = _sealed(loaded, committed, place, saying) if len(loaded.agreement.participants) > 1 else {}
     token, said = _signed(context, loaded, saying, saying.make(committed.commitments, sorted(envelopes)))
     unit.insert(
         StatementRow,
@@ -75,20 +76,31 @@ def _once(unit: Unit, number: int, answer_key: str) -> None:
         raise WrongState("this has been answered already", state="answered", code="already_answered")
 
 
-def _sealed(committed: openings.Committed, place: Place, saying: Saying) -> dict[str, dict[str, Any]]:
-    """One envelope for each group of readers."""
+def _sealed(loaded: Loaded, committed: openings.Committed, place: Place, saying: Saying) -> dict[str, dict[str, Any]]:
+    """One envelope for each group of readers, under the keys that they have now."""
+    newer = loaded.state.sealing
     groups: dict[tuple[str, ...], tuple[list[Participant], list[Opening]]] = {}
     for one in committed.openings:
         readers = saying.field_readers.get(one.property, saying.readers)
         if readers:
             groups.setdefault(tuple(each.org_id for each in readers), (readers, []))[1].append(one)
-    sealed = [openings.seal(group, place, saying.kind, readers) for readers, group in groups.values()]
+    sealed = [
+        openings.seal(group, place, saying.kind, [_now(one, newer) for one in readers])
+        for readers, group in groups.values()
+    ]
     return {name: envelope for envelope, name in sealed}
+
+
+def _now(reader: Participant, newer: dict[str, SealingKey]) -> Participant:
+    key = newer.get(reader.org_id)
+    return msgspec.structs.replace(reader, sealing_key=key) if key else reader
 
 
 def _signed(context: Context, loaded: Loaded, saying: Saying, body: Body) -> tuple[str, Statement]:
     size = loaded.state.size
-    basis = Basis(term=loaded.state.term, size=size, root=loaded.replay.root) if size else None
+    by_root = saying.kind in statements.ROOT_SIGNED
+    # What the root key signs rests on no head: it must not wait behind entries that the coordinator lacks.
+    basis = Basis(term=loaded.state.term, size=size, root=loaded.replay.root) if size and not by_root else None
     payload = Payload(
         v=statements.VERSION,
         iss=context.org_id,
@@ -99,7 +111,7 @@ def _signed(context: Context, loaded: Loaded, saying: Saying, body: Body) -> tup
         iat=context.now(),
         body=statements.body_of(body),
     )
-    return statements.say(context.signing_key, payload, body)
+    return statements.say(context.keystore.root if by_root else context.key_in(loaded), payload, body)
 
 
 def _hand_over(

@@ -17,7 +17,7 @@ from tallystick.core.agreement import Agreement, Anchoring, Parent, Participant
 from tallystick.core.deciding import mapped
 from tallystick.core.definition.compile import audiences
 from tallystick.core.definition.model import SubWorkflow
-from tallystick.core.engine import names
+from tallystick.core.engine import keyring, names
 from tallystick.core.engine.state import OPEN
 from tallystick.core.errors import Invalid, NotYet
 from tallystick.core.scope import variables
@@ -85,7 +85,22 @@ def is_agreed(child: Agreement, parent: Parent, around: Loaded | None) -> bool:
     if not isinstance(step, SubWorkflow) or (task.attempt, task.org) != (parent.attempt, child.initiator):
         return False
     covered = _covered(around.agreement, step, child.initiator)
-    return child.coordinator == child.initiator and _terms(child) == _terms(covered)
+    return child.coordinator == child.initiator and _terms(child) == _terms(covered) and _keys_fit(child, around)
+
+
+def _keys_fit(child: Agreement, around: Loaded) -> bool:
+    """A child's keys are those of its parent's log; one that is not known there yet may be on its way."""
+    for one in child.participants:
+        for key in one.signing_keys:
+            if keyring.public(around.agreement, around.state, one.org_id, key.kid) != key.key:
+                raise NotYet(f"a key of {one.org_id} is not known in the parent yet", code="unknown_key")
+            held = around.state.keys.get(key.kid)
+            if held is not None and held.revoked is not None:
+                return False
+        known = around.agreement.participant(one.org_id)
+        if one.sealing_key not in {around.state.sealing.get(one.org_id), known.sealing_key if known else None}:
+            raise NotYet(f"the sealing key of {one.org_id} is not known in the parent yet", code="unknown_key")
+    return True
 
 
 def _is_known(around: Loaded, task: str) -> bool:
@@ -121,6 +136,8 @@ def _terms(agreement: Agreement) -> dict[str, Any]:
         del found[name]
     if found["anchoring"]:
         del found["anchoring"]["workflow_salt"]
+    for one in found["participants"]:
+        del one["signing_keys"], one["sealing_key"]  # the parent's log says which
     return found
 
 
@@ -132,8 +149,10 @@ def _begin(unit: Unit, context: Context, loaded: Loaded, row: TaskRow) -> None:
     except Invalid as error:
         say_result(unit, context, loaded, row, status="failed", values={}, code=error.code)
         return
+    covered = _covered(loaded.agreement, step, context.org_id)
     covered = replace(
-        _covered(loaded.agreement, step, context.org_id),
+        covered,
+        participants=[_as_now(loaded, one) for one in covered.participants],
         salt=_salt(),
         created_at=context.now(),
         initiator=context.org_id,
@@ -144,6 +163,13 @@ def _begin(unit: Unit, context: Context, loaded: Loaded, row: TaskRow) -> None:
     )
     child = beginning.offer(unit, context, msgspec.to_builtins(covered), given)
     follow(unit, context, child)  # where nobody else takes part, nobody is waited for
+
+
+def _as_now(around: Loaded, one: Participant) -> Participant:
+    """With the keys that speak and open for it in the parent now."""
+    key = keyring.speaking(around.agreement, around.state, one.org_id)[-1]
+    sealing = keyring.sealing(around.agreement, around.state, one.org_id) or one.sealing_key
+    return replace(one, signing_keys=[key], sealing_key=sealing)
 
 
 def _anchoring(around: Anchoring | None) -> Anchoring | None:

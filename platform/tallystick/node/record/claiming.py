@@ -121,6 +121,7 @@ def _take(connection: Connection, asked: Claim, key: str, heartbeat_ms: int | No
             claim_hash=digest(token),
             claimed_by=asked.claimed_by,
             worker_id=asked.worker_id,
+            claimed_at=now,
             lease_ms=lease_ms,
             lease_until=until,
         )

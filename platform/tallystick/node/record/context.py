@@ -3,8 +3,11 @@
 import time
 from collections.abc import Callable, Container
 
+from tallystick.core.engine import keyring
+from tallystick.core.errors import Unavailable
 from tallystick.core.keys import SigningKey
 from tallystick.node.record.chunks import Chunks
+from tallystick.node.record.loaded import Loaded
 from tallystick.node.record.onchain import OnChain
 from tallystick.tenants.keystore import Keystore
 
@@ -26,6 +29,7 @@ class Context:
         onchain: OnChain | None = None,
         activities: Container[str] = (),
         clock: Callable[[], int] = now_ms,
+        check_clock: Callable[[], None] = lambda: None,
     ) -> None:
         self.org_id = org_id
         self.keystore = keystore
@@ -33,11 +37,24 @@ class Context:
         self.onchain = onchain  # None: no chain, so nothing is anchored
         self.activities = activities  # the types that functions of this node do, not its staff
         self.now = clock
+        self.check_clock = check_clock  # raises while it is no time to sign anything
 
     @property
     def signing_key(self) -> SigningKey:
         """The key that speaks for the organisation now."""
         return self.keystore.signing_key
+
+    def key_in(self, loaded: Loaded) -> SigningKey:
+        """The newest key of ours that speaks in that execution as its log stands here."""
+        current = self.signing_key
+        if not loaded.state.keys and loaded.agreement.key(self.org_id, current.kid) is not None:
+            return current
+        held = {key.kid: key for key in self.keystore.signing_keys}
+        speaking = keyring.speaking(loaded.agreement, loaded.state, self.org_id)
+        mine = [held[one.kid] for one in speaking if one.kid in held]
+        if not mine:
+            raise Unavailable("no key of ours speaks in this execution yet", code="no_key")
+        return mine[-1]
 
     def __repr__(self) -> str:
         return f"Context({self.org_id})"

@@ -6,8 +6,9 @@ from typing import Any
 from sqlalchemy import bindparam, null, text, true, update
 from sqlmodel import col
 
+from tallystick.core import canonical
 from tallystick.core.commitment import data_hash
-from tallystick.core.definition.model import Notification, SubWorkflow, Task
+from tallystick.core.definition.model import Notification, SubWorkflow, Task, UserTask
 from tallystick.core.engine import names
 from tallystick.core.entry import Entry
 from tallystick.core.statement import Statement
@@ -19,6 +20,7 @@ from tallystick.node.record.tables import word
 from tallystick.node.record.unit import Unit
 from tallystick.tenants.models.record import NotificationRow, TaskRow
 
+KEYS = "keys"  # the note that our keys, or where they speak, have changed
 _OPEN = ("open", "claimed")
 _CLOSE = (
     update(TaskRow)
@@ -64,14 +66,35 @@ class Effects:
         if step.input_mapping and kind in {calls.ACTIVITY, calls.QUEUED}:
             self._prepare(row)
         elif kind == calls.ACTIVITY:
+            self._inherit(row)
             self.unit.note("call", calls.call_of(row, step))
         elif kind == calls.QUEUED:
             queues.enqueue(self.unit, row, step)
         elif kind == "user":
+            if isinstance(step, UserTask) and step.candidate_groups:
+                self.unit.change(TaskRow, row.key, candidate_groups=canonical.encode(step.candidate_groups).decode())
             self._notify("activity_assigned", step.name)
+
+    def timer_set(self, event: Event) -> None:
+        """The due date of a task of ours is stated; people see it instead of the time-out."""
+        if event["purpose"] != "due":
+            return
+        held = self.loaded.state.tasks.get(event["task"])
+        if held is not None and held.org == self.context.org_id:
+            key = calls.task_key(self.loaded.row, event["task"], held.attempt)
+            self.unit.change(TaskRow, key, due_at=event["due_at"])
+
+    def _inherit(self, row: Any) -> None:
+        """What the attempt before said last of itself is where this one may begin."""
+        if row.attempt > 1:
+            before = self.unit.get(TaskRow, calls.task_key(self.loaded.row, row.task, row.attempt - 1))
+            if before is not None and before.details is not None:
+                row.details = before.details
+                self.unit.change(TaskRow, row.key, details=before.details)
 
     def _prepare(self, row: TaskRow) -> None:
         """Its input is read from values, some of which may come with this very entry: the runner does that."""
+        self._inherit(row)
         self.unit.change(TaskRow, row.key, retry_at=0)
         self.unit.note("due", 0)
 
@@ -181,6 +204,11 @@ class Effects:
             inputs, results = attesting.commitments(self.unit, self.loaded)
             self._leaf(onchain.COMPLETION, event["status"], inputs, results)
 
+    def key_changed(self, event: Event) -> None:
+        """One of our keys: whoever keeps them has something to follow up."""
+        if event["org"] == self.context.org_id:
+            self.unit.note(KEYS, None)
+
     def _leaf(self, kind: int, status: str, inputs: str, results: str) -> None:
         attesting.leaf(self.unit, self.context, self.loaded, self.entry, kind, status, inputs, results)
 
@@ -275,6 +303,7 @@ _HANDLERS: dict[str, Callable[[Effects, Event], None]] = {
     "received": Effects.received,
     "answered": Effects.answered,
     "timed_out": Effects.timed_out,
+    "timer_set": Effects.timer_set,
     "reminded": Effects.reminded,
     "overdue": Effects.reminded,
     "withdrawn": Effects.withdrawn,
@@ -285,4 +314,6 @@ _HANDLERS: dict[str, Callable[[Effects, Event], None]] = {
     "notified": Effects.notified,
     "acknowledged": Effects.acknowledged,
     "closed": Effects.closed,
+    "key_rotated": Effects.key_changed,
+    "key_revoked": Effects.key_changed,
 }

@@ -12,12 +12,15 @@ from tallystick.core import b64, canonical, jws, replay
 from tallystick.core import entry as entries
 from tallystick.core import head as heads
 from tallystick.core import statement as statements
-from tallystick.core.errors import Invalid, NotYet
+from tallystick.core.agreement import Agreement
+from tallystick.core.engine import keyring
+from tallystick.core.errors import BadSignature, Invalid, NotYet
 from tallystick.core.head import Head
 from tallystick.core.statement import Propose, Statement
 from tallystick.ledger import leaf as leaves
 from tallystick.ledger.hashing import unhex
 from tallystick.node.record import (
+    cards,
     changing,
     children,
     coordinator,
@@ -26,6 +29,7 @@ from tallystick.node.record import (
     outgoing,
     quota,
     refusing,
+    rekeying,
     sources,
     store,
 )
@@ -57,9 +61,7 @@ def _agreement(unit: Unit, context: Context, partner: str, message: m.AgreementM
     name, agreement = store.put_agreement(unit, message.agreement, sources.checked(message))
     if agreement.participant(context.org_id) is None or agreement.participant(partner) is None:
         raise Invalid("agreement does not name both of us as participants", code="not_a_participant")
-    mine = agreement.participant(context.org_id)
-    if mine is None or agreement.key(context.org_id, context.signing_key.kid) is None:
-        raise Invalid("agreement names other keys for us than ours", code="wrong_key")
+    _check_keys(context, agreement)
     faults = definition_faults(agreement.definition, agreement.definition, "/definition")
     if faults:
         raise Invalid(faults[0].detail, code=faults[0].code, pointer=faults[0].pointer)
@@ -71,22 +73,40 @@ def _agreement(unit: Unit, context: Context, partner: str, message: m.AgreementM
         unit.delete(InboxRow, (partner, name))  # refused before, for a reason that is gone
 
 
+def _check_keys(context: Context, agreement: Agreement) -> None:
+    """It names keys that we hold; one that has been replaced is replaced in the execution as well."""
+    mine = agreement.participant(context.org_id)
+    revoked = {one.kid for one in context.keystore.signing_facts if one.revoked_at is not None}
+    held = {one.kid for one in context.keystore.signing_keys} - revoked
+    can_open = {one.kid for one in context.keystore.sealing_keys}
+    if mine is None or not any(key.kid in held and agreement.key(context.org_id, key.kid) for key in mine.signing_keys):
+        raise Invalid("agreement names other keys for us than ours; our newest card has them", code="wrong_key")
+    if any(key.kid in revoked for key in mine.signing_keys):
+        raise Invalid("agreement names a revoked key of ours; our newest card has another", code="wrong_key")
+    if mine.sealing_key.kid not in can_open:
+        raise Invalid("agreement seals to a key that we do not hold; our newest card has another", code="wrong_key")
+
+
 def _statement(unit: Unit, context: Context, partner: str, message: m.StatementMessage) -> None:
     _, read = statements.read(message.token)
     changing.admit(unit, context, read)
     loaded = _participating(unit, partner, read.execution)
     if loaded.agreement.coordinator != context.org_id:
         raise Invalid("this organisation does not coordinate the execution", code="not_the_coordinator")
-    said = replay.open_statement(message.token, loaded.agreement, loaded.row.agreement_hash, loaded.row.id)
+    said = loaded.replay.open(message.token)
     row = unit.get(StatementRow, (loaded.row.number, said.id))
     if row is not None and row.seq is not None:
         return  # sequenced before: sent again after a lost acknowledgement
+    ended = keyring.judge(loaded.state, said)
+    if ended:  # whoever has stolen a key fills no log with it
+        raise BadSignature(f"key {said.kid} of {said.iss} speaks no longer in this execution", code=ended)
     if said.iat > context.now() + loaded.agreement.limits.skew_ms:
         raise NotYet("statement is dated further ahead than the agreed skew", code="ahead_of_clock")
     _check_basis(unit, loaded, said)
     changing.check_change(unit, loaded, said)
     envelopes = _committed_envelopes(said, message.sealed)
     coordinator.sequence(unit, context, loaded, said, message.token, envelopes)
+    unit.note("signed_at", (said.iss, said.iat))
     children.follow(unit, context, loaded)
     openings.read(unit, context, loaded, said, envelopes)
 
@@ -119,11 +139,13 @@ def _entries(unit: Unit, context: Context, partner: str, message: m.EntriesMessa
             loaded.row.id,
         )
         return  # what is missing will be sent again with all that follows it
-    head = _verified_head(loaded, message.head, loaded.agreement.coordinator, heads.read_head)
+    head = _read_head(loaded, message.head, loaded.agreement.coordinator, heads.read_head)[1]
     envelopes = {sealing.ciphertext_hash(one): one for one in message.sealed}
     for document, token in zip(message.entries, message.statements, strict=True):
         _take_entry(unit, context, loaded, document, token, envelopes)
     children.accept(unit, context, loaded)
+    # By the keys that the entries lead to: one of them may be the coordinator's own new key.
+    _verified_head(loaded, message.head, loaded.agreement.coordinator, heads.read_head)
     if (head.size, head.root) == (loaded.state.size, loaded.replay.root):
         store.add_head(unit, loaded, head, message.head)
     elif head.size >= loaded.state.size:
@@ -141,6 +163,8 @@ def _new_execution(unit: Unit, context: Context, message: m.EntriesMessage, firs
         raise NotYet("the agreement has not come yet", code="no_agreement")
     if message.start != 0 or not isinstance(first.body, Propose):
         raise NotYet("the execution's first entries have not come yet", code="no_proposal")
+    if agreement.key(context.org_id, context.signing_key.kid) is None:
+        unit.note(rekeying.NOTE, None)  # it was drafted when an older key spoke for us
     changing.check_place(unit, agreement, message.execution)
     return changing.begin(unit, context, agreement, first.aud, message.execution)
 
@@ -161,7 +185,7 @@ def _take_entry(
         return
     if entry.at > context.now() + loaded.agreement.limits.skew_ms:
         raise NotYet("entry is dated further ahead than the agreed skew", code="ahead_of_clock")
-    said = replay.open_statement(token, loaded.agreement, loaded.row.agreement_hash, loaded.row.id)
+    said = loaded.replay.open(token)
     row = unit.get(StatementRow, (loaded.row.number, said.id))
     if row is not None and row.seq is not None:
         raise Invalid(f"entry {entry.seq} sequences a statement for the second time", code="repeated_statement")
@@ -169,6 +193,8 @@ def _take_entry(
     store.add_entry(unit, loaded, entry, said, token)
     openings.keep_envelopes(unit, loaded, said, envelopes)
     openings.read(unit, context, loaded, said, envelopes)
+    if said.iss != context.org_id:
+        unit.note("signed_at", (said.iss, said.iat))
     Effects(unit, context, loaded, entry, said).run()
     changing.follow(unit, context, loaded, said)
 
@@ -176,9 +202,10 @@ def _take_entry(
 def _attestation(unit: Unit, context: Context, partner: str, message: m.AttestationMessage) -> None:
     _, head = heads.read_attestation(message.token)
     loaded = _participating(unit, partner, head.execution)
-    _verified_head(loaded, message.token, head.iss, heads.read_attestation)
+    _read_head(loaded, message.token, head.iss, heads.read_attestation)
     if head.size > loaded.state.size:
         raise NotYet("attestation is of entries that are not here yet", code="ahead_of_log")
+    _verified_head(loaded, message.token, head.iss, heads.read_attestation)
     if store.root_at(unit, loaded, head.size) not in {head.root, None}:
         loaded.row.dispute = f"{head.iss} attests another root at size {head.size}"
         loaded.changed = True
@@ -192,7 +219,11 @@ def _refusal(unit: Unit, context: Context, partner: str, message: m.RefusalMessa
     agreement = store.get_agreement(unit, refusal.aud)
     if agreement is None or agreement.participant(partner) is None:
         raise Invalid("refusal is of nothing that its sender takes part in", code="not_a_participant")
-    replay.verify_token(raw, agreement, refusal.iss)
+    loaded = store.find(unit, refusal.execution)
+    state = loaded.state if loaded and loaded.agreement == agreement else None
+    if state is not None and keyring.fault(state, raw.kid, state.size):
+        raise BadSignature(f"key {raw.kid[:16]} of {partner} speaks no longer in this execution", code="key_revoked")
+    replay.verify_token(raw, agreement, refusal.iss, state)
     whole = refusal.statement_id == refusal.aud
     (refusing.refused_agreement if whole else refusing.refused_statement)(unit, context, refusal)
 
@@ -239,14 +270,20 @@ def _participating(unit: Unit, partner: str, execution: str) -> Loaded:
     return loaded
 
 
-def _verified_head(loaded: Loaded, token: str, issuer: str, read: Callable[[str], tuple[jws.Token, Head]]) -> Head:
+def _verified_head(loaded: Loaded, token: str, issuer: str, read: Callable[[str], tuple[jws.Token, Head]]) -> None:
+    raw, head = _read_head(loaded, token, issuer, read)
+    replay.verify_head(raw, loaded.agreement, issuer, head.size, loaded.state)
+
+
+def _read_head(
+    loaded: Loaded, token: str, issuer: str, read: Callable[[str], tuple[jws.Token, Head]]
+) -> tuple[jws.Token, Head]:
     raw, head = read(token)
     if (head.execution, head.aud, head.iss) != (loaded.row.id, loaded.row.agreement_hash, issuer):
         raise Invalid("head is for another execution, agreement or issuer", code="wrong_head")
     if head.term != loaded.state.term:
         raise Invalid("head has another term", code="wrong_term")
-    replay.verify_token(raw, loaded.agreement, issuer)
-    return head
+    return raw, head
 
 
 def _committed_envelopes(said: Statement, sealed: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
@@ -257,6 +294,7 @@ def _committed_envelopes(said: Statement, sealed: list[dict[str, Any]]) -> dict[
 
 
 _HANDLERS: dict[type[m.Message], Callable[[Unit, Context, str, Any], None]] = {
+    m.CardMessage: cards.take,
     m.AgreementMessage: _agreement,
     m.StatementMessage: _statement,
     m.EntriesMessage: _entries,

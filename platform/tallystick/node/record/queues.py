@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, bindparam, func, null, select, update
+from sqlalchemy import Connection, bindparam, func, null, select, tuple_, update
 from sqlmodel import col
 
 from tallystick.core.definition.model import Activity
@@ -174,6 +174,23 @@ def overview(connection: Connection) -> list[dict[str, Any]]:
     for queue, count in connection.execute(leased.group_by(TABLE.c.queue)):
         queues.setdefault(queue, {"queue": queue, **empty})["in_flight"] = count
     return [queues[name] for name in sorted(queues)]
+
+
+def waiting_tasks(
+    connection: Connection, queue: str, limit: int, after: tuple[str, int, str] | None
+) -> list[Mapping[str, Any]]:
+    """What waits in a queue, by activity type and then as claims take it; ``after`` is (type, rank, key)."""
+    place = (TABLE.c.activity_type, TABLE.c.rank, TABLE.c.key)
+    query = select(TABLE).where(TABLE.c.queue == queue, TABLE.c.rank.is_not(None))
+    if after is not None:
+        query = query.where(tuple_(*place) > after)
+    return [dict(row) for row in connection.execute(query.order_by(*place).limit(limit)).mappings()]
+
+
+def claimed_tasks(connection: Connection, queue: str, limit: int) -> list[Mapping[str, Any]]:
+    """What workers hold of a queue, the lease that ends first before the others."""
+    query = select(TABLE).where(TABLE.c.lease_until.is_not(None), TABLE.c.queue == queue)
+    return [dict(row) for row in connection.execute(query.order_by(TABLE.c.lease_until).limit(limit)).mappings()]
 
 
 def digest(token: str) -> str:

@@ -5,13 +5,14 @@ from sqlmodel import col, select
 from tallystick.core import statement as statements
 from tallystick.core.errors import TallystickError
 from tallystick.core.head import Refusal, sign_refusal
-from tallystick.node.record import outgoing, store
+from tallystick.node.record import outgoing, resigning, store
 from tallystick.node.record.context import Context
 from tallystick.node.record.messages import AgreementMessage, Message, RefusalMessage, StatementMessage, agreement_of
 from tallystick.node.record.unit import Unit
 from tallystick.tenants.models.record import ExecutionRow, InboxRow, StatementRow
 
 MAX_DETAIL = 500  # characters of a reason that somebody else wrote
+GONE = frozenset({"key_retired", "key_revoked"})
 NO_EXECUTION = "0" * 64  # an agreement is refused before any execution of it is known
 
 
@@ -35,7 +36,8 @@ def refuse(unit: Unit, context: Context, partner: str, message: Message, error: 
         detail=error.detail[:MAX_DETAIL],
         iat=context.now(),
     )
-    token = sign_refusal(context.signing_key, refusal)
+    loaded = store.find(unit, execution)
+    token = sign_refusal(context.key_in(loaded) if loaded else context.signing_key, refusal)
     outgoing.post(unit, context, partner, RefusalMessage(token=token), None)
 
 
@@ -46,8 +48,11 @@ def refused_statement(unit: Unit, context: Context, refusal: Refusal) -> None:
         return
     key = (loaded.row.number, refusal.statement_id)
     row = unit.get(StatementRow, key)
-    if row is not None and row.iss == context.org_id and row.seq is None:
-        unit.change(StatementRow, key, refusal=reason(refusal))
+    if row is None or row.iss != context.org_id or row.seq is not None:
+        return
+    unit.change(StatementRow, key, refusal=reason(refusal))
+    if refusal.code in GONE:
+        resigning.again(unit, context, loaded, row)
 
 
 def refused_agreement(unit: Unit, context: Context, refusal: Refusal) -> None:

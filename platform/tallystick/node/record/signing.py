@@ -41,6 +41,6 @@ def _sign(unit: Unit, context: Context, loaded: Loaded, size: int, root: str) ->
         root=root,
         iat=context.now(),
     )
-    token = sign_head(context.signing_key, head)
+    token = sign_head(context.key_in(loaded), head)
     store.put_head(unit, loaded, head, token)
     return token

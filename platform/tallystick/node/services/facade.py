@@ -5,9 +5,11 @@ from typing import Any
 
 from tallystick.node.services.changes import Changes
 from tallystick.node.services.collaborations import Collaborations
+from tallystick.node.services.compromise import Compromise
 from tallystick.node.services.definitions import Definitions
 from tallystick.node.services.documents import Documents
 from tallystick.node.services.executions import Executions
+from tallystick.node.services.keys import Keys
 from tallystick.node.services.notifications import Notifications
 from tallystick.node.services.organisation import Organisation
 from tallystick.node.services.partnering import Partnering
@@ -30,6 +32,8 @@ class Services(
     Proofs,
     Organisation,
     Partnering,
+    Keys,
+    Compromise,
 ):
     """One facade over the services."""
 

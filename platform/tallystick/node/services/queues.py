@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any, Protocol
 
+from sqlmodel import Session
+
 from tallystick.core.engine.names import MISMATCH
 from tallystick.core.errors import NotFound
 from tallystick.node.record import calls, queues, store
@@ -13,11 +15,12 @@ from tallystick.node.record.queues import StaleClaim
 from tallystick.node.record.scopes import input_of, output_of
 from tallystick.node.record.unit import Unit
 from tallystick.node.schemas import SchemaMismatch
-from tallystick.node.services.base import Service
+from tallystick.node.services.base import MAX_PAGE, Service, bounded, cursor_values, page
 from tallystick.node.services.values import resolve
 from tallystick.tenants.access_tokens import check_queue, may_use
 from tallystick.tenants.models.record import TaskRow
 from tallystick.tenants.permissions import Permission, require
+from tallystick.tenants.users import User
 
 _WORK = Permission.WORK_ON_QUEUES
 _OPEN = ("open", "claimed")
@@ -42,6 +45,24 @@ class TaskQueues(Service):
 
         require(who, _WORK)
         return {"items": await self.parts.committer.run(work)}
+
+    async def queue_tasks(self, who: User, queue: str, *, limit: int = 50, cursor: str | None = None) -> dict[str, Any]:
+        """What workers hold of a queue (``claimed``), and what waits in it, by activity type, in keyset pages.
+
+        For people: a token that leaked from the plant shows nobody which executions there are.
+        """
+        limit = bounded(limit)
+        values = cursor_values(cursor, (str, int, str))
+        after = (values[0], values[1], values[2]) if values else None
+
+        def work(session: Session) -> dict[str, Any]:
+            connection = session.connection()
+            waiting = queues.waiting_tasks(connection, queue, limit + 1, after)
+            found = page(waiting, limit, lambda row: [row["activity_type"], row["rank"], row["key"]], _shown)
+            claimed = [_shown(row) for row in queues.claimed_tasks(connection, queue, MAX_PAGE)]
+            return {"queue": queue, "claimed": claimed, **found}
+
+        return await self.read(who, work)
 
     async def claim_tasks(
         self, who: Somebody, queue: str, *, worker_id: str, max_tasks: int, wait_seconds: int, lease_seconds: int
@@ -123,6 +144,17 @@ def _row(unit: Unit, who: Somebody, task_key: str) -> Mapping[str, Any]:
         raise NotFound("there is no such task in a queue")
     check_queue(who, row["queue"])
     return row
+
+
+def _shown(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A task of a queue for people: no secret, and nothing of its input."""
+    names = ("activity_type", "since", "due_at", "priority", "state", "deliveries", "claimed_by", "worker_id")
+    held = row["state"] == "claimed"
+    facts = {name: row[name] for name in names}
+    if not held:  # the last claim's facts stay until the next one
+        facts |= {"claimed_by": None, "worker_id": None}
+    times = {"claimed_at": row["claimed_at"] if held else None, "lease_expires_at": row["lease_until"]}
+    return {"task_id": row["key"], "execution_id": row["execution"], **facts, **times}
 
 
 def _answered(unit: Unit, task_key: str) -> dict[str, Any]:

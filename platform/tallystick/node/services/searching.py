@@ -5,8 +5,8 @@ window at a time, and only so many are looked at: a page may come back short, wi
 """
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from collections.abc import Callable, Collection, Iterable, Sequence
+from typing import Any, Protocol
 
 import msgspec
 from sqlalchemy import exc
@@ -14,10 +14,9 @@ from sqlmodel import Session, col, select, tuple_
 
 from tallystick.core.errors import TallystickError
 from tallystick.node.record import terms
-from tallystick.node.record.tables import word
 from tallystick.node.services.base import cursor_values, encode_cursor
 from tallystick.tenants.models.listing import ExecutionTermRow
-from tallystick.tenants.models.record import ExecutionRow, TaskRow
+from tallystick.tenants.models.record import ExecutionRow
 
 logger = logging.getLogger(__name__)
 WINDOW = 250  # keys filtered by one query
@@ -25,8 +24,21 @@ BUDGET = 2_000  # keys looked at for one page
 Key = tuple[int, str]
 
 
+class Member(Protocol):
+    """A user, as far as tasks are for one."""
+
+    @property
+    def username(self) -> str: ...
+    @property
+    def groups(self) -> Collection[str]: ...
+
+
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
-    """What a listing is limited to; times in milliseconds since 1970 (UTC), ``before`` exclusive."""
+    """What a listing is limited to; times in milliseconds since 1970 (UTC), ``before`` exclusive.
+
+    Of tasks also the candidate ``group``, and ``for_whom``: what that user may take or has taken. Their ``order`` is by
+    ``since`` or by ``due``, those without a due date last.
+    """
 
     statuses: tuple[str, ...] = ()
     definition_id: str | None = None
@@ -34,6 +46,9 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     since: int | None = None
     before: int | None = None
     text: str | None = None
+    group: str | None = None
+    for_whom: Member | None = None
+    order: str = "since"
 
     def terms(self) -> list[str]:
         """The terms that an execution must have, the most selective kind first."""
@@ -86,39 +101,20 @@ def executions(session: Session, wanted: Wanted, limit: int, after: Key | None) 
         if wanted.statuses:
             query = query.where(col(ExecutionRow.status).in_(wanted.statuses))
         for term in required:
-            query = query.where(_has_term(term))
+            query = query.where(has_term(term))
         return session.exec(query)
 
-    return _page(keys, matching, lambda row: (row.created_at, row.id), limit, after)
+    return page_of(keys, matching, lambda row: (row.created_at, row.id), limit, after)
 
 
-def tasks(session: Session, wanted: Wanted, limit: int, after: Key | None) -> Found:
-    """Tasks for people, oldest first; definition, participant and text are those of their executions."""
-    required = wanted.terms()
-
-    def keys(last: Key | None) -> list[Key]:
-        return _task_keys(session, wanted, last)
-
-    def matching(window: Sequence[Key]) -> Iterable[TaskRow]:
-        query = (
-            select(TaskRow)
-            .join(ExecutionRow, col(ExecutionRow.id) == col(TaskRow.execution))
-            .where(col(TaskRow.key).in_([one for _, one in window]))
-        )
-        for term in required:
-            query = query.where(_has_term(term))
-        return session.exec(query)
-
-    return _page(keys, matching, lambda row: (row.since, row.key), limit, after)
-
-
-def _page(
+def page_of(
     keys: Callable[[Key | None], list[Key]],
     matching: Callable[[Sequence[Key]], Iterable[Any]],
     key_of: Callable[[Any], Key],
     limit: int,
     after: Key | None,
 ) -> Found:
+    """One page: ``keys`` gives windows of keys in order, ``matching`` the rows of a window that fit."""
     rows: list[Any] = []
     last, looked_at = after, 0
     while looked_at < BUDGET:
@@ -154,25 +150,7 @@ def _execution_keys(session: Session, lead: str | None, wanted: Wanted, last: Ke
     return [(one[0], one[1]) for one in session.exec(query.order_by(at.desc(), name.desc()).limit(WINDOW))]
 
 
-def _task_keys(session: Session, wanted: Wanted, last: Key | None) -> list[Key]:
-    """Of several statuses each has its own range of the index; their beginnings are merged."""
-    found: list[Key] = []
-    for status in wanted.statuses or (None,):
-        at, name = col(TaskRow.since), col(TaskRow.key)
-        query = select(at, name).where(col(TaskRow.kind) == word("user"))  # as the indexes have it
-        if status is not None:
-            query = query.where(TaskRow.status == status)
-        if wanted.since is not None:
-            query = query.where(at >= wanted.since)
-        if wanted.before is not None:
-            query = query.where(at < wanted.before)
-        if last is not None:
-            query = query.where(tuple_(at, name) > last)
-        found += [(one[0], one[1]) for one in session.exec(query.order_by(at, name).limit(WINDOW))]
-    return sorted(found)[:WINDOW]
-
-
-def _has_term(term: str) -> Any:
+def has_term(term: str) -> Any:
     """Whether the execution of the enclosing query has the term."""
     return (
         select(ExecutionTermRow.term)

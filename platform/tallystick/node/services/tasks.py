@@ -9,10 +9,11 @@ from tallystick.node.record import store
 from tallystick.node.record.answering import say_result
 from tallystick.node.record.forms import check_form
 from tallystick.node.record.unit import Reader, Unit
-from tallystick.node.services import searching, views
+from tallystick.node.services import task_listing, views
 from tallystick.node.services.base import Service, bounded
 from tallystick.node.services.searching import Wanted, cursor_key
 from tallystick.node.services.values import resolve
+from tallystick.tenants.groups import require_group
 from tallystick.tenants.models.record import TaskRow
 from tallystick.tenants.permissions import Permission
 from tallystick.tenants.users import User
@@ -25,14 +26,25 @@ class Tasks(Service):
     """Tasks that people of this organisation answer."""
 
     async def tasks(
-        self, who: User, *, status: str | None = "open", limit: int = 50, cursor: str | None = None, **filters: Any
+        self,
+        who: User,
+        *,
+        status: str | None = "open",
+        limit: int = 50,
+        cursor: str | None = None,
+        mine: bool = False,
+        **filters: Any,
     ) -> dict[str, Any]:
-        """Oldest first, in keyset pages; ``open`` includes what colleagues have claimed."""
+        """Oldest first (or by ``order``), in keyset pages; ``open`` includes what colleagues have claimed.
+
+        ``mine`` leaves those that one may take or has taken.
+        """
         limit, after = bounded(limit), cursor_key(cursor)
-        wanted = Wanted(statuses=_OPEN if status == "open" else (status,) if status else (), **filters)
+        statuses = _OPEN if status == "open" else (status,) if status else ()
+        wanted = Wanted(statuses=statuses, for_whom=who if mine else None, **filters)
 
         def work(session: Session) -> dict[str, Any]:
-            found = searching.tasks(session, wanted, limit, after)
+            found = task_listing.tasks(session, wanted, limit, after)
             return found.page(lambda row: self._view(session, row))
 
         return await self.read(who, work)
@@ -45,7 +57,7 @@ class Tasks(Service):
         """Take the task for oneself; taking it twice is harmless, taking a colleague's is refused."""
 
         def work(unit: Unit) -> dict[str, Any]:
-            row = self._open_row(unit, task_key, who)
+            row = self._takeable_row(unit, task_key, who)
             now = self.parts.context.now()
             unit.change(TaskRow, row.key, status="claimed", claimed_by=who.username, claimed_at=now)
             return self._view(unit, unit.get_one(TaskRow, row.key))
@@ -98,7 +110,7 @@ class Tasks(Service):
         only: str | None = None,
     ) -> dict[str, Any]:
         def work(unit: Unit) -> dict[str, Any]:
-            row = self._open_row(unit, task_key, who)
+            row = self._takeable_row(unit, task_key, who)
             loaded = store.load(unit, row.execution)
             step = store.step_of(loaded.agreement, row.step)
             if only and views.task_type(step) != only:
@@ -113,6 +125,12 @@ class Tasks(Service):
             return self._view(unit, unit.get_one(TaskRow, row.key))
 
         return await self.write(who, _WORK, work)
+
+    def _takeable_row(self, unit: Unit, task_key: str, who: User) -> TaskRow:
+        """An open task that ``who`` may answer; whoever has left its groups meanwhile may only give it back."""
+        row = self._open_row(unit, task_key, who)
+        require_group(who, task_listing.groups_of(row))
+        return row
 
     def _open_row(self, unit: Unit, task_key: str, who: User) -> TaskRow:
         row = self._row(unit, task_key)
@@ -129,4 +147,4 @@ class Tasks(Service):
         return row
 
     def _view(self, reader: Reader, row: TaskRow) -> dict[str, Any]:
-        return views.task(row, store.load(reader, row.execution))
+        return views.task(row, store.load(reader, row.execution), self.parts.context.now())

@@ -15,6 +15,7 @@ from tallystick.tenants.models.anchor import WorkflowRow
 from tallystick.tenants.models.record import NotificationRow, TaskRow
 
 _COLLABORATION_STATUS = {"running": "in_progress", "suspended": "in_progress", "cancelled": "terminated"}
+_TO_DO = frozenset({"open", "claimed"})
 _PENDING = frozenset({"open", "delivering", "retrying", "held"})
 
 
@@ -86,8 +87,8 @@ def execution(loaded: Loaded, attested_by: list[dict[str, Any]]) -> dict[str, An
     }
 
 
-def task(row: TaskRow, loaded: Loaded) -> dict[str, Any]:
-    """A task for staff and workers."""
+def task(row: TaskRow, loaded: Loaded, now: int) -> dict[str, Any]:
+    """A task for staff and workers; ``overdue`` is what is still to be done after it was due."""
     step = step_of(loaded.agreement, row.step)
     return {
         "task_id": row.key,
@@ -102,6 +103,7 @@ def task(row: TaskRow, loaded: Loaded) -> dict[str, Any]:
         "status": row.status,
         "claimed_by": row.claimed_by,
         "due_at": row.due_at,
+        "overdue": row.status in _TO_DO and row.due_at is not None and row.due_at < now,
         "priority": row.priority,
         "assigned_org": step.assigned_org,
         "form": [_field(field) for field in step.form],

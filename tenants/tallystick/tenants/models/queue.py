@@ -37,5 +37,6 @@ class QueueTaskRow(SQLModel, table=True):
     answered_with: str | None = None  # what the last claim answered: saying it again is harmless
     claimed_by: str | None = None  # who is answerable: the user or token
     worker_id: str | None = None  # what the worker calls itself
+    claimed_at: int | None = Field(default=None, sa_type=BigInteger)
     lease_ms: int | None = Field(default=None, sa_type=BigInteger)
     lease_until: int | None = Field(default=None, sa_type=BigInteger)

@@ -134,6 +134,7 @@ class TaskRow(SQLModel, table=True):
     __table_args__ = (
         _some("ix_task_list", "status", "since", "key", where="kind = 'user'"),
         _some("ix_task_since", "since", "key", where="kind = 'user'"),
+        _some("ix_task_by_due", "status", "due_at", "key", where="kind = 'user'"),
         _some("ix_task_due", "retry_at", where="retry_at IS NOT NULL"),
         _IN_KEY,
     )
@@ -145,11 +146,13 @@ class TaskRow(SQLModel, table=True):
     kind: str  # user, or the automatic activity's type
     status: str
     since: int = Field(sa_type=BigInteger)
-    due_at: int | None = Field(default=None, sa_type=BigInteger)
+    due_at: int | None = Field(default=None, sa_type=BigInteger)  # for people the stated due date, else the time-out
     priority: str = "normal"
+    candidate_groups: str | None = None  # a JSON list; None where everybody may take it
     claimed_by: str | None = None
     claimed_at: int | None = Field(default=None, sa_type=BigInteger)
     note: str | None = None  # why automatic work waits
+    details: str | None = None  # JSON: what a running function said last of itself, for whoever tries it again
     retry_at: int | None = Field(default=None, sa_type=BigInteger)  # when automatic work is due, or its lease ends
 
 

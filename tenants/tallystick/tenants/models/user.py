@@ -16,6 +16,7 @@ class User(SQLModel, table=True):
     username_key: str = Field(unique=True, max_length=256)
     display_name: str = Field(max_length=200)
     roles: list[str] = Field(sa_type=JSON)
+    groups: list[str] = Field(default_factory=list, sa_type=JSON)
     language: str = Field(max_length=8)
     is_active: bool = True
     created_at: int = Field(sa_type=BigInteger)

@@ -11,6 +11,8 @@ from tallystick.node.portal import forms
 from tallystick.node.portal.rendering import Visit
 from tallystick.node.portal.uploads import chunks
 
+WHOSE = ("mine", "everybodys")
+ORDERS = ("since", "due")
 STATES = ("open", "answered", "completed", "failed", "cancelled", "timed_out")
 
 
@@ -20,12 +22,24 @@ async def home(_: Visit) -> Response:
 
 
 async def show(visit: Visit) -> Response:
-    """Tasks in one state; open ones, with those that somebody has claimed, unless another is asked for."""
-    status = visit.request.query_params.get("status", "open")
-    if status not in STATES:
-        raise Invalid(f"there are no tasks in the state '{status[:40]}'", pointer="/status")
-    page = await visit.services.tasks(visit.who, status=status, cursor=visit.request.query_params.get("cursor"))
-    return await visit.page("inbox.html", tasks=page, status=status, states=STATES)
+    """Tasks in one state; unless more is asked for, those still to be done that this person may take or has taken."""
+    asked = visit.request.query_params
+    status = _choice(visit, "status", STATES)
+    whose = _choice(visit, "whose", WHOSE if status == "open" else tuple(reversed(WHOSE)))
+    order = _choice(visit, "order", ORDERS)
+    page = await visit.services.tasks(
+        visit.who, status=status, cursor=asked.get("cursor"), mine=whose == "mine", order=order
+    )
+    choices: dict[str, Any] = {"states": STATES, "all_whose": WHOSE, "orders": ORDERS}
+    return await visit.page("inbox.html", tasks=page, status=status, whose=whose, order=order, **choices)
+
+
+def _choice(visit: Visit, name: str, options: tuple[str, ...]) -> str:
+    """The query's word, the first option when it has none."""
+    found = visit.request.query_params.get(name, options[0])
+    if found not in options:
+        raise Invalid(f"there is no '{found[:40]}' here", pointer=f"/{name}")
+    return found
 
 
 async def task(visit: Visit) -> Response:

@@ -1,0 +1,163 @@
+"""`tally keys`: list, rotate and revoke an organisation's signing keys, and report on one that was stolen."""
+
+import argparse
+import asyncio
+import json
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from tallystick.core.errors import TallystickError
+from tallystick.node.api.language import LANGUAGES
+from tallystick.node.cli.evidence import password_of
+from tallystick.node.cli.texts import Texts
+from tallystick.node.client import Client
+
+EPILOG = """\
+A rotation makes a new key the current one: it is told to every open execution and to every partner, and the key before
+it may still sign OVERLAP more entries of each execution. A revoked key signs nothing more. What either of them signed
+stays as good as it was.
+Exit status: 0 done, 1 refused or unreachable, 2 wrong usage.
+"""
+MAX_PAGES = 10_000  # a million signatures
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Entry point; returns the exit status."""
+    options = _parser().parse_args(argv)
+    try:
+        found = asyncio.run(_run(options))
+    except (TallystickError, OSError) as error:
+        print(f"tally keys: {error}", file=sys.stderr)
+        return 1
+    if options.json:
+        print(json.dumps(found, ensure_ascii=False, indent=1))
+    else:
+        speech = Texts("keys", options.lang)
+        print("\n".join(report_lines(found, speech) if options.what == "compromise-report" else _lines(found, speech)))
+    return 0
+
+
+async def _run(options: argparse.Namespace) -> dict[str, Any]:
+    async with Client(options.node) as client:
+        await client.sign_in(options.user, password_of(options))
+        path = "/organisation/keys"
+        found: dict[str, Any]
+        match options.what:
+            case "rotate":
+                found = await client.post(path, {"overlap": options.overlap, "sealing": not options.keep_sealing})
+            case "revoke":
+                since = {} if options.since is None else {"since": options.since}
+                found = await client.post(f"{path}/{options.key}/revocation", {"reason": options.reason, **since})
+            case "compromise-report":
+                found = await _report(client, options)
+            case _:
+                found = await client.get(path)
+        return found
+
+
+async def _report(client: Client, options: argparse.Namespace) -> dict[str, Any]:
+    """All pages in one."""
+    query: dict[str, str | int] = {"since": options.since, **({"org": options.org} if options.org else {})}
+    path = f"/organisation/keys/{options.key}/compromise"
+    whole: dict[str, Any] = await client.get(path, **query)
+    following = whole["next_cursor"]
+    for _ in range(MAX_PAGES):
+        if following is None:
+            break
+        page = await client.get(path, **query, cursor=following)
+        for name in ("items", "executions", "anchors"):
+            whole[name] += page[name]
+        following = page["next_cursor"]
+    whole["next_cursor"] = following
+    whole["executions"] = _merged(whole["executions"])
+    whole["anchors"] = [one for at, one in enumerate(whole["anchors"]) if one not in whole["anchors"][:at]]
+    return whole
+
+
+def _merged(summaries: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """One line an execution, which may stand on several pages."""
+    found: dict[str, dict[str, Any]] = {}
+    for one in summaries:
+        before = found.setdefault(one["execution_id"], {**one, "proven": 0, "claimed": 0, "after": 0})
+        for name in ("proven", "claimed", "after"):
+            before[name] += one[name]
+    return list(found.values())
+
+
+def _lines(found: dict[str, Any], speech: Texts) -> list[str]:
+    lines = [speech.text("keys.root", kid=found["root"]["kid"])]
+    for one in found["items"]:
+        made = speech.when(one["made_at"]) if one["made_at"] else speech.text("keys.from_start")
+        lines.append(f"{one['kid']}  {one['serial']:>4}  {speech.text('keys.' + state_of(one))}  {made}")
+    return lines
+
+
+def state_of(key: dict[str, Any]) -> str:
+    """One word for a key, as the catalogue has it."""
+    if key["revoked_at"] is not None:
+        return "revoked"
+    if key["is_current"]:
+        return "current"
+    return "past" if key["is_held"] else "destroyed"
+
+
+def report_lines(found: dict[str, Any], speech: Texts) -> list[str]:
+    """The report as text."""
+    lines = [speech.text("compromise.title", kid=found["kid"], org=found["org_id"], since=speech.when(found["since"]))]
+    for one in found["executions"]:
+        counts = {name: one[name] for name in ("proven", "claimed", "after")}
+        lines += ["", speech.text("compromise.execution", name=one["name"], id=one["execution_id"], **counts)]
+        lines += [_item(item, speech) for item in found["items"] if item["execution_id"] == one["execution_id"]]
+        lines += [_anchor(item, speech) for item in found["anchors"] if item["execution_id"] == one["execution_id"]]
+    return lines if found["executions"] else [*lines, speech.text("compromise.nothing")]
+
+
+def _item(item: dict[str, Any], speech: Texts) -> str:
+    proof = item["proven_by"]
+    facts = {"block": proof["block_number"], "time": speech.when(proof["time"])} if proof else {}
+    why = speech.text(f"compromise.{item['position']}", **facts)
+    return f"  {item['place']:>6}  {item['kind']}  {speech.when(item['at'])}  {why}"
+
+
+def _anchor(item: dict[str, Any], speech: Texts) -> str:
+    facts = {"block": item["block_number"], "time": speech.when(item["time"]), "size": item["size"]}
+    return "  " + speech.text("compromise.anchor", **facts)
+
+
+def _moment(text: str) -> int:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError("a moment looks like 2026-11-25T08:00:00Z") from error
+    return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="tally keys", description=__doc__, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--node", default="http://127.0.0.1:8441", help="the node's address (default: %(default)s)")
+    common.add_argument("--user", default="admin", help="whose rights to use (default: %(default)s)")
+    common.add_argument("--password-file", type=Path, help="file that holds the password; asked for when left out")
+    common.add_argument("--json", action="store_true", help="print JSON")
+    common.add_argument("--lang", choices=LANGUAGES, default="en", help="language of the text (default: %(default)s)")
+    commands = parser.add_subparsers(dest="what", required=True)
+    commands.add_parser("list", parents=[common], help="all keys, the newest first")
+    rotate = commands.add_parser("rotate", parents=[common], help="make a new key the current one")
+    rotate.add_argument("--overlap", type=int, default=64, help="entries that the key before it may still sign")
+    rotate.add_argument("--keep-sealing", action="store_true", help="leave the sealing key as it is")
+    revoke = commands.add_parser("revoke", parents=[common], help="end a key; the current one is replaced first")
+    revoke.add_argument("--key", required=True, help="its id")
+    revoke.add_argument("--reason", required=True, choices=("compromised", "lost", "superseded"))
+    revoke.add_argument("--since", type=_moment, help="when that began, as far as you know; for information")
+    report = commands.add_parser(
+        "compromise-report", parents=[common], help="what a key signed before and after a moment"
+    )
+    report.add_argument("--key", required=True, help="its id")
+    report.add_argument("--since", type=_moment, required=True, help="such as 2026-11-25T08:00:00Z")
+    report.add_argument("--org", help="the partner whose key it is (default: our own)")
+    return parser

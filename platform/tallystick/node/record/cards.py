@@ -1,0 +1,67 @@
+"""Cards that travel over links: a partner's newer one replaces the one that is pinned, under the same root key."""
+
+from typing import Any
+
+from sqlmodel import select
+
+from tallystick.core import canonical, jws
+from tallystick.core.commitment import data_hash
+from tallystick.core.errors import Invalid
+from tallystick.node.links import config
+from tallystick.node.links.settings import Partner as Link
+from tallystick.node.record import outgoing
+from tallystick.node.record.context import Context
+from tallystick.node.record.messages import CardMessage
+from tallystick.node.record.unit import Unit
+from tallystick.tenants import card as cards
+from tallystick.tenants.card import Card
+from tallystick.tenants.models.card import CardSentRow
+from tallystick.tenants.models.partner import Partner
+from tallystick.tenants.partners import RootKeyChanged, StaleCard
+
+NOTE = "partners"  # a partner's card has changed: its link may have, too
+_DATED = "iat"
+
+
+def take(unit: Unit, context: Context, partner: str, message: CardMessage) -> None:
+    """Keep a partner's newer card; whatever is wrong with it leaves the one that we hold."""
+    card = cards.verify(message.token)
+    if card.id != partner:
+        raise Invalid("card is not its sender's", code="wrong_issuer")
+    known = unit.get(Partner, partner)
+    if known is None or known.status == "removed":
+        raise Invalid("sender is no partner here", code="unknown_partner")
+    if known.root_key != card.public_key:
+        raise RootKeyChanged(partner)
+    if card.iat < known.issued_at:
+        raise StaleCard(partner)
+    if message.token == known.card:
+        return
+    _check_link(unit, card)
+    unit.change(Partner, partner, card=message.token, issued_at=card.iat, updated_at=context.now())
+    unit.note(NOTE, partner)
+
+
+def send(unit: Unit, context: Context, token: str) -> int:
+    """Queue our card for every active partner that has not been sent what it says; for how many."""
+    facts = {name: value for name, value in jws.read(token, cards.TYP).payload.items() if name != _DATED}
+    digest = data_hash([canonical.encode(facts).hex()])
+    sent = {row.partner: row.digest for row in unit.exec(select(CardSentRow.partner, CardSentRow.digest))}
+    partners = unit.exec(select(Partner.org_id).where(Partner.status == "active"))
+    behind = [org for org in partners if sent.get(org) != digest]
+    for org in behind:
+        outgoing.post(unit, context, org, CardMessage(token=token), None)
+        unit.put(CardSentRow, partner=org, digest=digest)
+    return len(behind)
+
+
+def _check_link(unit: Unit, card: Card) -> None:
+    """A card must not break the links of others: two with one key would make the server refuse its configuration."""
+    if card.nats is None:
+        return
+    link = Link(org_id=card.id, leaf_url=card.nats.leaf_url, nkey_public=card.nats.nkey, ca_pem=card.nats.tls_ca)
+    config.check_partner(link)
+    query = select(Partner.card).where(Partner.org_id != card.id)
+    others: list[dict[str, Any]] = [jws.peek(one) for one in unit.exec(query)]
+    if any((one.get("nats") or {}).get("nkey") == card.nats.nkey for one in others):
+        raise Invalid("card names the nkey of another partner", code="bad_card", pointer="/nats")

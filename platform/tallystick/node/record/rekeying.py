@@ -1,0 +1,96 @@
+"""Bringing an open execution up to our keystore: our newest key speaks there, and none that was revoked.
+
+What is to be done follows from the keystore and the execution's log alone, so that it can be asked as often as one
+likes, after any crash: a rotation that is in neither log nor outbox is said, one that is under way is waited for, and
+a revocation is said once the rotation stands in the log.
+"""
+
+from typing import Any
+
+import msgspec
+from sqlmodel import select
+
+from tallystick.core.agreement import PublicKey, SealingKey
+from tallystick.core.engine import keyring
+from tallystick.core.engine.state import OPEN
+from tallystick.core.statement import Body, RevokeKey, RotateKey
+from tallystick.node.record import store
+from tallystick.node.record.authoring import Saying, say
+from tallystick.node.record.context import Context
+from tallystick.node.record.effects import KEYS as NOTE
+from tallystick.node.record.loaded import Loaded
+from tallystick.node.record.unit import Unit
+from tallystick.tenants.models.record import StatementRow
+
+__all__ = ["NOTE", "Todo", "follow_up", "todo"]
+
+
+class Todo(msgspec.Struct, frozen=True):
+    """A statement that the root key has to sign, and the question that it answers (once)."""
+
+    kind: str
+    answer_key: str
+    body: Body
+
+
+def todo(context: Context, loaded: Loaded) -> Todo | None:
+    """What is to be said next, if anything."""
+    if loaded.state.status not in OPEN or not loaded.state.size:
+        return None
+    speaking = keyring.speaking(loaded.agreement, loaded.state, context.org_id)
+    if not speaking:
+        return None
+    if speaking[-1].kid != context.signing_key.kid:
+        return _rotation(context, loaded, [one.kid for one in speaking])
+    for one in context.keystore.signing_facts:
+        if one.revoked_at is not None and _speaks(context, loaded, one.kid):
+            body = RevokeKey(kid=one.kid, reason=one.reason, since=one.since)  # type: ignore[arg-type]
+            return Todo("revoke_key", f"revoke_key/{one.kid}", body)
+    return None
+
+
+def follow_up(unit: Unit, context: Context, execution: str) -> str | None:
+    """Say it, unless it has been said; ``waiting`` while it is under way, ``void`` when the log has no place for it."""
+    loaded = store.load(unit, execution)
+    wanted = todo(context, loaded)
+    if wanted is None:
+        return None
+    query = select(StatementRow.seq).where(
+        StatementRow.number == loaded.row.number, StatementRow.answer_key == wanted.answer_key
+    )
+    said = unit.exec(query)
+    if said:
+        return "waiting" if said[0] is None else "void"
+    saying = Saying(kind=wanted.kind, make=lambda _data, _sealed: wanted.body, answer_key=wanted.answer_key)
+    say(unit, context, loaded, saying)
+    return None if todo(context, loaded) is None else "waiting"  # what we coordinate stands in the log already
+
+
+def _rotation(context: Context, loaded: Loaded, speaking: list[str]) -> Todo:
+    facts = context.keystore.signing_facts
+    current = facts[-1]
+    revoked = {one.kid for one in facts if one.revoked_at is not None}
+    body = RotateKey(
+        key=PublicKey(kid=current.kid, key=current.key),
+        serial=current.serial,
+        overlap=0 if revoked & set(speaking) else current.overlap,
+        sealing_key=_sealing(context, loaded),
+    )
+    return Todo("rotate_key", f"rotate_key/{current.kid}", body)
+
+
+def _sealing(context: Context, loaded: Loaded) -> SealingKey | None:
+    """Our newest sealing key, where others still seal to an older one."""
+    held: Any = context.keystore.sealing_key
+    now = keyring.sealing(loaded.agreement, loaded.state, context.org_id)
+    if now is None or now.kid == held.kid or held.suite != loaded.agreement.sealing_suite:
+        return None
+    return SealingKey(kid=held.kid, suite=held.suite, key=held.public_hex)
+
+
+def _speaks(context: Context, loaded: Loaded, kid: str) -> bool:
+    """Whether it is known there and has not been revoked; one whose overlap is over is revoked all the same."""
+    if keyring.public(loaded.agreement, loaded.state, context.org_id, kid) is None:
+        return False
+    held = loaded.state.keys.get(kid)
+    return held is None or held.revoked is None
