@@ -129,8 +129,13 @@ async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
 
 async def signal(desk: Desk) -> str:
     """The supplier says something; its token."""
-    saying = Saying(kind="signal", make=lambda data, sealed: Signal(name="go", data=data, sealed=sealed),
-                    answer_key="go", values={"x": 7}, readers=list(desk.parties.agreement.participants[1:2]))  # fmt: skip
+    saying = Saying(
+        kind="signal",
+        make=lambda data, sealed: Signal(name="go", data=data, sealed=sealed),
+        answer_key="go",
+        values={"x": 7},
+        readers=list(desk.parties.agreement.participants[1:2]),
+    )
     await desk.committer.run(lambda unit: say(unit, desk.context, store.load(unit, desk.parties.execution), saying))
     token: str = desk.posted("statement")[-1].token
     return token
