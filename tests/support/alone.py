@@ -79,6 +79,7 @@ class Alone:
             "queues": engine.queues,
             "triggers": self.triggers,
             "clock": None,
+            "marks": None,
         }
         self.parts = Parts(**facts)
         self.services = Services(self.parts)

@@ -184,12 +184,18 @@ class FakeServicesForApiTests:
                 raise RuntimeError("a secret that must not be shown")
 
     async def organisation(self) -> dict[str, Any]:
-        """Ours."""
+        """Ours; its clock is in doubt until somebody accepts it, and one certificate ends soon."""
+        doubt = None if ("accept_clock", ()) in self.calls else {"behind_ms": 172_800_000, "mark": NOW}
         ends = [
             {"name": one, "not_after": 1_795_000_000_000, "ends_soon": one == "server"} for one in ("client", "server")
         ]
-        facts = {"id": "buyer", "name": BUYER, "domain": "buyer.example", "is_active": True, "capabilities": []}
-        return {**facts, "certificates": ends}
+        return {"id": "buyer", "name": BUYER, "domain": "buyer.example", "is_active": True, "capabilities": [],
+                "clock_doubt": doubt, "certificates": ends}  # fmt: skip
+
+    async def accept_clock(self, who: Any) -> dict[str, Any]:
+        """Recorded."""
+        self._called("accept_clock")
+        return await self.organisation()
 
     async def card(self) -> dict[str, Any]:
         """Public."""

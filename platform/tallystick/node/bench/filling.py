@@ -1,6 +1,6 @@
 """Filling a database with copies of one real execution: what is stored matters here, not how it came."""
 
-from typing import Any
+from typing import Any, Protocol
 
 from sqlalchemy import insert, select
 from sqlmodel import Session, SQLModel, col
@@ -8,7 +8,7 @@ from sqlmodel import Session, SQLModel, col
 from tallystick.core import canonical
 from tallystick.core.entry import Entry
 from tallystick.core.entry import read as read_entry
-from tallystick.node.bench.world import Tenant
+from tallystick.tenants.database import Database
 from tallystick.tenants.models.record import (
     EntryRow,
     ExecutionRow,
@@ -22,6 +22,13 @@ from tallystick.tenants.models.record import (
 _BATCH = 2_000
 _BY_NUMBER: tuple[type[SQLModel], ...] = (StatementRow, EntryRow, HeadRow, OpeningRow)
 Rows = list[dict[str, Any]]
+
+
+class Stored(Protocol):
+    """Whatever keeps its record in a database."""
+
+    @property
+    def database(self) -> Database: ...
 
 
 def record_of(session: Session) -> tuple[list[Entry], list[str], str]:
@@ -42,7 +49,7 @@ def record_of(session: Session) -> tuple[list[Entry], list[str], str]:
     return [read_entry(canonical.parse(leaf)) for leaf, _ in pairs], [token for _, token in pairs], row.id
 
 
-def fill(one: Tenant, count: int, *, open: bool = False) -> None:
+def fill(one: Stored, count: int, *, open: bool = False) -> None:
     """Store ``count`` copies of an execution: one that has ended, or one whose first step is waiting for its answer."""
     model = _model(one, open=open)
     first = model["execution"][0]["number"]
@@ -55,7 +62,7 @@ def fill(one: Tenant, count: int, *, open: bool = False) -> None:
                     connection.execute(insert(SQLModel.metadata.tables[table]), many)
 
 
-def _model(one: Tenant, *, open: bool) -> dict[str, Rows]:
+def _model(one: Stored, *, open: bool) -> dict[str, Rows]:
     with one.database.session() as session:
         connection = session.connection()
         table = SQLModel.metadata.tables["execution"]

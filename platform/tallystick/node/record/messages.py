@@ -1,6 +1,7 @@
 """Messages between nodes: their forms, bounds and bytes (RECORD.md, Messages between nodes)."""
 
 import hashlib
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -11,6 +12,8 @@ from tallystick.core.errors import Invalid, UnknownVersion
 
 VERSION = 1
 MAX_MESSAGE = 900_000  # bytes: below the transport's 1 MB, headers included
+MAX_TOGETHER = 200  # messages in one of the transport's
+_BETWEEN = b"\n"  # canonical JSON holds none
 
 
 class _Message(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type"):
@@ -110,6 +113,20 @@ def decode(data: bytes) -> Message:
     except msgspec.ValidationError as error:
         raise Invalid(f"message: {error}", code="bad_message") from error
     return message
+
+
+def join(payloads: Sequence[bytes]) -> bytes:
+    """Several messages as one of the transport's, of at most :data:`MAX_MESSAGE` bytes together."""
+    return _BETWEEN.join(payloads)
+
+
+def split(data: bytes) -> list[bytes]:
+    """The messages that came as one, in order; each stands for itself, whatever becomes of the others."""
+    if len(data) > MAX_MESSAGE:
+        raise Invalid(f"has {len(data)} bytes, {MAX_MESSAGE} are allowed", code="too_large")
+    if data.count(_BETWEEN) >= MAX_TOGETHER:
+        raise Invalid(f"more than {MAX_TOGETHER} messages came as one", code="too_many_messages")
+    return data.split(_BETWEEN)
 
 
 def execution_of(message: Message) -> str | None:

@@ -86,7 +86,16 @@ class Organisation(Service):
             "capabilities": list(one.capabilities),
             "certificates": await asyncio.to_thread(_certificates, self.parts),
             "clock_jump": msgspec.to_builtins(self.parts.clock.jump),
+            "clock_doubt": msgspec.to_builtins(self.parts.clock.doubt),
+            "clock_ahead": msgspec.to_builtins(self.parts.marks.ahead),
         }
+
+    async def accept_clock(self, who: User) -> dict[str, Any]:
+        """Take the machine's clock as right, whatever was signed before: an administrator has looked at it."""
+        require(who, Permission.ADMINISTER)
+        await asyncio.to_thread(self.parts.marks.accept)
+        self.parts.bell.ring()
+        return await self.organisation()
 
     async def card(self) -> dict[str, Any]:
         """The signed card, for partners to pin."""
