@@ -184,8 +184,15 @@ class FakeServicesForApiTests:
                 raise RuntimeError("a secret that must not be shown")
 
     async def organisation(self) -> dict[str, Any]:
-        """Ours."""
-        return {"id": "buyer", "name": BUYER, "domain": "buyer.example", "is_active": True, "capabilities": []}
+        """Ours; its clock is in doubt until somebody accepts it."""
+        doubt = None if ("accept_clock", ()) in self.calls else {"behind_ms": 172_800_000, "mark": NOW}
+        return {"id": "buyer", "name": BUYER, "domain": "buyer.example", "is_active": True, "capabilities": [],
+                "clock_doubt": doubt}  # fmt: skip
+
+    async def accept_clock(self, who: Any) -> dict[str, Any]:
+        """Recorded."""
+        self._called("accept_clock")
+        return await self.organisation()
 
     async def card(self) -> dict[str, Any]:
         """Public."""

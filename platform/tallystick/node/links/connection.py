@@ -1,6 +1,7 @@
 """Connections of the node to its own nats-server."""
 
 import logging
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
@@ -16,9 +17,13 @@ async def connected(
     *,
     name: str,
     inbox_prefix: str = "_INBOX",
+    tls: ssl.SSLContext | None = None,
     reconnected: Callable[[], Awaitable[None]] | None = None,
 ) -> AsyncIterator[Client]:
-    """Yield a client that reconnects for ever, and close it; ``reconnected`` is called whenever it has."""
+    """Yield a client that reconnects for ever, and close it; ``reconnected`` is called whenever it has.
+
+    ``url`` may name several servers, by commas.
+    """
 
     async def note(error: Exception) -> None:
         # While the server is away this comes at every attempt; the supervisor has already said so.
@@ -27,7 +32,8 @@ async def connected(
     client = Client()
     try:
         await client.connect(
-            url,
+            url.split(","),
+            tls=tls,
             name=name,
             nkeys_seed_str=seed,
             inbox_prefix=inbox_prefix,

@@ -116,6 +116,14 @@ class Links:
             self._partners = checked
             await self._run_if_needed()
 
+    async def renewed(self) -> None:
+        """Take up certificates that were renewed in place: links that stand go on, new ones show the new ones."""
+        async with self._changing:
+            if self._system is not None:
+                self._write_authorities(self._partners)
+                await self._server.configure(self._render(self._partners))
+                await self._take_up(self._system, set())
+
     def check_partners(self, partners: Iterable[Partner]) -> None:
         """Raise `Invalid` if `set_partners` would refuse them, as far as that shows without asking the server."""
         config.check_partners(self._settings, partners)

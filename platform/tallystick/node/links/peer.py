@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import ssl
 import time
 from collections.abc import Awaitable, Callable, Coroutine
 from functools import partial
@@ -52,12 +53,23 @@ class _PubAck(msgspec.Struct):
     error: _AckError | None = None
 
 
+class _User(msgspec.Struct, frozen=True):
+    account: str = ""
+
+
+class _UserInfo(msgspec.Struct):
+    """What a server says of the connection that asks."""
+
+    data: _User = _User()
+
+
 class Peer:
     """Keeps the two connections of one partner and moves its messages."""
 
     def __init__(
         self, *, me: str, partner: str, client_url: str, in_seed: str, out_seed: str, quota: Quota,
-        handler: Callable[[], Awaitable[Handler]],
+        handler: Callable[[], Awaitable[Handler]], replicas: int = 1, tls: ssl.SSLContext | None = None,
+        retry_s: float = _RETRY_S, checks_account: bool = False,
     ) -> None:  # fmt: skip
         self.partner = partner
         self.last_error: str | None = None
@@ -67,6 +79,10 @@ class Peer:
         self._out_seed = out_seed
         self._quota = quota
         self._handler = handler
+        self._replicas = replicas
+        self._tls = tls
+        self._retry_s = retry_s
+        self._checks_account = checks_account
         self._out: Client | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._asking: dict[asyncio.Future[Msg], float] = {}  # when each was asked
@@ -82,6 +98,11 @@ class Peer:
         """Stop and wait for everything that was started."""
         await end_tasks(*self._tasks)
         self._tasks = []
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether the node reaches its server for this partner."""
+        return self._out is not None and self._out.is_connected
 
     async def send(self, message_id: str, payload: bytes, *, within: float) -> None:
         """Put ``payload`` into the partner's inbox stream, as `Links.send` has it; ``within`` is in seconds."""
@@ -146,13 +167,18 @@ class Peer:
                 await run()
             except _TRANSPORT_ERRORS as error:
                 _LOG.debug("link with %s: %r", self.partner, error)
-            await asyncio.sleep(_RETRY_S)
+            await asyncio.sleep(self._retry_s)
 
     async def _outlet(self) -> None:
         name = names.out_account(self.partner)
         prefix = names.reply_prefix(self._me)
         async with connected(
-            self._url, self._out_seed, name=name, inbox_prefix=prefix, reconnected=self._reconnected
+            self._url,
+            self._out_seed,
+            name=name,
+            inbox_prefix=prefix,
+            tls=self._tls,
+            reconnected=self._reconnected,
         ) as self._out:
             while not self._out.is_closed:  # noqa: ASYNC110 - the client has no way to wait for this
                 await asyncio.sleep(_RETRY_S)
@@ -163,12 +189,24 @@ class Peer:
     async def _inbox(self) -> None:
         pull = Pull(names.stream(self.partner), _CONSUMER)
         account = names.in_account(self.partner)
-        async with connected(self._url, self._in_seed, name=account, reconnected=pull.look_again) as client:
+        async with connected(
+            self._url, self._in_seed, name=account, tls=self._tls, reconnected=pull.look_again
+        ) as client:
+            await self._check_account(client)
             context = client.jetstream(timeout=5)
             await self._ensure_stream(context)
             await self._fresh_consumer(context)
             handler = await self._handler()
             await pull.run(client, partial(self._deliver, handler))
+
+    async def _check_account(self, client: Client) -> None:
+        """A server without the partner's account may let the node into another one; a stream there is no partner's."""
+        if not self._checks_account:
+            return
+        reply = await client.request("$SYS.REQ.USER.INFO", timeout=5)
+        account = msgspec.json.decode(reply.data, type=_UserInfo).data.account
+        if account != names.in_account(self.partner):
+            raise nats.errors.Error(f"the cluster lets this node into the account {account[:80]!r} only")
 
     async def _ensure_stream(self, context: JetStreamContext) -> None:
         stream = names.stream(self.partner)
@@ -182,6 +220,7 @@ class Peer:
             max_msgs=self._quota.max_messages,
             max_msg_size=self._quota.max_message_bytes,
             duplicate_window=_DUPLICATE_WINDOW_S,
+            num_replicas=self._replicas,
         )
         try:
             await context.stream_info(stream)

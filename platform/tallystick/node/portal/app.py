@@ -98,6 +98,7 @@ FORMS: tuple[tuple[str, Page, str], ...] = (
     ("/executions/{execution_id}/cancel", steering.cancel, "create_collaboration"),
     ("/tasks/{task_id}/retry", steering.retry, "work_on_tasks"),
     ("/notifications/{notification_id}/acknowledge", notifications.acknowledge, "work_on_tasks"),
+    ("/clock", users.accept_clock, "administer"),
     ("/verify", verify.check, "verify"),
     ("/access-tokens", access_tokens.add, "administer"),
     ("/access-tokens/{token_id}/remove", access_tokens.remove, "administer"),
@@ -111,6 +112,7 @@ FORMS: tuple[tuple[str, Page, str], ...] = (
     ("/partners/{org_id}/suspend", partners.suspend, "administer"),
     ("/partners/{org_id}/resume", partners.resume, "administer"),
     ("/partners/{org_id}/remove", partners.remove, "administer"),
+    ("/partners/{org_id}/transport", partners.transport, "administer"),
     ("/sign-out", signing_in.sign_out, ""),
 )
 

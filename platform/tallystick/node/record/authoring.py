@@ -39,7 +39,8 @@ class Saying(msgspec.Struct, kw_only=True):
 
 
 def say(unit: Unit, context: Context, loaded: Loaded, saying: Saying) -> Statement:
-    """Sign and hand over; WrongState when this question has been answered already."""
+    """Sign and hand over; WrongState when this question has been answered already, Unavailable at no time to sign."""
+    context.check_clock()
     _once(unit, loaded.row.number, saying.answer_key)
     place = Place(execution=loaded.row.id, issuer=context.org_id, task=saying.task, attempt=saying.attempt)
     committed = openings.commit_values(place, saying.values)

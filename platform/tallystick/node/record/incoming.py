@@ -106,6 +106,7 @@ def _statement(unit: Unit, context: Context, partner: str, message: m.StatementM
     changing.check_change(unit, loaded, said)
     envelopes = _committed_envelopes(said, message.sealed)
     coordinator.sequence(unit, context, loaded, said, message.token, envelopes)
+    unit.note("signed_at", (said.iss, said.iat))
     children.follow(unit, context, loaded)
     openings.read(unit, context, loaded, said, envelopes)
 
@@ -192,6 +193,8 @@ def _take_entry(
     store.add_entry(unit, loaded, entry, said, token)
     openings.keep_envelopes(unit, loaded, said, envelopes)
     openings.read(unit, context, loaded, said, envelopes)
+    if said.iss != context.org_id:
+        unit.note("signed_at", (said.iss, said.iat))
     Effects(unit, context, loaded, entry, said).run()
     changing.follow(unit, context, loaded, said)
 

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+import msgspec
 from sqlalchemy import bindparam, func, update
 from sqlmodel import col, select
 
@@ -45,6 +46,7 @@ SELDOM_MS = (
 )
 IDLE_MS = 2_000  # after the last commit; then a tenant keeps no connection open
 UNUSED_MS = 100  # the same, where there was none: hundreds of tenants that start together keep few connections open
+DOUBT_MS = 1_000  # until a clock in doubt is looked at again
 MAX_FIRED = 100  # timers of one execution in one job
 MAX_FAILURES = 10_000  # executions in trouble whose tries are counted
 MAX_DOUBLINGS = 9  # of the half a second after which they are tried again: at most some four minutes
@@ -71,7 +73,7 @@ class Runner:
         self._context = context
         self._committer = committer
         self._inbox = inbox
-        self._dispatch = Dispatch(activities, self._answer)
+        self._dispatch = Dispatch(activities, self._answer, self._keep_details)
         self._started = context.now()
         self._recovering = True
         self._failures: dict[str, int] = {}  # of executions whose timers cannot be looked after
@@ -99,6 +101,11 @@ class Runner:
         """One round; how much was done."""
         now = self._context.now()
         if now < self._due_at:
+            return 0
+        try:
+            self._context.check_clock()
+        except Unavailable:  # nothing is due at a time that nobody knows
+            self._due_at = now + DOUBT_MS
             return 0
         self._due_at = now + self._look_again_ms
         timers, tasks, later = await asyncio.to_thread(self._look, now)
@@ -186,6 +193,8 @@ class Runner:
             activity_type=due.activity_type,
             input=due.input,
             due_at=due.due_at,
+            heartbeat_seconds=due.heartbeat_seconds,
+            details=None if due.details is None else msgspec.json.decode(due.details),
         )
         self._dispatch.offer(call, due.since, due.priority)
 
@@ -281,6 +290,13 @@ class Runner:
             queues.enqueue(unit, row, store.step_of(loaded.agreement, row.step))
             unit.change(TaskRow, row.key, retry_at=None)
         return 1
+
+    async def _keep_details(self, token: str, details: str) -> None:
+        """Where a call says that it is; losing that costs work, not correctness."""
+        try:
+            await self._committer.run(lambda unit: unit.change(TaskRow, token, details=details))
+        except TallystickError as error:
+            logger.warning("the details of %s are not kept: %s", token, error)
 
     async def _answer(self, call: ActivityCall, result: dict[str, object], failure: ActivityFailed | None) -> None:
         try:

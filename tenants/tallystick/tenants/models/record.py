@@ -152,6 +152,7 @@ class TaskRow(SQLModel, table=True):
     claimed_by: str | None = None
     claimed_at: int | None = Field(default=None, sa_type=BigInteger)
     note: str | None = None  # why automatic work waits
+    details: str | None = None  # JSON: what a running function said last of itself, for whoever tries it again
     retry_at: int | None = Field(default=None, sa_type=BigInteger)  # when automatic work is due, or its lease ends
 
 
