@@ -18,8 +18,8 @@ from tallystick.core.replay import Replay, open_statement
 from tallystick.core.statement import Consent
 from tallystick.node.bench import filling
 from tallystick.node.bench import stored as storing
-from tallystick.node.bench.turns import IN_FLIGHT, Rate, load
 from tallystick.node.bench.postgres import server
+from tallystick.node.bench.turns import IN_FLIGHT, Rate, load
 from tallystick.node.bench.world import PASSPHRASE, Tenant, tenant
 from tallystick.node.record import store
 from tallystick.node.record.authoring import Saying, say

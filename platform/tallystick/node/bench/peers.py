@@ -16,8 +16,8 @@ import msgspec
 
 from tallystick.core.errors import Unavailable
 from tallystick.node.bench import engine
-from tallystick.node.bench.turns import IN_FLIGHT, SLICES, Rate, load, ratio
 from tallystick.node.bench.postgres import server
+from tallystick.node.bench.turns import IN_FLIGHT, SLICES, Rate, load, ratio
 from tallystick.node.bench.world import Tenant, tenant
 
 PYTHON = Path(".cache/peers/bin/python")
