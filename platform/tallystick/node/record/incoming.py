@@ -27,6 +27,7 @@ from tallystick.node.record import (
     onchain,
     openings,
     outgoing,
+    pinned,
     quota,
     refusing,
     rekeying,
@@ -63,6 +64,7 @@ def _agreement(unit: Unit, context: Context, partner: str, message: m.AgreementM
     if agreement.participant(context.org_id) is None or agreement.participant(partner) is None:
         raise Invalid("agreement does not name both of us as participants", code="not_a_participant")
     _check_keys(context, agreement)
+    pinned.check(unit, context, agreement)
     faults = definition_faults(agreement.definition, agreement.definition, "/definition")
     if faults:
         raise Invalid(faults[0].detail, code=faults[0].code, pointer=faults[0].pointer)
