@@ -29,7 +29,7 @@ def post(unit: Unit, context: Context, partner: str, message: Message, execution
 
 
 def post_all(unit: Unit, context: Context, partners: Iterable[str], message: Message, execution: str | None) -> None:
-    """Queue the same message for several."""
+    """Queue the same message for several, or for nobody."""
     payload, now = messages.encode(message), context.now()
     for partner in partners:
         unit.insert(
@@ -103,7 +103,11 @@ def post_batch(
             head=head,
             sealed=[envelope for one in batch for envelope in one.envelopes],
         )
-        post_all(unit, context, partners, message, loaded.row.id)
+        blind = {one.org_id for one in loaded.agreement.participants if one.observes}.intersection(partners)
+        post_all(unit, context, [one for one in partners if one not in blind], message, loaded.row.id)
+        if blind:  # what nobody there can open need not lie there
+            bare = msgspec.structs.replace(message, sealed=[])
+            post_all(unit, context, sorted(blind), bare, loaded.row.id)
 
 
 def _batches(entries: list[Fresh]) -> Iterable[list[Fresh]]:
