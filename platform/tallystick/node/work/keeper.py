@@ -120,17 +120,19 @@ class Keeper:
         found, after = _Round(), -1
         while True:
             page = await asyncio.to_thread(self._open_after, after)
-            for row, wants in page:
-                found.oldest = row.created_at if found.oldest is None else min(found.oldest, row.created_at)
-                if wants:
-                    answer = await self._committer.run(
-                        partial(rekeying.follow_up, context=self._context, execution=row.id)
-                    )
-                    found.waiting += answer == "waiting"
-                    found.void += answer == "void"
-                after = row.number
+            follow_ups = [
+                self._committer.run(partial(rekeying.follow_up, context=self._context, execution=row.id))
+                for row, wants in page
+                if wants
+            ]
+            answers = await asyncio.gather(*follow_ups)  # they share commits
+            found.waiting += answers.count("waiting")
+            found.void += answers.count("void")
+            began = [row.created_at for row, _ in page]
+            found.oldest = min([*began, *([] if found.oldest is None else [found.oldest])], default=None)
             if len(page) < _PAGE:
                 return found
+            after = page[-1][0].number
 
     def _open_after(self, after: int) -> list[tuple[ExecutionRow, bool]]:
         query = (
