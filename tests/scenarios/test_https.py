@@ -12,7 +12,7 @@ import pytest
 
 from support.fronts import FrontedTrio
 from support.parties import BUYER, CARRIER, DEFINITION, NAMES, SUPPLIER
-from support.trio import Trio, each_effect_once, until, work
+from support.trio import Trio, _tally, each_effect_once, until, work
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -129,6 +129,14 @@ async def test_a_certificate_that_nobody_vouches_for_keeps_messages_back(tmp_pat
         await until(came)
 
 
+async def run(*words: str) -> str:
+    """What a command says."""
+    process = await asyncio.create_subprocess_exec(*words, stdout=asyncio.subprocess.PIPE)
+    said, _ = await process.communicate()
+    assert process.returncode == 0
+    return said.decode()
+
+
 async def test_only_an_administrator_chooses_the_way(tmp_path: Path) -> None:
     async with fronted(tmp_path, [CARRIER]) as trio:
         buyer = trio.members[BUYER]
@@ -141,6 +149,12 @@ async def test_only_an_administrator_chooses_the_way(tmp_path: Path) -> None:
         assert (await buyer.http.put(path, json=wanted, headers={"authorization": ""})).status_code == 401
         assert (await buyer.http.put("/partners/nobody/transport", json=wanted)).status_code == 404
         assert (await buyer.http.put(path, json={"transport": "pigeon"})).status_code == 422
+        ca = trio.members[SUPPLIER].data / "tls" / "ca.pem"
+        words = ("partner", "transport", SUPPLIER, "https", "--ca", str(ca), "--node", buyer.url)
+        password = str(buyer.data.with_suffix(".password"))
+        said = await run(*_tally(), *words, "--user", "admin", "--password-file", password)
+        assert "go over https" in said
+        assert (await buyer.get(f"/partners/{SUPPLIER}"))["pinned_ca"]
         bad = await buyer.http.put(path, json={"transport": "https", "ca_pem": "x"})
         assert (bad.status_code, bad.json()["pointer"]) == (422, "/ca_pem")
         none = await buyer.http.put(f"/partners/{CARRIER}/transport", json={"transport": "nats"})
