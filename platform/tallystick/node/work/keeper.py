@@ -75,6 +75,9 @@ class Keeper:
             self._wake.clear()
             try:
                 is_done = await self.once()
+            except TallystickError as error:
+                logger.warning("keys are looked after later: %s", error)
+                is_done = False
             except Exception:  # whatever it is, keys must still be looked after
                 logger.exception("keys are looked after later")
                 is_done = False
