@@ -6,6 +6,7 @@ import {Heads} from "./Heads.sol";
 /// @title The organisations' append-only logs, and single executions recorded directly
 /// @notice Each organisation has one RFC 9162 log. A new root is accepted only with a proof, checked here, that the log
 /// it stands for extends the one anchored before, so that nobody can rewrite or drop what they anchored.
+/// @dev Signatures are 65 bytes each, their signers strictly ascending, 1 to 16 (Signatures.sol).
 interface IExecutionLedger {
     /// @notice What stands for every root that was ever anchored. One storage word, `size` lowest.
     /// @param time Of the block, in seconds since 1970.
@@ -17,10 +18,24 @@ interface IExecutionLedger {
     }
 
     /// @notice The newest head of a log.
+    /// @param quorum How many of the organisation's log keys must sign a head; zero counts as one.
+    /// @param lowestQuorum The least that it has been since the first head was anchored; zero before.
+    /// @param root Zero for the empty log.
     struct Log {
         uint64 epoch;
         uint64 size;
+        uint8 quorum;
+        uint8 lowestQuorum;
         bytes32 root;
+    }
+
+    /// @notice One organisation's part of `anchorMany`, as the parameters of `anchor`.
+    struct Extension {
+        bytes32 org;
+        uint64 newSize;
+        bytes32 newRoot;
+        bytes32[] proof;
+        bytes signatures;
     }
 
     /// @notice Where two contradicting heads are on record: at which size, since when; all zero when none are.
@@ -31,12 +46,12 @@ interface IExecutionLedger {
     }
 
     /// @notice The facts of a started execution, which its one storage word commits to.
-    /// @param completer Whose account may complete it.
+    /// @param completer Who may complete it: an address in the low 20 bytes, or a `partiesId`.
     struct Start {
         bytes32 org;
         bytes32 execution;
         bytes32 workflowHash;
-        address completer;
+        bytes32 completer;
         uint64 blockNumber;
         uint64 time;
     }
@@ -50,48 +65,78 @@ interface IExecutionLedger {
     }
 
     event Anchored(bytes32 indexed org, uint64 indexed epoch, uint64 size, bytes32 indexed root);
+    event QuorumSet(bytes32 indexed org, uint8 quorum);
     event EpochStarted(bytes32 indexed org, uint64 indexed epoch, uint64 abandonedSize, bytes32 abandonedRoot);
     event ExecutionStarted(
-        bytes32 indexed org, bytes32 indexed execution, bytes32 indexed workflowHash, address completer
+        bytes32 indexed org, bytes32 indexed execution, bytes32 indexed workflowHash, bytes32 completer
     );
     event ExecutionCompleted(bytes32 indexed org, bytes32 indexed execution, bytes32 resultHash, uint8 status);
     event EquivocationReported(
-        bytes32 indexed org, uint64 indexed epoch, uint64 size, bytes32 root, bytes32 contradictingRoot,
-        address signer, address contradictingSigner
+        bytes32 indexed org,
+        uint64 indexed epoch,
+        uint64 size,
+        bytes32 root,
+        bytes32 contradictingRoot,
+        address[] signers,
+        address[] contradictingSigners
     );
 
     error ExecutionLedgerNotGrowing(bytes32 org, uint64 size, uint64 newSize);
     error ExecutionLedgerInconsistent(bytes32 org, uint64 size, uint64 newSize);
-    error ExecutionLedgerInvalidSigner(bytes32 org, address signer);
-    error ExecutionLedgerNotAdmin(bytes32 org, address sender);
+    error ExecutionLedgerInvalidSigners(bytes32 org);
+    error ExecutionLedgerQuorumNotMet(bytes32 org, uint256 signers, uint8 quorum);
+    error ExecutionLedgerInvalidQuorum(uint8 quorum);
+    error ExecutionLedgerInvalidCount(uint256 count);
+    error ExecutionLedgerNotAscending(uint256 position);
+    error ExecutionLedgerNotLogKey(bytes32 org, address sender);
     error ExecutionLedgerInvalidExecution();
+    error ExecutionLedgerInvalidParties();
     error ExecutionLedgerAlreadyStarted(bytes32 org, bytes32 execution);
     error ExecutionLedgerNotStarted(bytes32 org, bytes32 execution);
-    error ExecutionLedgerNotCompleter(bytes32 org, bytes32 execution, address sender);
+    error ExecutionLedgerNotCompleter(bytes32 org, bytes32 execution);
     error ExecutionLedgerNoEquivocation();
     error ExecutionLedgerAlreadyTainted(bytes32 org, uint64 epoch);
 
-    /// @notice Anchors a new root. Anybody may send it; the signature is what counts.
+    /// @notice Anchors a new root. Anybody may send it; the signatures are what counts.
     /// @param proof The consistency proof from the newest head to this one (RFC 9162 §2.1.4), at most 64 nodes.
-    /// @param signature By a log key of the organisation, over the EIP-712 `Head` of the log's present epoch and size.
-    function anchor(bytes32 org, uint64 newSize, bytes32 newRoot, bytes32[] calldata proof, bytes calldata signature)
+    /// @param signatures By at least `quorum` log keys, over the EIP-712 `Head` of the log's present epoch and size.
+    function anchor(bytes32 org, uint64 newSize, bytes32 newRoot, bytes32[] calldata proof, bytes calldata signatures)
         external;
+
+    /// @notice Anchors heads of several organisations, all or none: 1 to 64, strictly ascending by id.
+    function anchorMany(Extension[] calldata extensions) external;
+
+    /// @notice Sets how many log keys must sign each head from now on, 1 to 16; by the administrator.
+    function setQuorum(bytes32 org, uint8 quorum) external;
 
     /// @notice Begins the log anew, for all to see, when its leaves are lost. Roots of old epochs remain provable.
     function newEpoch(bytes32 org) external;
 
     /// @notice Records the start of a single execution; the sender is a log key of the organisation.
-    function startExecution(bytes32 org, bytes32 execution, bytes32 workflowHash, address completer) external;
+    /// @param completer An address in the low 20 bytes, or what `partiesId` answers; not zero.
+    function startExecution(bytes32 org, bytes32 execution, bytes32 workflowHash, bytes32 completer) external;
 
-    /// @notice Records the end of a started execution, once; the sender is the completer that `start` names.
+    /// @notice Records the end of a started execution, once; the sender is the address that `start` names.
     function completeExecution(Start calldata start, bytes32 resultHash, uint8 status) external;
 
-    /// @notice Puts two contradicting heads of one log on record, for good.
+    /// @notice The same, sent by anybody and signed by at least `quorum` of the parties, over the EIP-712 struct
+    /// `ExecutionCompletion(bytes32 start,bytes32 resultHash,uint8 status)`.
+    function completeExecutionSigned(
+        Start calldata start,
+        bytes32 resultHash,
+        uint8 status,
+        uint8 quorum,
+        address[] calldata parties,
+        bytes calldata signatures
+    ) external;
+
+    /// @notice Puts two contradicting heads of one log on record, for good: one epoch, one size, two roots, each signed
+    /// by as many keys as could have anchored it at some time.
     function reportEquivocation(
         Heads.Head calldata head,
-        bytes calldata signature,
+        bytes calldata signatures,
         Heads.Head calldata contradicting,
-        bytes calldata contradictingSignature
+        bytes calldata contradictingSignatures
     ) external;
 
     /// @notice Whether the log holds `leaf` (416 bytes that name `org`) at `index` under an anchored root.
@@ -108,10 +153,10 @@ interface IExecutionLedger {
     function startCommitment(Start calldata start) external pure returns (bytes32);
 
     /// @notice What a completed execution's word holds.
-    function completionCommitment(Start calldata start, Completion calldata completion)
-        external
-        pure
-        returns (bytes32);
+    function completionCommitment(Start calldata start, Completion calldata completion) external pure returns (bytes32);
+
+    /// @notice The completer that stands for `quorum` of `parties`: 1 to 16 addresses, strictly ascending.
+    function partiesId(uint8 quorum, address[] calldata parties) external pure returns (bytes32);
 
     /// @notice The newest head; a root of zero means the empty log.
     function logOf(bytes32 org) external view returns (Log memory);
@@ -124,4 +169,7 @@ interface IExecutionLedger {
 
     /// @notice The EIP-712 digest of a head on this chain and this ledger.
     function headDigest(Heads.Head calldata head) external view returns (bytes32);
+
+    /// @notice The EIP-712 digest of a completion on this chain and this ledger.
+    function completionDigest(bytes32 start, bytes32 resultHash, uint8 status) external view returns (bytes32);
 }

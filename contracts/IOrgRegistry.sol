@@ -7,7 +7,7 @@ pragma solidity ^0.8.24;
 /// retirement or revocation, whichever comes first. Nothing here is ever deleted or reopened.
 interface IOrgRegistry {
     /// @notice One key's window, in block numbers; zero means "has not happened".
-    /// @param addedAt First block in which the key counts.
+    /// @param addedAt Block from which on the key counts.
     /// @param retiredAt First block in which it no longer counts, because it was replaced in good order.
     /// @param revokedAt First block in which it no longer counts, because it may be in other hands.
     /// @param compromisedSince What the organisation says of the past at revocation: a note, which rewrites nothing.
@@ -44,7 +44,7 @@ interface IOrgRegistry {
     function acceptAdmin(bytes32 org) external;
 
     /// @notice Opens the window of a key, which no key has had in this organisation before.
-    /// @param role What it may do: 1 signs heads of the organisation's log.
+    /// @param role What it may do: 1 signs heads of the organisation's log, 2 endorsements of workflows.
     /// @param scheme How it signs: 1 is secp256k1 with Keccak-256, `key` being the 20 bytes of the address.
     /// @return keyId As `keyIdOf(role, scheme, key)`.
     function addKey(bytes32 org, uint8 role, uint8 scheme, bytes calldata key) external returns (bytes32 keyId);
@@ -70,6 +70,16 @@ interface IOrgRegistry {
 
     /// @notice A key's window; all zero for one that was never added.
     function windowOf(bytes32 org, bytes32 keyId) external view returns (Window memory);
+
+    /// @notice Whether a head that was anchored in `blockNumber` counts by this key's window: from the block in which the
+    /// key was added on, before the block in which it was retired or revoked.
+    function isGoodAt(bytes32 org, bytes32 keyId, uint64 blockNumber) external view returns (bool);
+
+    /// @notice Whether all of `signers`, at least one, may sign in that role in this block.
+    function areKeys(bytes32 org, uint8 role, address[] calldata signers) external view returns (bool);
+
+    /// @notice Whether all of `signers`, at least one, ever were keys of that role.
+    function wereKeys(bytes32 org, uint8 role, address[] calldata signers) external view returns (bool);
 
     /// @notice Whether `signer` may sign heads of the organisation's log in this block.
     function isLogKey(bytes32 org, address signer) external view returns (bool);

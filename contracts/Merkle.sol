@@ -9,6 +9,9 @@ library Merkle {
     /// @dev Nodes: enough for 2^64 leaves, and a bound for the loops.
     uint256 internal constant MAX_PROOF = 64;
 
+    /// @dev Leaves; sizes are 64-bit numbers wherever they are kept.
+    uint256 internal constant MAX_SIZE = type(uint64).max;
+
     /// @dev keccak256(""): the root of the empty tree.
     bytes32 internal constant EMPTY_ROOT = 0xc5d2460186f7233c927e7db2dcc703c0e500b653ca82273b7bfad8045d85a470;
 
@@ -18,45 +21,52 @@ library Merkle {
     }
 
     /// @notice `keccak256(0x01 ‖ left ‖ right)`.
-    function nodeHash(bytes32 left, bytes32 right) internal pure returns (bytes32 hash) {
-        // In place at the free memory pointer: a proof of n nodes then leaves no n copies behind.
-        assembly ("memory-safe") {
-            let free := mload(0x40)
-            mstore8(free, 0x01)
-            mstore(add(free, 0x01), left)
-            mstore(add(free, 0x21), right)
-            hash := keccak256(free, 0x41)
-        }
+    function nodeHash(bytes32 left, bytes32 right) internal pure returns (bytes32) {
+        return keccak256(bytes.concat(bytes1(0x01), left, right));
     }
 
     /// @notice Whether `leaf` stands at `index` in the tree of `size` leaves with that root.
+    /// @dev `first` and `last` are the numbers of the node so far, and of the last node, on their level. Where they
+    /// differ, each level has a sibling, on the side that the lowest bit tells. From where they are the same the node is
+    /// the last of its level: only where its number is odd is there a sibling, to the left, so each bit still set
+    /// stands for one. The sizes alone say how many siblings are read: at most 64, which have to be all that there are.
     function verifyInclusion(bytes32 leaf, uint256 index, uint256 size, bytes32[] calldata proof, bytes32 root)
         internal
         pure
         returns (bool)
     {
-        if (index >= size || proof.length > MAX_PROOF) return false;
-        uint256 first = index;
-        uint256 second = size - 1;
-        bytes32 node = leaf;
-        for (uint256 i = 0; i < proof.length; ++i) {
-            if (second == 0) return false;
-            if (first & 1 == 1 || first == second) {
-                node = nodeHash(proof[i], node);
-                while (first & 1 == 0 && first != 0) {
-                    first >>= 1;
-                    second >>= 1;
-                }
-            } else {
-                node = nodeHash(node, proof[i]);
+        if (index >= size || size > MAX_SIZE || proof.length > MAX_PROOF) return false;
+        uint256 used;
+        assembly ("memory-safe") {
+            // A node is hashed in place, behind its 0x01: no copies, which would cost more than the hashing.
+            let free := mload(0x40)
+            mstore8(free, 0x01)
+            let left := add(free, 0x01)
+            let right := add(free, 0x21)
+            let next := proof.offset
+            let first := index
+            for { let last := sub(size, 1) } xor(first, last) { last := shr(1, last) } {
+                let side := shl(5, and(first, 1))
+                mstore(add(left, side), leaf)
+                mstore(sub(right, side), calldataload(next))
+                leaf := keccak256(free, 0x41)
+                next := add(next, 0x20)
+                first := shr(1, first)
             }
-            first >>= 1;
-            second >>= 1;
+            for {} first { first := and(first, sub(first, 1)) } {
+                mstore(left, calldataload(next))
+                mstore(right, leaf)
+                leaf := keccak256(free, 0x41)
+                next := add(next, 0x20)
+            }
+            used := shr(5, sub(next, proof.offset))
         }
-        return second == 0 && node == root;
+        return used == proof.length && leaf == root;
     }
 
     /// @notice Whether the tree of `oldSize` leaves with `oldRoot` is a prefix of that of `newSize` with `newRoot`.
+    /// @dev The proof climbs, as above, from the largest perfect subtree at the old tree's right edge, whose root is its
+    /// first node; siblings to the left belong to both trees, siblings to the right to the new one only.
     function verifyConsistency(
         uint256 oldSize,
         uint256 newSize,
@@ -64,35 +74,52 @@ library Merkle {
         bytes32 newRoot,
         bytes32[] calldata proof
     ) internal pure returns (bool) {
-        if (oldSize > newSize || proof.length > MAX_PROOF) return false;
+        if (oldSize > newSize || newSize > MAX_SIZE || proof.length > MAX_PROOF) return false;
         if (oldSize == 0) return proof.length == 0 && oldRoot == EMPTY_ROOT;
         if (oldSize == newSize) return proof.length == 0 && oldRoot == newRoot;
-        // A perfect old tree is a node of the new one, so the proof leaves its root out.
-        bool perfect = oldSize & (oldSize - 1) == 0;
-        if (!perfect && proof.length == 0) return false;
-        bytes32 left = perfect ? oldRoot : proof[0];
-        bytes32 right = left;
-        uint256 first = oldSize - 1;
-        uint256 second = newSize - 1;
-        while (first & 1 == 1) {
-            first >>= 1;
-            second >>= 1;
-        }
-        for (uint256 i = perfect ? 0 : 1; i < proof.length; ++i) {
-            if (second == 0) return false;
-            if (first & 1 == 1 || first == second) {
-                left = nodeHash(proof[i], left);
-                right = nodeHash(proof[i], right);
-                while (first & 1 == 0 && first != 0) {
-                    first >>= 1;
-                    second >>= 1;
-                }
-            } else {
-                right = nodeHash(right, proof[i]);
+        (bytes32 older, bytes32 newer, uint256 used) = (oldRoot, oldRoot, 0);
+        assembly ("memory-safe") {
+            let free := mload(0x40)
+            mstore8(free, 0x01)
+            let left := add(free, 0x01)
+            let right := add(free, 0x21)
+            let next := proof.offset
+            let first := sub(oldSize, 1)
+            let last := sub(newSize, 1)
+            for {} and(first, 1) { first := shr(1, first) } { last := shr(1, last) }
+            // Zero for a perfect old tree: that is a node of the new one, so the proof leaves its root out.
+            if first {
+                older := calldataload(next)
+                newer := older
+                next := add(next, 0x20)
             }
-            first >>= 1;
-            second >>= 1;
+            for {} xor(first, last) { last := shr(1, last) } {
+                let sibling := calldataload(next)
+                switch and(first, 1)
+                case 0 {
+                    mstore(left, newer)
+                    mstore(right, sibling)
+                }
+                default {
+                    mstore(left, sibling)
+                    mstore(right, older)
+                    older := keccak256(free, 0x41)
+                    mstore(right, newer)
+                }
+                newer := keccak256(free, 0x41)
+                next := add(next, 0x20)
+                first := shr(1, first)
+            }
+            for {} first { first := and(first, sub(first, 1)) } {
+                mstore(left, calldataload(next))
+                mstore(right, older)
+                older := keccak256(free, 0x41)
+                mstore(right, newer)
+                newer := keccak256(free, 0x41)
+                next := add(next, 0x20)
+            }
+            used := shr(5, sub(next, proof.offset))
         }
-        return second == 0 && left == oldRoot && right == newRoot;
+        return used == proof.length && older == oldRoot && newer == newRoot;
     }
 }

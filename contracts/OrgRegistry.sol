@@ -4,15 +4,23 @@ pragma solidity ^0.8.24;
 import {IOrgRegistry} from "./IOrgRegistry.sol";
 
 /// @title OrgRegistry
-/// @notice See IOrgRegistry. Immutable: no owner, no proxy, no pause.
+/// @notice See IOrgRegistry. Immutable: no owner, no proxy, no pause. ExecutionLedger inherits it, so that looking up a
+/// signer's key is no call of another contract (contracts/SPEC.md has what that saves).
 contract OrgRegistry is IOrgRegistry {
     bytes32 private constant ORG_TAG = keccak256("tallystick/org/v1");
     bytes32 private constant KEY_TAG = keccak256("tallystick/key/v1");
-    uint8 private constant ROLE_LOG = 1;
+    uint8 internal constant ROLE_LOG = 1;
     uint8 private constant SCHEME_SECP256K1 = 1;
 
     /// @dev Bytes; enough for the public keys of the post-quantum schemes that may come.
     uint256 private constant MAX_KEY = 4096;
+
+    /// @dev Signers asked for at once; a bound for the loops.
+    uint256 private constant MAX_SIGNERS = 16;
+
+    /// @dev Where `addedAt`, and `retiredAt` and `revokedAt`, stand in a window's word.
+    uint256 private constant ADDED = 0xffffffffffffffff;
+    uint256 private constant RETIRED_OR_REVOKED = 0xffffffffffffffffffffffffffffffff0000000000000000;
 
     mapping(bytes32 org => address) private _admins;
     mapping(bytes32 org => address) private _pendingAdmins;
@@ -52,7 +60,9 @@ contract OrgRegistry is IOrgRegistry {
         onlyAdmin(org)
         returns (bytes32 keyId)
     {
-        if (role == 0 || scheme == 0 || key.length == 0 || key.length > MAX_KEY) revert OrgRegistryInvalidKey();
+        if (role == 0 || scheme == 0 || key.length == 0 || key.length > MAX_KEY) {
+            revert OrgRegistryInvalidKey();
+        }
         if (scheme == SCHEME_SECP256K1 && (key.length != 20 || bytes20(key) == 0)) revert OrgRegistryInvalidKey();
         keyId = keyIdOf(role, scheme, key);
         Window storage window = _windows[org][keyId];
@@ -94,14 +104,31 @@ contract OrgRegistry is IOrgRegistry {
     }
 
     /// @inheritdoc IOrgRegistry
-    function isLogKey(bytes32 org, address signer) external view returns (bool) {
-        Window storage window = _windows[org][_logKeyId(signer)];
-        return window.addedAt != 0 && window.retiredAt == 0 && window.revokedAt == 0;
+    function isGoodAt(bytes32 org, bytes32 keyId, uint64 blockNumber) external view returns (bool) {
+        Window memory window = _windows[org][keyId];
+        if (window.addedAt == 0 || blockNumber < window.addedAt) return false;
+        if (window.retiredAt != 0 && blockNumber >= window.retiredAt) return false;
+        return window.revokedAt == 0 || blockNumber < window.revokedAt;
+    }
+
+    /// @inheritdoc IOrgRegistry
+    function areKeys(bytes32 org, uint8 role, address[] memory signers) public view returns (bool) {
+        return _all(org, role, signers, RETIRED_OR_REVOKED);
+    }
+
+    /// @inheritdoc IOrgRegistry
+    function wereKeys(bytes32 org, uint8 role, address[] memory signers) public view returns (bool) {
+        return _all(org, role, signers, 0);
+    }
+
+    /// @inheritdoc IOrgRegistry
+    function isLogKey(bytes32 org, address signer) public view returns (bool) {
+        return _all(org, ROLE_LOG, _only(signer), RETIRED_OR_REVOKED);
     }
 
     /// @inheritdoc IOrgRegistry
     function wasLogKey(bytes32 org, address signer) external view returns (bool) {
-        return _windows[org][_logKeyId(signer)].addedAt != 0;
+        return _all(org, ROLE_LOG, _only(signer), 0);
     }
 
     /// @inheritdoc IOrgRegistry
@@ -114,8 +141,35 @@ contract OrgRegistry is IOrgRegistry {
         return keccak256(abi.encode(KEY_TAG, role, scheme, key));
     }
 
-    function _logKeyId(address signer) private pure returns (bytes32) {
-        return keyIdOf(ROLE_LOG, SCHEME_SECP256K1, abi.encodePacked(signer));
+    /// @dev Whether each of 1 to 16 `signers` has a window, with nothing in the bits of `closed`. A key id here is that
+    /// of `keyIdOf` for the 20 bytes of the address: the six words to which `abi.encode` lays it out, of which only the
+    /// last changes, and a window is one word. By hand, because every signature of every anchor comes by.
+    function _all(bytes32 org, uint8 role, address[] memory signers, uint256 closed) private view returns (bool good) {
+        if (signers.length == 0 || signers.length > MAX_SIGNERS) return false;
+        (bytes32 tag, mapping(bytes32 keyId => Window) storage windows) = (KEY_TAG, _windows[org]);
+        assembly ("memory-safe") {
+            let free := mload(0x40)
+            mstore(free, tag)
+            mstore(add(free, 0x20), role)
+            mstore(add(free, 0x40), SCHEME_SECP256K1)
+            mstore(add(free, 0x60), 0x80)
+            mstore(add(free, 0x80), 20)
+            mstore(0x20, windows.slot)
+            good := 1
+            let end := add(add(signers, 0x20), shl(5, mload(signers)))
+            for { let next := add(signers, 0x20) } lt(next, end) { next := add(next, 0x20) } {
+                mstore(add(free, 0xa0), shl(96, mload(next)))
+                mstore(0x00, keccak256(free, 0xc0))
+                let word := sload(keccak256(0x00, 0x40))
+                if iszero(and(word, ADDED)) { good := 0 }
+                if and(word, closed) { good := 0 }
+            }
+        }
+    }
+
+    function _only(address signer) private pure returns (address[] memory signers) {
+        signers = new address[](1);
+        signers[0] = signer;
     }
 
     function _known(bytes32 org, bytes32 keyId) private view returns (Window storage window) {

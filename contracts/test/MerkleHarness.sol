@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.24;
 
-import {Merkle} from "Merkle.sol";
+import {Merkle} from "../Merkle.sol";
 
 /// @title MerkleHarness
 /// @notice Shows the library's internal functions to tests, which compare them with Python's. Never deployed otherwise.
@@ -16,13 +16,11 @@ contract MerkleHarness {
     }
 
     /// @notice See Merkle.
-    function consistency(
-        uint256 oldSize,
-        uint256 newSize,
-        bytes32 oldRoot,
-        bytes32 newRoot,
-        bytes32[] calldata proof
-    ) external pure returns (bool) {
+    function consistency(uint256 oldSize, uint256 newSize, bytes32 oldRoot, bytes32 newRoot, bytes32[] calldata proof)
+        external
+        pure
+        returns (bool)
+    {
         return Merkle.verifyConsistency(oldSize, newSize, oldRoot, newRoot, proof);
     }
 

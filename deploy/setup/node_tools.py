@@ -1,4 +1,4 @@
-"""anvil and solc from npm, pinned by the hashes in package-lock.json; npm from a wheel where there is none."""
+"""anvil, forge and solc from npm, pinned by hash in package-lock.json; npm from a wheel where there is none."""
 
 from __future__ import annotations
 
@@ -15,23 +15,26 @@ OLDEST_NODE = 20  # what the anvil package asks for
 OLDEST_NPM = 9  # reads lock files of version 3 without the registry's address in them
 # What is cached is used: the lock's hashes decide whether it is right. No script of a package ever runs.
 NPM_OPTIONS = ("--ignore-scripts", "--no-audit", "--no-fund", "--prefer-offline")
-ANVIL = "node_modules/@foundry-rs/anvil"
+NATIVE = ("anvil", "forge")  # each a package that brings this machine's binary as another package
 
 
 def install(root: Path) -> None:
-    """Bring `node_modules` to what package-lock.json says and check that anvil is the binary it names."""
+    """Bring `node_modules` to what package-lock.json says and check that its programs are the ones it names."""
     modules = root / "node_modules"
     lock = root / "package-lock.json"
     stamp = Stamp(modules / ".tally.json", digest(str(root), lock, root / "package.json"))
-    anvil, linked_node = modules / ".bin" / "anvil", modules / ".bin" / "node"
-    if stamp.current() and anvil.exists() and linked_node.exists():
+    programs = [modules / ".bin" / name for name in (*NATIVE, "node")]
+    if stamp.current() and all(program.exists() for program in programs):
         return
     node, npm = _node(root)
     env = {**os.environ, "PATH": f"{node.parent}{os.pathsep}{_outside(root)}"}
-    run("installing anvil and solc", [*npm, "ci", *NPM_OPTIONS], cwd=root, env=env)
-    _link(anvil, _check_anvil(root, lock))
-    _link(linked_node, node)
-    run("checking that anvil starts", [anvil, "--version"], cwd=root, hint="its package may be damaged")
+    run("installing anvil, forge and solc", [*npm, "ci", *NPM_OPTIONS], cwd=root, env=env)
+    for name in NATIVE:
+        _link(modules / ".bin" / name, _check_native(root, lock, name))
+    _link(modules / ".bin" / "node", node)
+    for name in NATIVE:
+        program = modules / ".bin" / name
+        run(f"checking that {name} starts", [program, "--version"], cwd=root, hint="its package may be damaged")
     stamp.set()
 
 
@@ -76,14 +79,15 @@ def _node_from_wheel(root: Path) -> tuple[Path, list[str | Path]]:
     return node, [node, npm]
 
 
-def _check_anvil(root: Path, lock: Path) -> Path:
-    """Return anvil's native binary, after checking that npm installed the package whose hash the lock names."""
+def _check_native(root: Path, lock: Path, tool: str) -> Path:
+    """Return a tool's native binary, after checking that npm installed the package whose hash the lock names."""
     locked = json.loads(lock.read_text(encoding="utf-8"))["packages"]
     placed = json.loads((root / "node_modules/.package-lock.json").read_text(encoding="utf-8"))["packages"]
-    natives: list[str] = [name for name in placed if name.startswith(ANVIL + "-")]
+    package = f"node_modules/@foundry-rs/{tool}"
+    natives: list[str] = [name for name in placed if name.startswith(package + "-")]
     if not natives:
-        raise SetupError("anvil has no package for this machine; install anvil, put it on PATH and see `tally doctor`")
-    for name in (ANVIL, natives[0]):
+        raise SetupError(f"{tool} has no package for this machine; install it, put it on PATH and see `tally doctor`")
+    for name in (package, natives[0]):
         if locked.get(name, {}).get("version") != placed[name]["version"]:
             raise SetupError(f"{name} is not the version in package-lock.json; run: make clean setup")
         pinned = locked[name].get("integrity")
@@ -91,10 +95,10 @@ def _check_anvil(root: Path, lock: Path) -> Path:
             raise SetupError(f"package-lock.json has no hash for {name}; where the registry has it, run: make lock")
         if placed[name].get("integrity") != pinned:
             raise SetupError(f"{name} does not have the hash in package-lock.json; run: make clean setup")
-    return root / natives[0] / "bin" / "anvil"
+    return root / natives[0] / "bin" / tool
 
 
 def _link(place: Path, target: Path) -> None:
-    """Point `place` at `target`: the native anvil, so that a signal reaches it and not npm's wrapper around it."""
+    """Point `place` at `target`: the native program, so that a signal reaches it and not npm's wrapper around it."""
     place.unlink(missing_ok=True)
     place.symlink_to(target)

@@ -9,8 +9,9 @@ import pytest
 from ledger.parties import Party, new_account
 from tallystick.core import merkle
 from tallystick.ledger import contracts as calls
+from tallystick.ledger.accounts import sign_all
 from tallystick.ledger.contracts import EXECUTION_LEDGER, ORG_REGISTRY, Head
-from tallystick.ledger.hashing import keccak, unhex, word
+from tallystick.ledger.hashing import address_word, keccak, unhex, word
 from tallystick.ledger.orglog import head_digest
 
 Make = Callable[[], Awaitable[Party]]
@@ -54,6 +55,32 @@ async def test_anybody_may_relay_a_signed_head(one: Party, party: Make) -> None:
     assert (await calls.log_of(one.chain, one.contracts.execution_ledger, one.org)).size == 4
 
 
+async def test_heads_of_several_organisations_go_in_one_transaction(one: Party, party: Make) -> None:
+    other, ledger = await party(), one.contracts.execution_ledger
+    await other.register()
+    one.grow(2)
+    other.grow(4)
+    parts = [
+        (each.head(old), each.tree.consistency(old), each.sign(each.head(old))) for each, old in ((one, 3), (other, 0))
+    ]
+    await one.send(ledger, calls.anchor_many(parts))
+    assert (await calls.log_of(one.chain, ledger, one.org)).size == 5
+    assert (await calls.log_of(one.chain, ledger, other.org)).size == 4
+
+
+async def test_a_quorum_of_keys_signs_from_when_it_is_set(one: Party) -> None:
+    ledger, second = one.contracts.execution_ledger, new_account()
+    await one.send(one.contracts.org_registry, calls.add_log_key(one.org, second.address))
+    await one.send(ledger, EXECUTION_LEDGER.call("setQuorum", one.org, 2))
+    assert (await calls.log_of(one.chain, ledger, one.org)).quorum == 2
+    one.grow()
+    assert (await _refused(one, one.anchor(3))).startswith("ExecutionLedgerQuorumNotMet")
+    head = one.head(3)
+    signed = sign_all([second, one.log_key], head_digest(head, one.chain.chain_id, ledger))
+    await one.send(ledger, calls.anchor(head, one.tree.consistency(3), signed))
+    assert (await calls.log_of(one.chain, ledger, one.org)).size == 4
+
+
 async def test_the_digest_is_the_one_that_python_signs(one: Party) -> None:
     head = one.head(3)
     expected = head_digest(head, one.chain.chain_id, one.contracts.execution_ledger)
@@ -94,7 +121,7 @@ async def test_only_the_organisations_keys_move_its_head(one: Party, party: Make
     await other.register()
     one.grow()
     data = calls.anchor(one.head(3), one.tree.consistency(3), other.sign(one.head(3)))
-    assert (await _refused(one, data)).startswith("ExecutionLedgerInvalidSigner")
+    assert (await _refused(one, data)).startswith("ExecutionLedgerInvalidSigners")
 
 
 async def test_a_squatted_organisation_has_no_key(one: Party, party: Make) -> None:
@@ -104,7 +131,7 @@ async def test_a_squatted_organisation_has_no_key(one: Party, party: Make) -> No
     await squatter.register()
     victim.grow()
     data = calls.anchor(victim.head(0), [], squatter.sign(victim.head(0)))
-    assert (await _refused(squatter, data)).startswith("ExecutionLedgerInvalidSigner")
+    assert (await _refused(squatter, data)).startswith("ExecutionLedgerInvalidSigners")
 
 
 @pytest.mark.parametrize("change", [{"epoch": 1}, {"old_size": 0}, {"root": bytes(32)}, {"org": bytes(32)}])
@@ -112,15 +139,18 @@ async def test_a_signature_for_another_head_does_not_count(one: Party, change: d
     one.grow()
     signature = one.sign(msgspec.structs.replace(one.head(3), **change))
     data = calls.anchor(one.head(3), one.tree.consistency(3), signature)
-    assert (await _refused(one, data)).startswith("ExecutionLedgerInvalidSigner")
+    assert (await _refused(one, data)).startswith("ExecutionLedgerInvalidSigners")
 
 
 async def test_a_signature_for_another_chain_or_ledger_does_not_count(one: Party) -> None:
     one.grow()
     head, ledger = one.head(3), one.contracts.execution_ledger
-    for digest in (head_digest(head, 1, ledger), head_digest(head, one.chain.chain_id, one.contracts.org_registry)):
+    for digest in (
+        head_digest(head, 1, ledger),
+        head_digest(head, one.chain.chain_id, one.contracts.workflow_registry),
+    ):
         data = calls.anchor(head, one.tree.consistency(3), one.log_key.sign(digest))
-        assert (await _refused(one, data)).startswith("ExecutionLedgerInvalidSigner")
+        assert (await _refused(one, data)).startswith("ExecutionLedgerInvalidSigners")
 
 
 async def test_a_signature_has_one_form_only(one: Party) -> None:
@@ -128,9 +158,15 @@ async def test_a_signature_has_one_form_only(one: Party) -> None:
     head, good = one.head(3), one.sign(one.head(3))
     r, s, v = good[:32], int.from_bytes(good[32:64], "big"), good[64]
     mirrored = r + word(ORDER - s) + bytes([55 - v])
-    for bad in (mirrored, good[:64] + bytes([v - 27]), good + b"\0", good[:64], bytes(65), b""):
-        data = calls.anchor(head, one.tree.consistency(3), bad)
-        assert (await _refused(one, data)).startswith("ExecutionLedgerInvalidSigner")
+    refused = {
+        "SignaturesMalformed(position=0)": (mirrored, good[:64] + bytes([v - 27]), bytes(65)),
+        "SignaturesWrongLength": (good + b"\0", good[:64], b"", good * 17),
+        "SignaturesNotAscending(position=1)": (good * 2,),
+    }
+    for reason, signatures in refused.items():
+        for bad in signatures:
+            data = calls.anchor(head, one.tree.consistency(3), bad)
+            assert (await _refused(one, data)).startswith(reason)
 
 
 @pytest.mark.parametrize("end", ["retire", "revoke"])
@@ -140,7 +176,7 @@ async def test_a_closed_key_anchors_no_more_and_what_it_anchored_stays(one: Part
     values = (one.org, key_id) if end == "retire" else (one.org, key_id, 1)
     await one.send(one.contracts.org_registry, ORG_REGISTRY.call(end, *values))
     one.grow()
-    assert (await _refused(one, one.anchor(3))).startswith("ExecutionLedgerInvalidSigner")
+    assert (await _refused(one, one.anchor(3))).startswith("ExecutionLedgerInvalidSigners")
     assert (await _view(one, "anchorOf", one.org, anchored))[0] == 3
 
 
@@ -175,12 +211,12 @@ async def test_a_node_passes_for_no_leaf(one: Party) -> None:
 
 async def test_a_new_epoch_begins_anew_and_old_roots_remain(one: Party, party: Make) -> None:
     other, old, ledger = await party(), one.tree.root(), one.contracts.execution_ledger
-    assert (await _refused(other, EXECUTION_LEDGER.call("newEpoch", one.org))).startswith("ExecutionLedgerNotAdmin")
+    assert (await _refused(other, EXECUTION_LEDGER.call("newEpoch", one.org))).startswith("OrgRegistryNotAdmin")
     before = await _view(one, "anchorOf", one.org, old)
     await one.send(ledger, EXECUTION_LEDGER.call("newEpoch", one.org))
     log = await calls.log_of(one.chain, ledger, one.org)
     assert (log.epoch, log.size) == (1, 0)
-    assert (await _refused(one, one.anchor(0))).startswith("ExecutionLedgerInvalidSigner")  # signed for epoch 0
+    assert (await _refused(one, one.anchor(0))).startswith("ExecutionLedgerInvalidSigners")  # signed for epoch 0
     head = one.head(0, epoch=1)
     await one.send(ledger, calls.anchor(head, [], one.sign(head)))
     assert await _view(one, "anchorOf", one.org, old) == before
@@ -189,15 +225,16 @@ async def test_a_new_epoch_begins_anew_and_old_roots_remain(one: Party, party: M
 async def test_direct_executions_start_and_complete_once(one: Party, party: Make) -> None:
     worker, ledger = await party(), one.contracts.execution_ledger
     execution, workflow, result = (bytes([n]) * 32 for n in (1, 2, 3))
-    start = EXECUTION_LEDGER.call("startExecution", one.org, execution, workflow, worker.account.address)
-    assert (await _refused(one, start)).startswith("ExecutionLedgerInvalidSigner")  # the payer is no log key yet
+    completer = address_word(worker.account.address)
+    start = EXECUTION_LEDGER.call("startExecution", one.org, execution, workflow, completer)
+    assert (await _refused(one, start)).startswith("ExecutionLedgerNotLogKey")  # the payer is no log key yet
     await one.send(one.contracts.org_registry, calls.add_log_key(one.org, one.account.address))
-    assert (await _refused(worker, start)).startswith("ExecutionLedgerInvalidSigner")
+    assert (await _refused(worker, start)).startswith("ExecutionLedgerNotLogKey")
     await one.send(ledger, start)
     assert (await _refused(one, start)).startswith("ExecutionLedgerAlreadyStarted")
     block = await one.chain.block("latest")
     facts = (
-        *(one.org, execution, workflow, worker.account.address),
+        *(one.org, execution, workflow, completer),
         *(int(block["number"], 16), int(block["timestamp"], 16)),
     )
     assert await _view(one, "getExecutionProof", one.org, execution) == await _view(one, "startCommitment", facts)
@@ -255,7 +292,9 @@ async def test_strangers_frame_nobody(one: Party) -> None:
     real = Head(org=one.org, epoch=0, old_size=0, new_size=3, root=one.tree.root(3))
     fork = msgspec.structs.replace(real, root=bytes([1]) * 32)
     forged = new_account().sign(head_digest(fork, one.chain.chain_id, one.contracts.execution_ledger))
-    assert (await _refused(one, _report(real, one.sign(real), fork, forged))).startswith("ExecutionLedgerInvalidSigner")
+    assert (await _refused(one, _report(real, one.sign(real), fork, forged))).startswith(
+        "ExecutionLedgerInvalidSigners"
+    )
 
 
 def _report(head: Head, signature: bytes, other: Head, other_signature: bytes) -> bytes:

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 
 from ledger.parties import Party
 from tallystick.ledger import contracts as calls
+from tallystick.ledger.contracts import WORKFLOW_REGISTRY
 
 Make = Callable[[], Awaitable[Party]]
 HASH = bytes([7]) * 32
@@ -36,3 +37,21 @@ async def test_no_hash_is_no_workflow(party: Make) -> None:
     await one.register()
     registry = one.contracts.workflow_registry
     assert await one.refusal(registry, calls.register_workflow(one.org, bytes(32))) == "WorkflowRegistryInvalidHash()"
+
+
+async def test_a_partner_endorses_and_the_owner_deprecates(party: Make) -> None:
+    one, other = await party(), await party()
+    registry = one.contracts.workflow_registry
+    for each in (one, other):
+        await each.register()
+    endorse = WORKFLOW_REGISTRY.call("endorse", one.org, HASH, other.org)
+    assert (await other.refusal(registry, endorse)).startswith("WorkflowRegistryNotRegistered")
+    await one.send(registry, calls.register_workflow(one.org, HASH))
+    assert (await one.refusal(registry, endorse)).startswith("WorkflowRegistryNotAdmin")
+    await other.send(registry, endorse)
+    assert (await other.refusal(registry, endorse)).startswith("WorkflowRegistryAlreadyEndorsed")
+    block, _ = await one.chain.view(registry, WORKFLOW_REGISTRY, "endorsementOf", one.org, HASH, other.org)
+    assert block > 0
+    await one.send(registry, WORKFLOW_REGISTRY.call("deprecate", one.org, HASH))
+    assert await calls.workflow_registered(one.chain, registry, one.org, HASH) is not None
+    assert (await other.refusal(registry, endorse)).startswith("WorkflowRegistryDeprecated")

@@ -41,7 +41,7 @@ class _Settled(Member):
         await super().init(*more)
         path = self.data / "settings.json"
         settings = json.loads(path.read_text())
-        settings["nats"] |= {"url": self._cluster.url, "leaf_url": self._cluster.leaf_url}
+        settings["nats"] |= {"url": self._cluster.url, "leaf_url": self._cluster.leaf_url, "ca_file": "tls/ca.pem"}
         path.write_text(json.dumps(settings))
 
     async def start(self) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from support.fronts import FrontedTrio
 from support.parties import BUYER, CARRIER, DEFINITION, NAMES, SUPPLIER
-from support.trio import Trio, each_effect_once, until, work
+from support.trio import Trio, _tally, each_effect_once, until, work
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -57,6 +57,23 @@ async def alike(trio: Trio, collaboration: str) -> None:
     assert seen[BUYER]["status"] == "completed"
     assert all(one["dispute"] is None for one in seen.values())
     await each_effect_once(trio, collaboration)
+
+
+async def test_a_revoked_key_does_not_cut_the_way_over_https(tmp_path: Path) -> None:
+    """Nobody knows the supplier's new key yet and its old one is destroyed: its card comes under the root key."""
+    async with fronted(tmp_path, list(NAMES)) as trio:
+        supplier = trio.members[SUPPLIER]
+        collaboration = await trio.begin(DEFINITION)
+        old = (await supplier.get("/organisation/keys"))["items"][0]["kid"]
+        await supplier.post(f"/organisation/keys/{old}/revocation", {"reason": "compromised"})
+
+        async def destroyed() -> bool | None:
+            items = (await supplier.get("/organisation/keys"))["items"]
+            return any(one["kid"] == old and not one["is_held"] for one in items) or None
+
+        await until(destroyed)
+        await alike(trio, collaboration)
+        await alike(trio, await trio.begin(DEFINITION))
 
 
 async def test_switching_to_and_fro_while_three_collaborations_run(tmp_path: Path) -> None:
@@ -129,6 +146,14 @@ async def test_a_certificate_that_nobody_vouches_for_keeps_messages_back(tmp_pat
         await until(came)
 
 
+async def run(*words: str) -> str:
+    """What a command says."""
+    process = await asyncio.create_subprocess_exec(*words, stdout=asyncio.subprocess.PIPE)
+    said, _ = await process.communicate()
+    assert process.returncode == 0
+    return said.decode()
+
+
 async def test_only_an_administrator_chooses_the_way(tmp_path: Path) -> None:
     async with fronted(tmp_path, [CARRIER]) as trio:
         buyer = trio.members[BUYER]
@@ -141,6 +166,12 @@ async def test_only_an_administrator_chooses_the_way(tmp_path: Path) -> None:
         assert (await buyer.http.put(path, json=wanted, headers={"authorization": ""})).status_code == 401
         assert (await buyer.http.put("/partners/nobody/transport", json=wanted)).status_code == 404
         assert (await buyer.http.put(path, json={"transport": "pigeon"})).status_code == 422
+        ca = trio.members[SUPPLIER].data / "tls" / "ca.pem"
+        words = ("partner", "transport", SUPPLIER, "https", "--ca", str(ca), "--node", buyer.url)
+        password = str(buyer.data.with_suffix(".password"))
+        said = await run(*_tally(), *words, "--user", "admin", "--password-file", password)
+        assert "go over https" in said
+        assert (await buyer.get(f"/partners/{SUPPLIER}"))["pinned_ca"]
         bad = await buyer.http.put(path, json={"transport": "https", "ca_pem": "x"})
         assert (bad.status_code, bad.json()["pointer"]) == (422, "/ca_pem")
         none = await buyer.http.put(f"/partners/{CARRIER}/transport", json={"transport": "nats"})

@@ -25,7 +25,7 @@ class Cluster:
     @property
     def url(self) -> str:
         """The client listeners."""
-        return ",".join(f"nats://127.0.0.1:{port}" for port in self._ports[:SIZE])
+        return ",".join(f"tls://127.0.0.1:{port}" for port in self._ports[:SIZE])
 
     @property
     def leaf_url(self) -> str:
@@ -74,6 +74,9 @@ class Cluster:
         }
         text = "".join(f"{name}: {json.dumps(value)}\n" for name, value in own.items())
         ready = self.placed.exists()
+        if ready:
+            pair = {"cert_file": str(self.placed / "server.pem"), "key_file": str(self.placed / "server.key")}
+            text += f"tls: {json.dumps(pair)}\n"
         accounts = f'include "{self.placed.name}/tallystick-accounts.conf"\n' if ready else ""
         text += f'accounts {{\n{accounts}SYS {{ users: [{{user: "operator", password: "of {self._org}"}}] }}\n}}\n'
         text += "system_account: SYS\n"

@@ -1,6 +1,7 @@
 """Three organisations at work with each other, each a real node in a process of its own that tests can end."""
 
 import asyncio
+import os
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -24,7 +25,8 @@ async def exchange(folder: Path, network: Network | None = None) -> AsyncIterato
     for org in ORGS:
         before = network.inside(org) if network else []
         host = network.host(org) if network else "127.0.0.1"
-        before += ["env", f"PYTHONPATH={_TESTS}"]
+        path = os.pathsep.join(filter(None, [str(_TESTS), os.environ.get("PYTHONPATH")]))
+        before += ["env", f"PYTHONPATH={path}"]
         commands[org] = [*before, sys.executable, "-m", "support.mortal", str(folder / org), org, host]
     async with together(commands) as world:
         yield world

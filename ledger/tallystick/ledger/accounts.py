@@ -1,5 +1,6 @@
 """A chain account: an address, and what its private key signs."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from eth_account import Account as EthAccount
@@ -34,3 +35,9 @@ class Account:
 
     def __repr__(self) -> str:
         return f"Account({self.address})"
+
+
+def sign_all(accounts: Iterable[Account], digest: bytes) -> bytes:
+    """The accounts' signatures behind each other, in the order that the contracts ask for: ascending by address."""
+    ordered = sorted(accounts, key=lambda one: unhex(one.address, ADDRESS))
+    return b"".join(one.sign(digest) for one in ordered)

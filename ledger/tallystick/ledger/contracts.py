@@ -20,7 +20,10 @@ ORG_REGISTRY, WORKFLOW_REGISTRY, EXECUTION_LEDGER = (Abi(artifact.load(name)) fo
 
 
 class Contracts(msgspec.Struct, frozen=True, kw_only=True):
-    """The addresses (``0x…``) that an organisation works with."""
+    """The addresses (``0x…``) that an organisation works with.
+
+    Organisations stand in the ledger itself (contracts/SPEC.md), so ``org_registry`` is ``execution_ledger``.
+    """
 
     org_registry: str
     workflow_registry: str
@@ -28,26 +31,30 @@ class Contracts(msgspec.Struct, frozen=True, kw_only=True):
 
     def code_hashes(self) -> dict[str, str]:
         """What the code at each address hashes to when it is that of the committed artifacts."""
+        ledger = artifact.load("ExecutionLedger").code_hash()
         return {
-            "org_registry": artifact.load("OrgRegistry").code_hash(),
+            "org_registry": ledger,
             "workflow_registry": artifact.load("WorkflowRegistry").code_hash(self.org_registry),
-            "execution_ledger": artifact.load("ExecutionLedger").code_hash(self.org_registry),
+            "execution_ledger": ledger,
         }
 
     async def check(self, chain: Chain) -> None:
-        """WrongChain unless the expected code stands at all three addresses."""
+        """WrongChain unless the expected code stands at all three addresses, and the ledger holds its own keys."""
         for name, expected in self.code_hashes().items():
             address = getattr(self, name)
             if to_hex(keccak(await chain.code(address))) != expected:
                 raise WrongChain(f"the code at {address} is not that of {name}", code="wrong_code")
+        if self.org_registry.lower() != self.execution_ledger.lower():
+            raise WrongChain("the organisations' keys stand in another contract than the ledger", code="wrong_code")
 
 
 class Log(msgspec.Struct, frozen=True, kw_only=True):
-    """The newest head of an organisation's log on the chain."""
+    """The newest head of an organisation's log on the chain, and how many of its keys must sign the next one."""
 
     epoch: int
     size: int
     root: bytes
+    quorum: int = 1
 
 
 class Head(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,9 +96,16 @@ def register_workflow(org: bytes, workflow_hash: bytes) -> bytes:
     return WORKFLOW_REGISTRY.call("registerTrustedWorkflow", org, workflow_hash)
 
 
-def anchor(head: Head, proof: Sequence[bytes], signature: bytes) -> bytes:
-    """Call data of ``anchor``."""
-    return EXECUTION_LEDGER.call("anchor", head.org, head.new_size, head.root, list(proof), signature)
+def anchor(head: Head, proof: Sequence[bytes], signatures: bytes) -> bytes:
+    """Call data of ``anchor``; ``signatures`` as :func:`tallystick.ledger.accounts.sign_all` gives them."""
+    return EXECUTION_LEDGER.call("anchor", head.org, head.new_size, head.root, list(proof), signatures)
+
+
+def anchor_many(extensions: Sequence[tuple[Head, Sequence[bytes], bytes]]) -> bytes:
+    """Call data of ``anchorMany``: heads with their proofs and signatures, one an organisation, in any order."""
+    ordered = sorted(extensions, key=lambda one: one[0].org)
+    words = [(head.org, head.new_size, head.root, list(proof), signed) for head, proof, signed in ordered]
+    return EXECUTION_LEDGER.call("anchorMany", words)
 
 
 def describe(error: Reverted) -> str:
@@ -118,14 +132,14 @@ async def is_log_key(chain: Chain, registry: str, org: bytes, signer: str) -> bo
 
 async def workflow_registered(chain: Chain, registry: str, org: bytes, workflow_hash: bytes) -> Registered | None:
     """The organisation's registration of the workflow in the newest block; None if there is none."""
-    block, time = await chain.view(registry, WORKFLOW_REGISTRY, "registrationOf", org, workflow_hash)
+    block, time, _, _ = await chain.view(registry, WORKFLOW_REGISTRY, "registrationOf", org, workflow_hash)
     return Registered(block=int(block), time=int(time)) if block else None
 
 
 async def log_of(chain: Chain, ledger: str, org: bytes) -> Log:
     """The log's newest head."""
-    epoch, size, root = await chain.view(ledger, EXECUTION_LEDGER, "logOf", org)
-    return Log(epoch=epoch, size=size, root=root)
+    epoch, size, quorum, _, root = await chain.view(ledger, EXECUTION_LEDGER, "logOf", org)
+    return Log(epoch=epoch, size=size, root=root, quorum=max(1, quorum))
 
 
 async def anchor_of(chain: Chain, ledger: str, org: bytes, root: bytes) -> Any:

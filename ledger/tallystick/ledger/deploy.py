@@ -38,17 +38,16 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def deploy(chain: Chain, account: Account) -> Deployment:
-    """Deploy all three from a funded account; afterwards it has no say in any of them."""
+    """Deploy from a funded account, which has no say in them afterwards. The ledger holds organisations and keys."""
     await chain.check()
     await _funded(chain, account)
-    registry = await _create(chain, account, calls.ORG_REGISTRY)
-    workflows = await _create(chain, account, calls.WORKFLOW_REGISTRY, registry)
-    ledger = await _create(chain, account, calls.EXECUTION_LEDGER, registry)
-    contracts = Contracts(org_registry=registry, workflow_registry=workflows, execution_ledger=ledger)
+    ledger = await _create(chain, account, calls.EXECUTION_LEDGER)
+    workflows = await _create(chain, account, calls.WORKFLOW_REGISTRY, ledger)
+    contracts = Contracts(org_registry=ledger, workflow_registry=workflows, execution_ledger=ledger)
     await contracts.check(chain)
     return Deployment(
         chain_id=chain.chain_id,
-        org_registry=registry,
+        org_registry=ledger,
         workflow_registry=workflows,
         execution_ledger=ledger,
         code_hashes=contracts.code_hashes(),

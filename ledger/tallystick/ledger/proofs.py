@@ -28,7 +28,7 @@ from .header import Header, integer
 from .leaf import Leaf
 
 VERSION = 1
-ANCHORS_SLOT = 1  # of ExecutionLedger: mapping(bytes32 org => mapping(bytes32 root => Anchor)); contracts/SPEC.md
+ANCHORS_SLOT = 4  # of ExecutionLedger: mapping(bytes32 org => mapping(bytes32 root => Anchor)); contracts/SPEC.md
 
 
 class StateProof(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -86,7 +86,7 @@ def test_a_client_that_is_not_there_is_a_set_up_error(tmp_path: Path) -> None:
 def test_anvil_with_the_locked_hash_is_taken(tmp_path: Path) -> None:
     entry = {"version": "1.7.1", "integrity": "sha512-a"}
     lock = npm_tree(tmp_path, locked=entry, placed=entry)
-    assert node_tools._check_anvil(tmp_path, lock) == tmp_path / NATIVE / "bin" / "anvil"
+    assert node_tools._check_native(tmp_path, lock, "anvil") == tmp_path / NATIVE / "bin" / "anvil"
 
 
 @pytest.mark.parametrize(
@@ -95,13 +95,13 @@ def test_anvil_with_the_locked_hash_is_taken(tmp_path: Path) -> None:
 def test_anvil_that_the_lock_does_not_name_is_refused(tmp_path: Path, placed: dict[str, str]) -> None:
     lock = npm_tree(tmp_path, locked={"version": "1.7.1", "integrity": "sha512-a"}, placed=placed)
     with pytest.raises(commands.SetupError, match=r"package-lock\.json"):
-        node_tools._check_anvil(tmp_path, lock)
+        node_tools._check_native(tmp_path, lock, "anvil")
 
 
 def test_anvil_without_a_locked_hash_is_refused(tmp_path: Path) -> None:
     lock = npm_tree(tmp_path, locked={"version": "1.7.1"}, placed={"version": "1.7.1", "integrity": "sha512-a"})
     with pytest.raises(commands.SetupError, match=f"no hash for {NATIVE}"):
-        node_tools._check_anvil(tmp_path, lock)
+        node_tools._check_native(tmp_path, lock, "anvil")
 
 
 def test_every_npm_package_is_locked_by_hash_for_every_system() -> None:

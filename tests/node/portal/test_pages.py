@@ -14,13 +14,13 @@ from tallystick.node.portal.app import PAGES
 SHOWN = [
     "/sign-in", "/inbox", "/inbox?status=completed", "/tasks/t1", "/tasks/claimed", "/tasks/approval", "/tasks/free",
     "/collaborations", "/collaborations?status=created", "/collaborations/new", "/collaborations/c1",
-    "/collaborations/ready", "/collaborations/c1/changes",
+    "/collaborations/ready", "/collaborations/c1/changes", "/waiting",
     "/collaborations/completed", "/executions", "/executions/e1", "/executions/e1?after=3",
     "/documents", "/notifications", "/verify", "/chain", "/tasks/missing",
     "/definitions", "/definitions/d1", "/tasks/grouped", "/inbox?whose=everybodys&order=due",
     "/task-queues", "/task-queues/tasks?queue=press",
     "/definitions", "/definitions/d1", "/partners", "/partners/supplier", "/partners/waiting", "/partners/apart",
-    "/partners/left",
+    "/partners/left", "/keys", "/keys/k1/compromise", "/keys/k1/compromise?since=2026-11-25T08:00&org=supplier",
 ]  # fmt: skip
 ADMINISTRATORS = ["/access-tokens", "/users"]
 VOID = {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"}

@@ -41,7 +41,7 @@ def write(settings: LinkSettings, partners: Iterable[Partner], folder: Path, pla
     _copy([settings.cert_file, settings.key_file, settings.client_cert_file, settings.client_key_file], folder)
     text = _members(leafnodes)
     for path, name in names_of.items():
-        text = text.replace(json.dumps(path, ensure_ascii=False), json.dumps(str(placed / name)))
+        text = text.replace(json.dumps(path, ensure_ascii=False), json.dumps(str(placed / name), ensure_ascii=False))
     write_private(folder / ACCOUNTS, _members(accounts).encode())
     seed = f'include "{files.seed.name}"\n' if config.linked(checked) else ""
     write_private(folder / LEAFNODES, (seed + text.replace(config.SEED_VALUE, config.SEED_VARIABLE)).encode())

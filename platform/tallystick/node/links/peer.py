@@ -179,12 +179,21 @@ class Peer:
             inbox_prefix=prefix,
             tls=self._tls,
             reconnected=self._reconnected,
-        ) as self._out:
-            while not self._out.is_closed:  # noqa: ASYNC110 - the client has no way to wait for this
+        ) as client:
+            await self._check_account(client, name)
+            self._out, self.last_error = client, None
+            while not client.is_closed:  # noqa: ASYNC110 - the client has no way to wait for this
                 await asyncio.sleep(_RETRY_S)
 
     async def _reconnected(self) -> None:
         self.interrupt(time.monotonic())
+        if self._checks_account and self._out is not None:
+            client, self._out = self._out, None
+            try:
+                await self._check_account(client, names.out_account(self.partner))
+                self._out = client
+            except _TRANSPORT_ERRORS:
+                await client.close()
 
     async def _inbox(self) -> None:
         pull = Pull(names.stream(self.partner), _CONSUMER)
@@ -192,21 +201,22 @@ class Peer:
         async with connected(
             self._url, self._in_seed, name=account, tls=self._tls, reconnected=pull.look_again
         ) as client:
-            await self._check_account(client)
+            await self._check_account(client, account)
             context = client.jetstream(timeout=5)
             await self._ensure_stream(context)
             await self._fresh_consumer(context)
             handler = await self._handler()
             await pull.run(client, partial(self._deliver, handler))
 
-    async def _check_account(self, client: Client) -> None:
-        """A server without the partner's account may let the node into another one; a stream there is no partner's."""
+    async def _check_account(self, client: Client, wanted: str) -> None:
+        """A server without the partner's account may let the node into another one, where others listen and answer."""
         if not self._checks_account:
             return
         reply = await client.request("$SYS.REQ.USER.INFO", timeout=5)
         account = msgspec.json.decode(reply.data, type=_UserInfo).data.account
-        if account != names.in_account(self.partner):
-            raise nats.errors.Error(f"the cluster lets this node into the account {account[:80]!r} only")
+        if account != wanted:
+            self.last_error = f"the cluster lets this node into the account {account[:80]!r} instead of {wanted}"
+            raise nats.errors.Error(self.last_error)
 
     async def _ensure_stream(self, context: JetStreamContext) -> None:
         stream = names.stream(self.partner)

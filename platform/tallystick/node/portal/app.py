@@ -25,6 +25,7 @@ from tallystick.node.portal.pages import (
     documents,
     executions,
     inbox,
+    keys,
     live,
     notifications,
     partners,
@@ -33,6 +34,7 @@ from tallystick.node.portal.pages import (
     task_queues,
     users,
     verify,
+    waits,
 )
 from tallystick.node.portal.pages import chain as chain_page
 from tallystick.node.portal.rendering import Portal, Visit, environment, render
@@ -57,6 +59,7 @@ PAGES: tuple[tuple[str, Page, str], ...] = (
     ("/definitions/{definition_id}", definitions.one, "read"),
     ("/executions", executions.show, "read"),
     ("/executions/{execution_id}", executions.one, "read"),
+    ("/waiting", waits.show, "read"),
     ("/executions/{execution_id}/evidence", executions.evidence, "verify"),
     ("/documents", documents.show, "read"),
     ("/documents/{document_id}/content", documents.content, "read"),
@@ -67,6 +70,8 @@ PAGES: tuple[tuple[str, Page, str], ...] = (
     ("/task-queues/tasks", task_queues.one, "read"),
     ("/access-tokens", access_tokens.show, "administer"),
     ("/users", users.show, "administer"),
+    ("/keys", keys.show, "read"),
+    ("/keys/{kid}/compromise", keys.compromise, "verify"),
     ("/partners", partners.show, "read"),
     ("/partners/{org_id}", partners.one, "read"),
     ("/partners/{org_id}/answer", partners.answer_file, "administer"),
@@ -104,6 +109,8 @@ FORMS: tuple[tuple[str, Page, str], ...] = (
     ("/access-tokens/{token_id}/remove", access_tokens.remove, "administer"),
     ("/users", users.add, "administer"),
     ("/users/{username}/groups", users.set_groups, "administer"),
+    ("/keys", keys.rotate, "administer"),
+    ("/keys/{kid}/revoke", keys.revoke, "administer"),
     ("/partners/invitations", partners.invite, "administer"),
     ("/partners/invitations/{invitation_id}/withdraw", partners.withdraw, "administer"),
     ("/partners/accept", partners.accept, "administer"),

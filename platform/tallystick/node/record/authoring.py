@@ -15,7 +15,7 @@ from tallystick.core.agreement import Participant, SealingKey
 from tallystick.core.commitment import Opening, Place
 from tallystick.core.errors import WrongState
 from tallystick.core.statement import Basis, Body, Payload, Statement
-from tallystick.node.record import coordinator, openings, outgoing
+from tallystick.node.record import coordinator, openings, outgoing, submitting
 from tallystick.node.record.context import Context
 from tallystick.node.record.loaded import Loaded
 from tallystick.node.record.messages import StatementMessage
@@ -46,6 +46,10 @@ def say(unit: Unit, context: Context, loaded: Loaded, saying: Saying) -> Stateme
     committed = openings.commit_values(place, saying.values)
     envelopes = _sealed(loaded, committed, place, saying) if len(loaded.agreement.participants) > 1 else {}
     token, said = _signed(context, loaded, saying, saying.make(committed.commitments, sorted(envelopes)))
+    ours = loaded.agreement.coordinator == context.org_id
+    due_at = None if ours else submitting.due_at(loaded, said.iat)
+    if due_at is not None:
+        unit.note("due", due_at)
     unit.insert(
         StatementRow,
         number=loaded.row.number,
@@ -55,6 +59,7 @@ def say(unit: Unit, context: Context, loaded: Loaded, saying: Saying) -> Stateme
         token=token,
         at=said.iat,
         answer_key=saying.answer_key,
+        due_at=due_at,
     )
     openings.keep(unit, loaded, said, committed.openings, committed.encoded)
     if envelopes:

@@ -291,6 +291,7 @@ class Effects:
             task=task,
             attempt=attempt,
             requires_acknowledgment=requires_acknowledgment,
+            statement_id=self.said.id,
         )
 
 

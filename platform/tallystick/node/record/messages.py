@@ -57,6 +57,19 @@ class RefusalMessage(_Message, frozen=True, kw_only=True, tag="refusal"):
     token: str
 
 
+class SubmissionMessage(_Message, frozen=True, kw_only=True, tag="submission"):
+    """A statement that its author has seen in no entry within the sequencing limit, to every participant."""
+
+    token: str
+    sealed: list[dict[str, Any]] = []
+
+
+class ReceiptMessage(_Message, frozen=True, kw_only=True, tag="receipt"):
+    """A signed receipt of a submission, back to its author."""
+
+    token: str
+
+
 class NeedMessage(_Message, frozen=True, kw_only=True, tag="need"):
     """A request for what follows ``size`` entries."""
 
@@ -92,15 +105,23 @@ Message = (
     | EntriesMessage
     | AttestationMessage
     | RefusalMessage
+    | SubmissionMessage
+    | ReceiptMessage
     | NeedMessage
     | ChunkMessage
     | AnchorMessage
 )
 
 
+# What says only in its token which execution it is about.
+_TOLD = (StatementMessage, AttestationMessage, RefusalMessage, SubmissionMessage, ReceiptMessage)
+
+
 def encode(message: Message) -> bytes:
     """Canonical bytes."""
-    return canonical.encode(msgspec.to_builtins(message))
+    if isinstance(message, AgreementMessage | AnchorMessage):
+        return canonical.encode(msgspec.to_builtins(message))
+    return canonical.encode_plain(message)  # tokens, events and envelopes: whoever made or read them refused floats
 
 
 def decode(data: bytes) -> Message:
@@ -133,7 +154,7 @@ def execution_of(message: Message) -> str | None:
     """The execution that a message is about, as far as it says; it is not verified."""
     if isinstance(message, AgreementMessage | CardMessage):
         return None
-    if isinstance(message, StatementMessage | AttestationMessage | RefusalMessage):
+    if isinstance(message, _TOLD):
         execution = jws.peek(message.token).get("execution")
         return execution if isinstance(execution, str) else None
     return message.execution
