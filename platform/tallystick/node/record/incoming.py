@@ -30,6 +30,7 @@ from tallystick.node.record import (
     quota,
     refusing,
     rekeying,
+    resigning,
     sources,
     store,
     submitting,
@@ -217,6 +218,8 @@ def _take_entry(
     if said.iss != context.org_id:
         unit.note("signed_at", (said.iss, said.iat))
     Effects(unit, context, loaded, entry, said).run()
+    if row is not None and row.iss == context.org_id and entry.outcome.removeprefix("void:") in refusing.GONE:
+        resigning.again(unit, context, loaded, row)
     changing.follow(unit, context, loaded, said)
 
 
