@@ -6,6 +6,7 @@ PYTHON ?= python3
 SEED ?=
 DOCS ?=
 ROUNDS ?= 20
+MESSAGES ?= 100000
 PYTEST ?=
 UV ?= uv
 
@@ -14,7 +15,7 @@ BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(CURDIR)/node_modules/.bin:$(PATH)
 export PYTHONDONTWRITEBYTECODE ?=
 
-SOAKS := tests/scenarios/test_soak.py tests/scenarios/test_engine_faults.py
+SOAKS := tests/scenarios/test_soak.py tests/scenarios/test_engine_faults.py tests/scenarios/test_exchange_soak.py
 CODE := platform/tallystick tenants/tallystick ledger/tallystick edge_agent/tallystick
 CHECKED := $(CODE) tests deploy
 COVERED := --cov --cov-branch --cov-report=term --cov-fail-under=95
@@ -56,8 +57,8 @@ check: setup ## format, lint, types and layers
 test: check ## check, then every test; ends in a table of what ran, what was skipped and why
 	$(BIN)/python -m pytest $(SPREAD) $(if $(PYTEST),$(PYTEST),$(COVERED))
 
-soak: setup ## random faults, round after round: make soak ROUNDS=100; the result is committed
-	TALLY_ROUNDS=$(ROUNDS) TALLY_SOAK_RESULTS=tests/scenarios/results \
+soak: setup ## random faults, round after round: make soak ROUNDS=100 MESSAGES=100000; the results are committed
+	TALLY_ROUNDS=$(ROUNDS) TALLY_MESSAGES=$(MESSAGES) TALLY_SOAK_RESULTS=tests/scenarios/results \
 		$(BIN)/python -m pytest $(SOAKS) -s --timeout=0 $(PYTEST)
 
 bench: setup ## measure executions a second and the rest; takes half an hour

@@ -11,18 +11,28 @@ from tallystick.core import jws
 from tallystick.core.errors import BadSignature, Invalid, UnknownVersion
 from tallystick.core.head import Head, Refusal
 from tallystick.core.keys import SigningKey
-from tallystick.core.statement import ATTESTATION, HEAD, REFUSAL
+from tallystick.core.statement import ATTESTATION, HEAD, RECEIPT, REFUSAL, Basis
 
 KEY = SigningKey(b"h" * 32)
 STATED = Head(v=1, iss="huaxia", aud="a" * 64, execution="e" * 64, term=0, size=3, root="f" * 64, iat=1)
 REFUSED = Refusal(
     v=1, iss="huaxia", aud="a" * 64, execution="e" * 64, statement_id="5" * 64, code="closed", detail="已结束", iat=1
 )
+RECEIVED = heads.Receipt(
+    v=1,
+    iss="huaxia",
+    aud="a" * 64,
+    execution="e" * 64,
+    statement_id="5" * 64,
+    basis=Basis(term=0, size=3, root="f" * 64),
+    iat=1,
+)
 Form = tuple[Callable[..., str], Callable[[str], tuple[jws.Token, Any]], Any, str]
 FORMS: list[Form] = [
     (heads.sign_head, heads.read_head, STATED, HEAD),
     (heads.sign_attestation, heads.read_attestation, STATED, ATTESTATION),
     (heads.sign_refusal, heads.read_refusal, REFUSED, REFUSAL),
+    (heads.sign_receipt, heads.read_receipt, RECEIVED, RECEIPT),
 ]
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -149,9 +150,22 @@ def test_another_key_or_payload_does_not_verify() -> None:
         jws.verify(jws.read(f"{head}.{other}.{signature}", TYP), KEY.public_hex)
 
 
+# Why each of Wycheproof's tokens is refused. Its valid ones are deviations: they are of other algorithms than ours, or
+# name no key and type, which a statement must; one has a character in its base64 that RFC 7515 lets readers skip.
+WYCHEPROOF = {
+    ("valid", "bad_token_header"): 45,
+    ("valid", "bad_base64"): 1,
+    ("invalid", "bad_token_header"): 329,
+    ("invalid", "bad_token"): 18,
+    ("invalid", "malformed_json"): 6,
+    ("invalid", "bad_base64"): 2,
+}
+
+
 def test_no_token_of_wycheproof_passes_because_none_is_ours() -> None:
-    tokens = [case["jws"] for group in json.loads(VECTORS.read_bytes())["testGroups"] for case in group["tests"]]
-    assert len(tokens) > 100
-    for text in tokens:
-        with pytest.raises(Invalid):
-            jws.read(text if isinstance(text, str) else json.dumps(text), TYP)
+    found: Counter[tuple[str, str]] = Counter()
+    for group in json.loads(VECTORS.read_bytes())["testGroups"]:
+        for case in group["tests"]:
+            text = case["jws"] if isinstance(case["jws"], str) else json.dumps(case["jws"])
+            found[case["result"], refusal(text)] += 1
+    assert found == WYCHEPROOF

@@ -1,6 +1,8 @@
 """The node's clock against a machine's clock that somebody turns."""
 
-from tallystick.node.clock import JUMP_MS, SteadyClock
+import pytest
+
+from tallystick.node.clock import JUMP_MS, ClockInDoubt, SteadyClock
 
 DAY = 86_400_000
 NOON = 1_790_000_000_000
@@ -73,3 +75,46 @@ def test_small_differences_are_made_up_slowly_and_time_goes_on() -> None:
         assert 0 <= left <= difference
         before, difference = now, left
     assert difference == 0
+
+
+def test_a_start_behind_the_mark_is_in_doubt_until_the_machine_agrees() -> None:
+    machine = Machine()
+    clock = machine.clock()
+    clock.begin(NOON + 2 * DAY)
+    for _ in range(3):
+        machine.wait(1_000)
+        with pytest.raises(ClockInDoubt) as caught:
+            clock.check()
+        assert caught.value.doubt.behind_ms <= 2 * DAY
+    assert clock() == NOON + 2 * DAY + 3_000, "time goes on from the mark, so nothing lies ahead of it"
+    machine.wall_now += 3 * DAY  # set right, a day after the mark
+    clock.check()
+    assert clock() == machine.wall_now
+    assert (clock.doubt, clock.jump) == (None, None)
+
+
+def test_a_start_shortly_before_the_mark_is_believed_and_time_never_goes_back() -> None:
+    machine = Machine()
+    clock = machine.clock()
+    clock.begin(NOON + JUMP_MS)
+    clock.check()
+    assert clock() == NOON + JUMP_MS
+    later = machine.clock()
+    later.begin(NOON - 2 * DAY)
+    later.check()
+    assert later() == NOON
+
+
+def test_an_administrator_says_that_the_machine_is_right() -> None:
+    machine = Machine()
+    clock = machine.clock()
+    clock.begin(NOON + 2 * DAY)
+    clock.accept()
+    clock.check()
+    assert clock() == NOON
+    machine.wall_now += 2 * DAY
+    assert clock() == NOON
+    assert clock.jump is not None
+    clock.accept()
+    assert clock() == NOON + 2 * DAY
+    assert not clock.jump

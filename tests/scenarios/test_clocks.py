@@ -9,6 +9,9 @@ import pytest
 from support.hosted import Hosted, hosting
 from support.parties import BUYER, SUPPLIER
 from support.trio import Member, until
+from tallystick.node.clock import ClockInDoubt
+from tallystick.tenants.permissions import NotPermitted
+from tallystick.tenants.users import Users
 
 pytestmark = pytest.mark.timeout(180)
 TWO_DAYS = 2 * 86_400_000
@@ -90,6 +93,71 @@ async def test_no_deadline_of_a_partner_passes_because_a_clock_is_turned(
         for one in (buyer, supplier):
             await one.ends(execution)
             assert await on_time(one, execution)
+
+
+async def doubt(node: Hosted) -> dict[str, Any] | None:
+    """What the node says of its clock."""
+    found: dict[str, Any] | None = (await node.node.services.organisation())["clock_doubt"]
+    return found
+
+
+async def test_a_node_started_behind_what_was_signed_holds_everything_until_the_clock_agrees(tmp_path: Path) -> None:
+    async with hosting(tmp_path, BUYER, SUPPLIER) as (buyer, supplier):
+        execution = await buyer.begin(paused(BUYER, SUPPLIER, seconds=4), {}, supplier)
+        task = await supplier.task("asked")
+        async with buyer.stopped():
+            buyer.wall.ahead_ms = -TWO_DAYS
+        found = await doubt(buyer)
+        assert found
+        assert TWO_DAYS - 60_000 <= found["behind_ms"] <= TWO_DAYS + 60_000
+        await supplier.complete("asked", {"note": "x"})  # waits at the buyer's door
+        await asyncio.sleep(5)
+        assert await fired(buyer, execution) is None, "the timer is due, but nobody knows that"
+        with pytest.raises(ClockInDoubt):
+            await buyer.begin(paused(BUYER), {})
+        with pytest.raises(ClockInDoubt):
+            await buyer.node.services.terminate(buyer.admin, execution, "x")
+        assert task["due_at"]
+        buyer.wall.ahead_ms = 0
+        await until(lambda: supplier.seen(execution, "completed"))
+        assert await fired(buyer, execution) == 1
+        assert await doubt(buyer) is None
+        for one in (buyer, supplier):
+            assert await on_time(one, execution)
+            assert not await one.events(execution, "timed_out")
+
+
+async def test_a_start_two_days_ahead_is_told_and_the_next_right_one_waits_for_an_administrator(tmp_path: Path) -> None:
+    async with hosting(tmp_path, BUYER, SUPPLIER) as (buyer, supplier):
+        before = await buyer.begin(paused(BUYER, SUPPLIER, seconds=1), {}, supplier)
+        await supplier.complete("asked", {"note": "x"})  # the evidence of a partner's clock
+        await buyer.ends(before)
+        async with buyer.stopped():
+            buyer.wall.ahead_ms = TWO_DAYS
+        organisation = await buyer.node.services.organisation()
+        assert organisation["clock_doubt"] is None
+        assert organisation["clock_ahead"]["by_ms"] > TWO_DAYS - 3_600_000
+        assert organisation["clock_ahead"]["signed_by"] == SUPPLIER
+        ahead = await buyer.begin(paused(BUYER, seconds=1))
+        await until(lambda: fired(buyer, ahead))
+        async with buyer.stopped():
+            buyer.wall.ahead_ms = 0
+        assert await doubt(buyer), "this machine is right, but behind what it signed"
+        with pytest.raises(ClockInDoubt):
+            await buyer.complete("asked", {"note": "x"}, ahead)
+        worker = Users(buyer.node.parts.database, org_id=BUYER, session_secret=b"s" * 32).create("bob")
+        with pytest.raises(NotPermitted):
+            await buyer.node.services.accept_clock(worker)
+        assert (await buyer.node.services.accept_clock(buyer.admin))["clock_doubt"] is None
+        again = await buyer.begin(paused(BUYER, seconds=1))
+        await until(lambda: fired(buyer, again))
+        await buyer.complete("asked", {"note": "x"}, again)
+        await buyer.ends(again)
+        await buyer.complete("asked", {"note": "x"}, ahead)
+        await buyer.ends(ahead)
+        async with buyer.stopped():
+            pass
+        assert await doubt(buyer) is None, "the mark is what the administrator said, not what was wrong"
 
 
 async def test_a_timer_that_was_due_while_its_node_was_dead_fires_late_and_once(tmp_path: Path) -> None:

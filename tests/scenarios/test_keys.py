@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
+import sys
+import time
+from datetime import UTC, datetime
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from support.chain import LocalChain
 from support.hostile import Author
 from support.impostor import Impostor
 from support.parties import BUYER, CARRIER, DEFINITION, SUPPLIER
@@ -123,6 +130,61 @@ async def test_a_stolen_key_is_revoked_and_whoever_uses_it_is_told(trio: Trio) -
         assert (await trio.members[BUYER].get(f"/executions/{execution}"))["size"] == seen["size"]
     await member.start()
     await ends_well(trio, execution, SUPPLIER, stolen.kid, kid)
+
+
+async def tally(member: Member, *words: str) -> str:
+    """What `tally keys` prints for a member's administrator."""
+    password = member.data.with_suffix(".password")
+    command = (str(Path(sys.executable).with_name("tally")), "keys", *words)
+    rest = ("--node", member.url, "--password-file", str(password))
+    process = await asyncio.create_subprocess_exec(*command, *rest, stdout=-1, stderr=-1)
+    printed, wrong = await process.communicate()
+    assert process.returncode == 0, wrong.decode()
+    return printed.decode()
+
+
+async def test_an_anchor_proves_what_a_stolen_key_had_signed_before(tmp_path: Path) -> None:
+    """What an anchor of anybody covers is proven; what came later is not, whatever its holder writes."""
+    chain = LocalChain(tmp_path)
+    trio = Trio(tmp_path, chain)
+    try:
+        await chain.start()
+        await trio.start()
+        member = trio.members[SUPPLIER]
+        first = await trio.begin(DEFINITION)
+        seen = await trio.play(first)
+        await until(partial(_anchored, member, first))
+        await asyncio.sleep(3)  # a block's time counts whole seconds, and may run ahead
+        moment = time.time_ns() // 1_000_000
+        second = await trio.begin(DEFINITION)
+        stolen = await current(member)
+        when = datetime.fromtimestamp(moment / 1000, UTC).isoformat()
+        report = json.loads(await tally(member, "compromise-report", "--key", stolen, "--since", when, "--json"))
+        mine = [one for one in report["items"] if one["what"] == "statement"]
+        positions = {(one["execution_id"], one["position"]) for one in mine}
+        assert positions == {(first, "proven"), (second, "after")}
+        assert {one["proven_by"]["size"] for one in mine if one["proven_by"]} <= {4, seen[SUPPLIER]["size"]}
+        assert {one["kind"] for one in report["items"] if one["what"] == "head"} == {"head"}
+        assert [one["position"] for one in report["anchors"] if one["execution_id"] == first] == ["proven", "proven"]
+        text = await tally(member, "compromise-report", "--key", stolen, "--since", when, "--lang", "zh-CN")
+        assert "已锚定于区块" in text
+        await tally(member, "revoke", "--key", stolen, "--reason", "compromised", "--since", when)
+        listed = await tally(member, "list")
+        assert "revoked" in listed
+        assert "current" in listed
+        asked = ("compromise-report", "--key", stolen, "--org", SUPPLIER, "--since", when, "--json")
+        partners = json.loads(await tally(trio.members[BUYER], *asked))
+        assert [one["id"] for one in partners["items"] if one["position"] == "proven"] == [
+            one["id"] for one in mine if one["position"] == "proven"
+        ], "a partner's node says the same"
+    finally:
+        await trio.stop()
+        await chain.stop()
+
+
+async def _anchored(member: Member, execution: str) -> bool | None:
+    items = (await member.get(f"/executions/{execution}/anchors"))["items"]
+    return [one["state"] for one in items] == ["confirmed", "confirmed"] or None
 
 
 async def current(member: Member) -> str:

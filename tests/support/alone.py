@@ -15,6 +15,7 @@ from tallystick.node.services import launching
 from tallystick.node.services.facade import Services
 from tallystick.node.settings import Settings
 from tallystick.node.work.activities import Activities
+from tallystick.node.work.certificates import Certificates
 from tallystick.node.work.engine import Engine
 from tallystick.node.work.triggers import Triggers
 from tallystick.tenants import card as cards
@@ -69,13 +70,16 @@ class Alone:
             "introductions": Introductions(self.database, Us(BUYER, self.keystore.root.public_hex)),
             "links": SimpleNamespace(leaf_url="tls://127.0.0.1:4222"),
             "transports": None,
-            "tls_ca": _ca(self.keystore, BUYER, folder),
+            "certificates": Certificates(
+                folder / "tls", ca_key=self.keystore.ca_key, org_id=BUYER, hosts=["127.0.0.1"]
+            ),
             "bell": engine.bell,
             "chain": NoChain(),
             "committer": engine.committer,
             "queues": engine.queues,
             "triggers": self.triggers,
             "clock": None,
+            "marks": None,
         }
         self.parts = Parts(**facts)
         self.services = Services(self.parts)

@@ -53,6 +53,15 @@ class Member:
         )
         assert await process.wait() == 0
 
+    async def tally(self, *words: str) -> str:
+        """What a command says about this organisation's data folder."""
+        process = await asyncio.create_subprocess_exec(
+            *_tally(), *words, "--data", str(self.data), env=self._environment, stdout=-1
+        )
+        said, _ = await process.communicate()
+        assert process.returncode == 0
+        return said.decode()
+
     async def start(self) -> None:
         """Run the node and sign in."""
         with self._log.open("ab") as log:

@@ -4,7 +4,9 @@ import socket
 import ssl
 import stat
 import threading
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography import x509
@@ -13,7 +15,7 @@ from tallystick.core.errors import Invalid
 from tallystick.tenants import tls
 from tallystick.tenants.files import OpenToOthers
 from tallystick.tenants.keystore import Keystore
-from tallystick.tenants.tls import TlsFiles, ensure, write_bundle
+from tallystick.tenants.tls import LIFETIMES, TlsFiles, ensure, write_bundle
 
 
 @pytest.fixture
@@ -117,13 +119,39 @@ def test_other_hosts_renew_the_servers_certificate_alone(nordic: TlsFiles, keyst
     assert "other.example" in names.value.get_values_for_type(x509.DNSName)
 
 
-def test_certificates_are_renewed_before_they_end(
-    nordic: TlsFiles, keystore: Keystore, monkeypatch: pytest.MonkeyPatch
+def test_certificates_are_renewed_before_they_end(nordic: TlsFiles, keystore: Keystore) -> None:
+    before, authority = certificate(nordic.server_certificate), nordic.ca.read_bytes()
+    facts: dict[str, Any] = {"ca_key": keystore.ca_key, "org_id": "nordic", "hosts": ["nordic.example"]}
+    ensure(nordic.ca.parent, **facts)
+    assert certificate(nordic.server_certificate) == before
+    ensure(nordic.ca.parent, **facts, lifetimes=LIFETIMES._replace(renew=timedelta(days=398)))
+    assert certificate(nordic.server_certificate).serial_number != before.serial_number
+    assert nordic.ca.read_bytes() == authority
+
+
+def test_an_authority_is_renewed_under_its_key_while_partners_hold_the_older_one(
+    nordic: TlsFiles, huaxia: TlsFiles, keystore: Keystore, folder: Path
 ) -> None:
-    before = certificate(nordic.server_certificate).serial_number
-    monkeypatch.setattr(tls, "RENEW_DAYS", tls.CERTIFICATE_DAYS + 1)
-    ensure(nordic.ca.parent, ca_key=keystore.ca_key, org_id="nordic", hosts=["nordic.example"])
-    assert certificate(nordic.server_certificate).serial_number != before
+    older = folder / "older.pem"
+    older.write_bytes(nordic.ca.read_bytes())
+    short = LIFETIMES._replace(certificate=timedelta(days=365 * 20))
+    ensure(nordic.ca.parent, ca_key=keystore.ca_key, org_id="nordic", lifetimes=short)
+    assert nordic.ca.read_bytes() != older.read_bytes()
+    nordic.server_certificate.unlink()
+    ensure(nordic.ca.parent, ca_key=keystore.ca_key, org_id="nordic")
+    for held in (older, nordic.ca):
+        handshake(nordic, huaxia, "localhost", trusts=held, trusted_by=huaxia.ca)
+        handshake(huaxia, nordic, "localhost", trusts=huaxia.ca, trusted_by=held)
+
+
+def test_who_looks_is_warned_thirty_days_before_the_end(nordic: TlsFiles) -> None:
+    ends = certificate(nordic.server_certificate).not_valid_after_utc
+    soon = {one.name: one.ends_soon for one in tls.validities(nordic, now=ends - timedelta(days=29))}
+    assert soon == {"authority": False, "server": True, "client": True}
+    assert not any(one.ends_soon for one in tls.validities(nordic, now=ends - timedelta(days=31)))
+    assert {one.not_after for one in tls.validities(nordic)} >= {int(ends.timestamp() * 1000)}
+    with pytest.raises(Invalid):
+        tls.validity("nordic", "no certificate")
 
 
 @pytest.mark.parametrize("name", ["server.pem", "server.key", "client.pem", "client.key"])

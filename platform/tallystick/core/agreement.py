@@ -9,6 +9,7 @@ from tallystick.core import canonical
 from tallystick.core.definition.compile import audiences
 from tallystick.core.definition.compiled import check_compiled
 from tallystick.core.definition.model import CompiledDefinition, Wait
+from tallystick.core.definition.observing import OBSERVER, actors
 from tallystick.core.errors import Invalid, UnknownVersion
 
 VERSION = 1
@@ -48,6 +49,11 @@ class Participant(_Wire, frozen=True):
     sealing_key: SealingKey
     can_terminate: bool = False
     need_activity_notifications: bool = False
+
+    @property
+    def observes(self) -> bool:
+        """Whether it gets the record without openings, and only consents and attests."""
+        return self.role == OBSERVER
 
 
 class Limits(_Wire, frozen=True):
@@ -195,6 +201,11 @@ def _check_references(agreement: Agreement) -> None:
         raise Invalid("who proposes an agreement must be a participant", code="bad_agreement")
     if agreement.replaces and (agreement.parent or agreement.replaces.version < 2):
         raise Invalid("agreement cannot replace a proposal as it says", code="bad_agreement")
+    observers = {one.org_id for one in agreement.participants if one.observes}
+    if observers & {agreement.initiator, agreement.coordinator, agreement.proposer} or any(
+        one.observes and one.can_terminate for one in agreement.participants
+    ):
+        raise Invalid("agreement gives an observer more to do than to observe", code="bad_agreement")
     kids = [key.kid for one in agreement.participants for key in one.signing_keys]
     if len(set(kids)) != len(kids):
         raise Invalid("agreement names a key twice", code="bad_agreement")
@@ -202,6 +213,8 @@ def _check_references(agreement: Agreement) -> None:
         raise Invalid("agreement lets a root key sign what it must not", code="bad_agreement")
     compiled = check_compiled(agreement.definition)
     vars(agreement)["compiled"] = compiled  # parsed once
+    if observers & actors(compiled):
+        raise Invalid("agreement's definition gives an observer something to do", code="bad_agreement")
     if agreement.visibility != audiences(agreement.definition):
         raise Invalid("agreement shows values to others than its definition says", code="bad_agreement")
     if compiled.participants != organisations:

@@ -1,4 +1,4 @@
-"""Heads, attestations and refusals: the other three tokens of the record."""
+"""Heads, attestations, refusals and receipts: the other four tokens of the record."""
 
 from typing import TypeVar
 
@@ -7,10 +7,10 @@ import msgspec
 from tallystick.core import jws
 from tallystick.core.errors import Invalid, UnknownVersion
 from tallystick.core.keys import SigningKey
-from tallystick.core.statement import ATTESTATION, HEAD, REFUSAL
+from tallystick.core.statement import ATTESTATION, HEAD, RECEIPT, REFUSAL, Basis
 
 VERSION = 1
-_Form = TypeVar("_Form", "Head", "Refusal")
+_Form = TypeVar("_Form", "Head", "Refusal", "Receipt")
 
 
 class Head(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -39,6 +39,18 @@ class Refusal(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     iat: int
 
 
+class Receipt(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """That a participant has a statement which it saw in no entry up to ``basis``, the newest head that it held."""
+
+    v: int
+    iss: str
+    aud: str
+    execution: str
+    statement_id: str
+    basis: Basis | None
+    iat: int
+
+
 def sign_head(key: SigningKey, head: Head) -> str:
     """The coordinator's token of a head."""
     return jws.sign(key, HEAD, head)
@@ -54,6 +66,11 @@ def sign_refusal(key: SigningKey, refusal: Refusal) -> str:
     return jws.sign(key, REFUSAL, msgspec.to_builtins(refusal))
 
 
+def sign_receipt(key: SigningKey, receipt: Receipt) -> str:
+    """The token of a receipt."""
+    return jws.sign(key, RECEIPT, msgspec.to_builtins(receipt))
+
+
 def read_head(token: str) -> tuple[jws.Token, Head]:
     """Check a head's form; its signature is for the caller to verify."""
     return _read(token, HEAD, Head)
@@ -67,6 +84,11 @@ def read_attestation(token: str) -> tuple[jws.Token, Head]:
 def read_refusal(token: str) -> tuple[jws.Token, Refusal]:
     """Check a refusal's form; its signature is for the caller to verify."""
     return _read(token, REFUSAL, Refusal)
+
+
+def read_receipt(token: str) -> tuple[jws.Token, Receipt]:
+    """Check a receipt's form; its signature is for the caller to verify."""
+    return _read(token, RECEIPT, Receipt)
 
 
 def _read(token: str, typ: str, form: type[_Form]) -> tuple[jws.Token, _Form]:

@@ -10,11 +10,12 @@ from tallystick.core.errors import Invalid, UnknownVersion
 from tallystick.core.keys import SigningKey
 
 VERSION = 1
-STATEMENT, HEAD, ATTESTATION, REFUSAL = (
+STATEMENT, HEAD, ATTESTATION, REFUSAL, RECEIPT = (
     "tally-statement+jwt",
     "tally-head+jwt",
     "tally-attestation+jwt",
     "tally-refusal+jwt",
+    "tally-receipt+jwt",
 )
 
 

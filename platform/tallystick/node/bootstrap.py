@@ -5,17 +5,16 @@ import contextlib
 import logging
 from collections.abc import Callable, Coroutine
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from starlette.types import ASGIApp
 
+from tallystick.node import linking
 from tallystick.node.accounts import UserAccounts
 from tallystick.node.activities.builtin import built_in
 from tallystick.node.anchoring.nochain import NoChain
 from tallystick.node.clock import SteadyClock
-from tallystick.node.links.link import Links
-from tallystick.node.links.settings import LinkSettings
+from tallystick.node.links.anyhow import AnyLinks
 from tallystick.node.partner_api.client import HttpsClient
 from tallystick.node.partner_api.transports import Transports
 from tallystick.node.parts import Chain, Parts
@@ -37,9 +36,9 @@ from tallystick.node.work.broker import Broker
 from tallystick.node.work.committer import Committer
 from tallystick.node.work.engine import Engine
 from tallystick.node.work.keeper import Keeper
+from tallystick.node.work.marks import Marks
 from tallystick.node.work.outbox import Outbox
 from tallystick.node.work.triggers import Triggers
-from tallystick.tenants import tls
 from tallystick.tenants.access_tokens import AccessTokens
 from tallystick.tenants.database import Database
 from tallystick.tenants.introductions import Introductions, Us
@@ -66,9 +65,7 @@ class Node:
         activities = activities or Activities(in_all=settings.activities.max_in_flight)
         database = Database(settings.database_url or settings.database_path)
         database.create_schema()
-        files = tls.ensure(
-            settings.data_dir / "tls", ca_key=keystore.ca_key, org_id=settings.org_id, hosts=[settings.host]
-        )
+        certificates = linking.certificates(settings, keystore)
         context = Context(
             org_id=settings.org_id,
             keystore=keystore,
@@ -76,14 +73,18 @@ class Node:
             onchain=_identity(settings, keystore),
             activities=activities,
             clock=clock,
+            check_clock=clock.check,
         )
         bounds = settings.activities
         limits = Limits(in_all=bounds.task_queues.max_in_flight, types=bounds.limits)
         engine = Engine(database, context, activities, limits)
         bell, committer = engine.bell, engine.committer
+        marks = Marks(database, clock, committer)
+        marks.begin()
         _register(activities, settings, context, committer)
         users = Users(database, org_id=settings.org_id, session_secret=keystore.session_secret)
-        partners, links = Partners(database), Links(_link_settings(settings, keystore, files), partners=[])
+        partners = Partners(database)
+        links = linking.make_links(linking.link_settings(settings, keystore, certificates.files))
         self.parts = Parts(
             settings=settings,
             database=database,
@@ -92,20 +93,22 @@ class Node:
             partners=partners,
             links=links,
             transports=_transports(settings, context, database, partners, links),
+            certificates=certificates,
             introductions=Introductions(database, Us(settings.org_id, keystore.root.public_hex)),
-            tls_ca=Path(files.ca).read_text(),
             bell=bell,
             chain=_chain(settings, context, database, bell, committer),
             committer=committer,
             queues=engine.queues,
             triggers=Triggers(database, context, committer, self._launch),
             clock=clock,
+            marks=marks,
         )
         self._engine = engine
         self._keeper = Keeper(
             database, context, committer, card=partial(own_card_token, self.parts), relink=self._relink
         )
         self._outbox = Outbox(database, context, committer, self.parts.transports.send)
+        self.parts.links.listen(self._outbox.nudge)
         self.services = Services(self.parts)
         self.accounts = UserAccounts(users, AccessTokens(database))
         self.app: ASGIApp = OnDemand(self._application)
@@ -122,14 +125,21 @@ class Node:
     def _loops(self) -> list[Callable[[], Coroutine[Any, Any, None]]]:
         engine, parts = self._engine, self.parts
         loops = [self._outbox.run, engine.runner.run, engine.queues.run, parts.triggers.run, parts.chain.run]
-        loops.append(self._keeper.run)
+        loops += [self._keeper.run, partial(parts.certificates.run, self._renewed)]
         mqtt = parts.settings.activities.mqtt
         if mqtt is not None and mqtt.events:
             loops.append(Broker(mqtt, parts.settings.data_dir, parts.settings.org_id, parts.triggers).run)
         return loops
 
+    async def _renewed(self) -> None:
+        """New certificates: the links show them, and partners get the authority with our card."""
+        await self.parts.links.renewed()
+        self._keeper.wake()
+
     async def _relink(self) -> None:
-        await self.parts.links.set_partners(await asyncio.to_thread(link_partners, self.parts))
+        """A partner's card has changed; where nothing of its link has, nothing happens to the link."""
+        async with self.parts.relinking:
+            await self.parts.links.set_partners(await asyncio.to_thread(link_partners, self.parts))
 
     def _launch(self, unit: Unit, row: DefinitionRow, values: dict[str, Any]) -> str:
         return launching.launch(unit, self.parts, row, values).row.id
@@ -161,6 +171,7 @@ class Node:
         await self.parts.links.stop()
         await self.parts.transports.close()
         await self.parts.committer.idle()
+        await asyncio.to_thread(self.parts.marks.end)
         self.parts.database.close()
 
 
@@ -200,26 +211,13 @@ def _register(activities: Activities, settings: Settings, context: Context, comm
 
 
 def _transports(
-    settings: Settings, context: Context, database: Database, partners: Partners, links: Links
+    settings: Settings, context: Context, database: Database, partners: Partners, links: AnyLinks
 ) -> Transports:
     https = HttpsClient(
         settings.partner_api,
         settings.data_dir,
         org_id=settings.org_id,
-        keys=lambda: context.keystore.signing_keys,
+        keys=lambda: (*reversed(context.keystore.signing_keys), context.keystore.root),
         now=context.now,
     )
     return Transports(database, partners, nats=links.send, https=https, has_nats=settings.nats.enabled)
-
-
-def _link_settings(settings: Settings, keystore: Keystore, files: tls.TlsFiles) -> LinkSettings:
-    return LinkSettings(
-        org_id=settings.org_id,
-        data_dir=settings.data_dir / "nats",
-        nkey_seed=keystore.nkey_seed,
-        ca_file=files.ca,
-        cert_file=files.server_certificate,
-        key_file=files.server_key,
-        client_cert_file=files.client_certificate,
-        client_key_file=files.client_key,
-    )

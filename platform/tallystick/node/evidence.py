@@ -12,7 +12,7 @@ from tallystick.node.record.context import Context
 from tallystick.node.record.loaded import Loaded
 from tallystick.tenants.chunks import FileOpener, read_manifest
 from tallystick.tenants.models.anchor import PartnerAnchorRow
-from tallystick.tenants.models.record import AgreementRow, HeadRow, OpeningRow, StatementRow
+from tallystick.tenants.models.record import AgreementRow, HeadRow, OpeningRow, ReceiptRow, StatementRow
 
 MAX_DOCUMENTS = 64 * 1024 * 1024  # bytes of documents in one bundle; larger ones are withheld and named
 
@@ -38,6 +38,7 @@ def assemble(session: Session, context: Context, execution_id: str, anchors: lis
         "attestations": attestations,
         "openings": openings,
         "documents": _documents(context, openings),
+        **_submissions(session, loaded),
         "anchors": [*anchors, *_partner_anchors(session, execution_id)],
         "scope": {
             "withheld_statements": [],
@@ -46,6 +47,16 @@ def assemble(session: Session, context: Context, execution_id: str, anchors: lis
             "exported_at": context.now(),
         },
     }
+
+
+def _submissions(session: Session, loaded: Loaded) -> dict[str, list[str]]:
+    """The statements that were submitted to everyone, sequenced or not, and the receipts of them that we hold."""
+    number = loaded.row.number
+    receipts = list(session.exec(select(ReceiptRow).where(ReceiptRow.number == number)))
+    ours = select(StatementRow).where(StatementRow.number == number, col(StatementRow.submitted_at).is_not(None))
+    named = {one.id for one in session.exec(ours)} | {one.statement_id for one in receipts}
+    tokens = [session.get_one(StatementRow, (number, name)).token for name in sorted(named)]
+    return {"submissions": tokens, "receipts": [one.token for one in receipts]}
 
 
 def _partner_anchors(session: Session, execution_id: str) -> list[dict[str, Any]]:

@@ -7,12 +7,14 @@ import msgspec
 
 from tallystick.ledger.audit.trust import Trust
 from tallystick.node.clock import SteadyClock
-from tallystick.node.links.link import Links
+from tallystick.node.links.anyhow import AnyLinks
 from tallystick.node.partner_api.transports import Transports
 from tallystick.node.record.context import Context
 from tallystick.node.settings import Settings
 from tallystick.node.work.bell import Bell
+from tallystick.node.work.certificates import Certificates
 from tallystick.node.work.committer import Committer
+from tallystick.node.work.marks import Marks
 from tallystick.node.work.queues import Queues
 from tallystick.node.work.triggers import Triggers
 from tallystick.tenants.database import Database
@@ -47,14 +49,20 @@ class Parts(msgspec.Struct, kw_only=True):
     users: Users
     partners: Partners
     introductions: Introductions
-    links: Links
+    links: AnyLinks
     transports: Transports
-    tls_ca: str
+    certificates: Certificates
     bell: Bell
     chain: Chain
     committer: Committer
     queues: Queues
     triggers: Triggers
     clock: SteadyClock
+    marks: Marks
     own_card: OwnCard = msgspec.field(default_factory=OwnCard)
     relinking: asyncio.Lock = msgspec.field(default_factory=asyncio.Lock)  # one change of the partners at a time
+
+    @property
+    def tls_ca(self) -> str:
+        """Our authority's certificate (PEM), as our card names it."""
+        return self.certificates.authority

@@ -1,6 +1,7 @@
 """A node's settings: one JSON file in its data folder, written by ``tally init`` and readable by its owner only."""
 
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
 
@@ -28,9 +29,27 @@ class Blockchain(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
 
 class NatsSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The node's own nats-server; with ``enabled`` false partners are reached over HTTPS only."""
+    """The links over NATS; with ``enabled`` false partners are reached over HTTPS only.
+
+    Without ``url`` the node runs a nats-server of its own. ``url`` names the client listeners of a cluster that
+    somebody else runs (``nats://…`` or ``tls://…``, by commas), and ``leaf_url`` (``tls://host:port``) where partners'
+    leafnodes reach it; ``leaf_hosts`` are further names of its servers that our certificate has to bear. ``ca_file``,
+    in the data folder, is trusted for ``tls://``. Inbox streams lie on ``replicas`` of its servers.
+    """
 
     enabled: bool = True
+    url: str | None = None
+    leaf_url: str | None = None
+    leaf_hosts: tuple[str, ...] = ()
+    ca_file: str | None = None
+    replicas: Annotated[int, msgspec.Meta(ge=1, le=5)] = 3
+
+    def __post_init__(self) -> None:
+        """Refuse half a cluster."""
+        if (self.url is None) != (self.leaf_url is None):
+            raise ValueError("nats.url and nats.leaf_url go together")
+        if self.url is not None and not all(one.startswith(("nats://", "tls://")) for one in self.url.split(",")):
+            raise ValueError("nats.url holds addresses that begin with nats:// or tls://")
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

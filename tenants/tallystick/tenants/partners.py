@@ -7,6 +7,7 @@ from functools import lru_cache
 from sqlmodel import Session, col, select
 
 from tallystick.core.errors import Forbidden, Invalid, NotFound, WrongState
+from tallystick.core.keys import key_id
 from tallystick.tenants import card as cards
 from tallystick.tenants.card import Card
 from tallystick.tenants.database import Database
@@ -81,11 +82,13 @@ class Partners:
         return card
 
     def key(self, org_id: str, kid: str) -> str | None:
-        """The public key (hex) that a partner's newest card has under that id; None for anybody and anything else."""
+        """The public key (hex) under that id: one of a partner's newest card, or its pinned root key; else None."""
         with self._database.looking() as session:
             partner = session.get(Partner, org_id)
         if partner is None:
             return None
+        if key_id(bytes.fromhex(partner.root_key)) == kid:
+            return partner.root_key
         return next((one.key for one in _read(partner.card).signing_keys if one.kid == kid), None)
 
     def looking(self) -> AbstractContextManager[Session]:

@@ -21,13 +21,34 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from tallystick.core.errors import Invalid
 from tallystick.tenants.files import private_folder, read_private, write_private
 
-AUTHORITY_YEARS = 20  # partners' agreements outlive certificates
-CERTIFICATE_DAYS = 397
-RENEW_DAYS = 60  # a node that runs on is restarted at least this often
+WARN = timedelta(days=30)  # before the end: renewal should have come long before, so somebody must look
 MAX_PEM = 64_000
 LOCAL = ("localhost", "127.0.0.1", "::1")
 _BACKDATED = timedelta(hours=1)  # a partner's clock may be behind
 _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?\Z")
+
+
+class Lifetimes(NamedTuple):
+    """How long an authority and its certificates are good, and how long before its end each is renewed.
+
+    The authority is renewed while no certificate under it would outlast it; its key and name stay, so whoever holds the
+    older one accepts what the newer one signs, and has until then to take the newer one from our card.
+    """
+
+    authority: timedelta = timedelta(days=365 * 20)  # partners' agreements outlive certificates
+    certificate: timedelta = timedelta(days=397)
+    renew: timedelta = timedelta(days=60)
+
+
+LIFETIMES = Lifetimes()
+
+
+class Validity(NamedTuple):
+    """When a certificate ends (milliseconds since 1970), and whether that is soon."""
+
+    name: str
+    not_after: int
+    ends_soon: bool
 
 
 class TlsFiles(NamedTuple):
@@ -43,21 +64,45 @@ class TlsFiles(NamedTuple):
 class _Authority(NamedTuple):
     certificate: x509.Certificate
     key: ec.EllipticCurvePrivateKey
+    lifetimes: Lifetimes
 
 
-def ensure(folder: Path, *, ca_key: ec.EllipticCurvePrivateKey, org_id: str, hosts: Sequence[str] = ()) -> TlsFiles:
+def ensure(
+    folder: Path,
+    *,
+    ca_key: ec.EllipticCurvePrivateKey,
+    org_id: str,
+    hosts: Sequence[str] = (),
+    lifetimes: Lifetimes = LIFETIMES,
+) -> TlsFiles:
     """The organisation's TLS files in ``folder``, made or renewed where that is due.
 
     The server's certificate is good for ``hosts`` (names or addresses) and for this machine's own.
     """
     private_folder(folder)
     files = TlsFiles(*(folder / name for name in ("ca.pem", "server.pem", "server.key", "client.pem", "client.key")))
-    authority = _Authority(_authority(files.ca, ca_key, org_id), ca_key)
+    authority = _Authority(_authority(files.ca, ca_key, org_id, lifetimes), ca_key, lifetimes)
     names = _names([*LOCAL, *hosts])
     _certificate(files.server_certificate, files.server_key, authority, names, ExtendedKeyUsageOID.SERVER_AUTH)
     me: list[x509.GeneralName] = [x509.DNSName(org_id), x509.UniformResourceIdentifier(f"urn:tallystick:org:{org_id}")]
     _certificate(files.client_certificate, files.client_key, authority, me, ExtendedKeyUsageOID.CLIENT_AUTH)
     return files
+
+
+def validity(name: str, pem: str | bytes, *, now: datetime | None = None, warn: timedelta = WARN) -> Validity:
+    """When the certificate in ``pem`` ends; raises :class:`Invalid` when there is none."""
+    try:
+        held = x509.load_pem_x509_certificate(pem.encode("ascii") if isinstance(pem, str) else pem)
+    except ValueError as error:
+        raise Invalid(f"{name} is no certificate", code="bad_certificate") from error
+    ends = held.not_valid_after_utc
+    return Validity(name, int(ends.timestamp() * 1000), ends < (now or datetime.now(UTC)) + warn)
+
+
+def validities(files: TlsFiles, *, now: datetime | None = None, warn: timedelta = WARN) -> list[Validity]:
+    """When each of our own certificates ends."""
+    paths = {"authority": files.ca, "server": files.server_certificate, "client": files.client_certificate}
+    return [validity(name, read_private(path, max_bytes=MAX_PEM), now=now, warn=warn) for name, path in paths.items()]
 
 
 def write_bundle(path: Path, certificates: Sequence[str]) -> Path:
@@ -66,12 +111,14 @@ def write_bundle(path: Path, certificates: Sequence[str]) -> Path:
     return path
 
 
-def _authority(path: Path, key: ec.EllipticCurvePrivateKey, org_id: str) -> x509.Certificate:
+def _authority(path: Path, key: ec.EllipticCurvePrivateKey, org_id: str, lifetimes: Lifetimes) -> x509.Certificate:
     held = _read(path)
-    if held is not None and held.public_key() == key.public_key() and held.subject == _subject(org_id):
+    outlasts = datetime.now(UTC) + lifetimes.certificate + lifetimes.renew
+    ours = held is not None and held.public_key() == key.public_key() and held.subject == _subject(org_id)
+    if held is not None and ours and held.not_valid_after_utc > outlasts:
         return held
     certificate = (
-        _builder(_subject(org_id), _subject(org_id), key, timedelta(days=365 * AUTHORITY_YEARS))
+        _builder(_subject(org_id), _subject(org_id), key, lifetimes.authority)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .add_extension(_usage(certificates=True), critical=True)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
@@ -93,7 +140,7 @@ def _certificate(
         return
     key = ec.generate_private_key(ec.SECP256R1())
     certificate = (
-        _builder(x509.Name([]), authority.certificate.subject, key, timedelta(days=CERTIFICATE_DAYS))
+        _builder(x509.Name([]), authority.certificate.subject, key, authority.lifetimes.certificate)
         .add_extension(x509.SubjectAlternativeName(names), critical=True)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(_usage(certificates=False), critical=True)
@@ -111,7 +158,7 @@ def _certificate(
 
 
 def _still_good(held: x509.Certificate | None, authority: _Authority, names: Sequence[x509.GeneralName]) -> bool:
-    if held is None or held.not_valid_after_utc < datetime.now(UTC) + timedelta(days=RENEW_DAYS):
+    if held is None or held.not_valid_after_utc < datetime.now(UTC) + authority.lifetimes.renew:
         return False
     try:
         held.verify_directly_issued_by(authority.certificate)

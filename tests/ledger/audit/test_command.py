@@ -47,7 +47,7 @@ def files(tmp_path: Path, world: World) -> Files:
 def test_honest_evidence(files: Files, capsys: pytest.CaptureFixture[str]) -> None:
     assert files.run() == 0
     said = capsys.readouterr().out.splitlines()
-    assert [line.split()[1] for line in said[:19]] == ["PASS"] * 19
+    assert [line.split()[1] for line in said[:20]] == ["PASS"] * 20
     assert said[-1].endswith("PASS")
 
 
@@ -72,7 +72,7 @@ def test_what_fails_and_what_is_open(files: Files, world: World, capsys: pytest.
 def test_json_has_everything(files: Files, capsys: pytest.CaptureFixture[str]) -> None:
     assert files.run("--json") == 0
     found = json.loads(capsys.readouterr().out)
-    assert (found["verdict"], len(found["checks"]), found["scope"]["entries"]) == ("PASS", 19, 12)
+    assert (found["verdict"], len(found["checks"]), found["scope"]["entries"]) == ("PASS", 20, 12)
     assert "on_chain" not in found
 
 

@@ -96,6 +96,8 @@ def bundle_of(parties: Parties, anchors: list[Any], documents: tuple[bytes, ...]
         "attestations": parties.attestations(),
         "openings": parties.openings,
         "documents": {hashlib.sha256(data).hexdigest(): b64.encode(data) for data in documents},
+        "submissions": [],
+        "receipts": [],
         "anchors": msgspec.to_builtins(anchors),
         "scope": {"withheld_statements": [], "withheld_openings": 0, "exported_by": BUYER, "exported_at": parties.at},
     }

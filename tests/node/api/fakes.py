@@ -184,8 +184,18 @@ class FakeServicesForApiTests:
                 raise RuntimeError("a secret that must not be shown")
 
     async def organisation(self) -> dict[str, Any]:
-        """Ours."""
-        return {"id": "buyer", "name": BUYER, "domain": "buyer.example", "is_active": True, "capabilities": []}
+        """Ours; its clock is in doubt until somebody accepts it, and one certificate ends soon."""
+        doubt = None if ("accept_clock", ()) in self.calls else {"behind_ms": 172_800_000, "mark": NOW}
+        ends = [
+            {"name": one, "not_after": 1_795_000_000_000, "ends_soon": one == "server"} for one in ("client", "server")
+        ]
+        return {"id": "buyer", "name": BUYER, "domain": "buyer.example", "is_active": True, "capabilities": [],
+                "clock_doubt": doubt, "certificates": ends}  # fmt: skip
+
+    async def accept_clock(self, who: Any) -> dict[str, Any]:
+        """Recorded."""
+        self._called("accept_clock")
+        return await self.organisation()
 
     async def card(self) -> dict[str, Any]:
         """Public."""
@@ -200,6 +210,7 @@ class FakeServicesForApiTests:
             "card_issued_at": NOW, "chain_org": "0x" + "cd" * 32, "chain_admin": "0x" + "12" * 20, "status": state,
             "status_since": NOW, "fingerprint": "61325 54237 04887 09151 05250 45792", "connected": key == "supplier",
             "incoming": key == "supplier", "since": NOW, "last_seen": NOW, "last_error": "link_down: <not linked>",
+            "transport": "nats", "pinned_ca": False,
         }  # fmt: skip
         if state == "pending":
             return {**found, "answer": "a.b.c", "delivered_at": None, "invited_by": key, "expires_at": NOW}
@@ -208,7 +219,24 @@ class FakeServicesForApiTests:
 
     async def keys(self, who: Any) -> dict[str, Any]:
         """One."""
-        return {"items": [{"kid": "k1", "is_current": True}]}
+        facts = {"key": "ab" * 32, "overlap": 64, "sealing_kid": "s1", "since": None}
+        states = [("k3", True, True, None), ("k2", False, True, 7), ("k1", False, False, None)]
+        return {
+            "root": {"kid": "r0", "key": "cd" * 32},
+            "items": [
+                {
+                    **facts,
+                    "kid": kid,
+                    "serial": int(kid[1]),
+                    "made_at": int(kid[1]) - 1,
+                    "is_current": current,
+                    "is_held": held,
+                    "revoked_at": revoked,
+                    "reason": "compromised" if revoked else None,
+                }
+                for kid, current, held, revoked in states
+            ],
+        }
 
     async def rotate_keys(self, who: Any, *, overlap: int, sealing: bool) -> dict[str, Any]:
         """Recorded."""
@@ -223,7 +251,33 @@ class FakeServicesForApiTests:
     async def compromise_report(self, who: Any, kid: str, **facts: Any) -> dict[str, Any]:
         """Recorded."""
         self._called("compromise_report", kid, facts)
-        return {"kid": kid, "items": [], "next_cursor": None}
+        proof = {"org": "0x1", "size": 4, "block_number": 12, "time": 1_789_999_999_000}
+        item = {
+            "what": "statement",
+            "execution_id": "e1",
+            "place": 3,
+            "id": "s",
+            "kind": "result",
+            "outcome": "applied",
+        }
+        return {
+            "kid": kid,
+            "org_id": facts.get("org") or "buyer",
+            "since": facts.get("since") or 1_790_000_000_000,
+            "key": None,
+            "items": [
+                {**item, "at": 1_789_999_000_000, "position": "proven", "proven_by": proof},
+                {**item, "at": 1_789_999_000_000, "position": "claimed", "proven_by": None},
+                {**item, "at": 1_790_000_001_000, "position": "after", "proven_by": None},
+            ],
+            "executions": [
+                {"execution_id": "e1", "name": "Order <1>", "status": "running", "proven": 1, "claimed": 1, "after": 1}
+            ],
+            "anchors": [
+                {"execution_id": "e1", "kind": "start", "size": 4, "block_number": 12, "time": 9, "position": "proven"}
+            ],
+            "next_cursor": None if facts.get("cursor") else "next",
+        }
 
     async def partners(self, who: Any) -> dict[str, Any]:
         """One of each kind."""

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 from pathlib import Path
 
 import nats.errors
@@ -11,9 +11,10 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 
 from node.links.hostile import RawLeaf, raw_leaf
-from node.links.organisations import Identity, Organisation, eventually, make_identity
+from node.links.organisations import Begin, Identity, Organisation, eventually, introduce, make_identity
 from tallystick.node.links import names
 from tallystick.node.links.connection import connected
+from tallystick.node.links.settings import Quota
 from tallystick.tenants import nkey
 
 Three = list[Organisation]
@@ -217,3 +218,49 @@ async def test_a_server_with_another_authority_gets_nothing_from_us(three: Three
     with pytest.raises(Exception, match="not linked"):
         await sender.links.send(receiver.id, "secret", b"{}", timeout=3.0)
     assert not receiver.received
+
+
+async def test_ids_that_one_partner_has_used_stop_nobody_elses_messages(three: Three, hostile: RawLeaf) -> None:
+    attacker, victim, other = three
+    head = "NATS/1.0\r\nNats-Msg-Id: foreseen\r\n\r\n"
+    subject = names.inbox_subject(victim.id, attacker.id)
+    await hostile.say(f"HMSG {subject} {len(head)} {len(head) + 2}", head + "{}")
+    await victim.got("foreseen")
+    await other.send(victim, "foreseen", b"of another")
+    await eventually(lambda: (other.id, "foreseen", b"of another") in victim.received)
+
+
+async def test_two_megabytes_are_refused_and_hold_up_nobody(three: Three, hostile: RawLeaf) -> None:
+    attacker, victim, other = three
+    subject = names.inbox_subject(victim.id, attacker.id)
+    size = 2 * 1024 * 1024
+    head = "NATS/1.0\r\nNats-Msg-Id: large\r\n\r\n"
+    with suppress(OSError):  # the server may end the connection before it has read everything
+        await hostile.say(f"HMSG {subject} {len(head)} {len(head) + size}", head + "x" * size)
+    await hostile.listen(1.0)
+    await other.send(victim, "fine")
+    await victim.got("fine")
+    assert [message_id for _, message_id, _ in victim.received] == ["fine"]
+
+
+async def test_a_flood_fills_its_own_quota_only(begin: Begin) -> None:
+    """Twenty times as much as its quota, without waiting for any answer; others are served meanwhile and after it."""
+    quota = Quota(max_messages=50)
+    attacker, victim, other = [await begin(name, quota=quota) for name in ("flood", "victim", "other")]
+    await introduce(attacker, victim, other)
+    victim.answers = {f"f{number}": [("retry", 600.0)] for number in range(1000)}
+    await attacker.links.stop()
+    subject = names.inbox_subject(victim.id, attacker.id)
+    async with as_attacker(attacker, victim) as leaf:
+        for number in range(1000):
+            head = f"NATS/1.0\r\nNats-Msg-Id: f{number}\r\n\r\n"
+            await leaf.say(f"HMSG {subject} {len(head)} {len(head) + 2}", head + "{}")
+            if number % 100 == 0:
+                await other.send(victim, f"beside{number}")
+        await leaf.listen(1.0)
+    seed = own_seed(victim, names.in_account(attacker.id))
+    async with connected(victim.links.client_url, nkey.seed_text(seed), name="spy") as inside:
+        kept = (await inside.jetstream().stream_info(names.stream(attacker.id))).state.messages
+    assert kept <= quota.max_messages
+    await other.send(victim, "after")
+    await victim.got("after", *(f"beside{number}" for number in range(0, 1000, 100)))

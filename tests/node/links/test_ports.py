@@ -1,13 +1,16 @@
 """Ports that stay."""
 
 import socket
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from tallystick.core.errors import Unavailable
-from tallystick.node.links.config import Ports
+from tallystick.node.links.config import Files, Ports
 from tallystick.node.links.ports import choose
+from tallystick.node.links.server import Server
 
 _ANY = Ports(client=0, leaf=0)
 
@@ -54,3 +57,16 @@ def test_a_damaged_file_is_chosen_anew(tmp_path: Path, text: str) -> None:
 def test_a_host_that_is_not_ours_has_no_free_port(tmp_path: Path) -> None:
     with pytest.raises(Unavailable):
         choose(tmp_path / "ports.json", leaf_host="192.0.2.1", wanted=_ANY)
+
+
+def test_whoever_asks_first_all_hear_of_the_same_ports(tmp_path: Path) -> None:
+    """Cards are made in several threads at once; a port that only one of them names leads nowhere."""
+    server = Server(files=Files(folder=tmp_path), leaf_host="127.0.0.1", wanted=_ANY)
+    gate = threading.Barrier(8)
+
+    def ask(_: int) -> Ports:
+        gate.wait()
+        return server.ports
+
+    with ThreadPoolExecutor(8) as pool:
+        assert len(set(pool.map(ask, range(8)))) == 1

@@ -101,6 +101,16 @@ def test_only_administrators_get_there(stranger: TestClient, admin: Post, who: s
     assert 'href="/access-tokens"' not in nav
 
 
+def test_a_clock_in_doubt_is_told_to_all_and_accepted_by_administrators(admin: Post, stranger: TestClient) -> None:
+    for who, offered in (("operator", False), ("admin", True)):
+        stranger.cookies.set("tally_default", f"token-{who}")
+        page = stranger.get("/inbox").text
+        assert "clock is behind what was signed before" in page
+        assert ('action="/clock"' in page) == offered
+    assert admin("/clock").status_code == 303
+    assert "clock is behind" not in stranger.get("/inbox").text
+
+
 def test_forms_without_the_pages_token_change_nothing(stranger: TestClient, admin: Post) -> None:
     for path in ("/users", "/users/operator/groups", "/access-tokens", "/access-tokens/k1/remove"):
         assert stranger.post(path, data={"name": "a", "groups": "x"}).status_code == 403

@@ -20,7 +20,7 @@ SHOWN = [
     "/definitions", "/definitions/d1", "/tasks/grouped", "/inbox?whose=everybodys&order=due",
     "/task-queues", "/task-queues/tasks?queue=press",
     "/definitions", "/definitions/d1", "/partners", "/partners/supplier", "/partners/waiting", "/partners/apart",
-    "/partners/left",
+    "/partners/left", "/keys", "/keys/k1/compromise", "/keys/k1/compromise?since=2026-11-25T08:00&org=supplier",
 ]  # fmt: skip
 ADMINISTRATORS = ["/access-tokens", "/users"]
 VOID = {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"}

@@ -130,6 +130,18 @@ def test_removing_asks_for_force_and_says_what_breaks(
     assert send(admin, "/partners/supplier/remove").status_code == 409
 
 
+def test_the_transport_is_chosen(admin: TestClient, services: FakeServicesForApiTests) -> None:
+    path = "/partners/supplier/transport"
+    assert send(admin, path, {"transport": "https", "ca_pem": ""}).headers["location"] == "/partners/supplier"
+    assert services.calls[-1] == ("set_transport", ("supplier", "https", None))
+    services.calls.clear()
+    send(admin, path, {"transport": "nats", "ca_pem": " -----BEGIN X-----\n"})
+    assert ("set_transport", ("supplier", "nats", "-----BEGIN X-----\n")) in services.calls
+    services.calls.clear()
+    assert send(admin, path, {"transport": "pigeon"}).status_code == 422
+    assert not [one for one in services.calls if one[0] == "set_transport"]
+
+
 def test_suspending_and_resuming(admin: TestClient, services: FakeServicesForApiTests) -> None:
     for change in ("suspend", "resume"):
         assert send(admin, f"/partners/supplier/{change}").headers["location"] == "/partners/supplier"

@@ -7,15 +7,17 @@ from typing import Any
 import msgspec
 import pytest
 from msgspec.structs import replace
+from nacl.bindings import crypto_scalarmult_base
 
 from support.flows import statement
-from support.parties import BUYER, CARRIER, NOON, SUPPLIER, Parties, agreement_document
+from support.parties import BUYER, CARRIER, NOON, SUPPLIER, Parties, agreement_document, new_key, rotation
 from tallystick.core import agreement as agreements
-from tallystick.core.agreement import Agreement, Parent
+from tallystick.core.agreement import Agreement, Parent, PublicKey, SealingKey, Suite
 from tallystick.core.definition.compile import audiences, compile_definition
 from tallystick.core.engine.decide import decide
 from tallystick.core.engine.state import State, initial
 from tallystick.core.errors import NotYet
+from tallystick.core.keys import SigningKey, key_id
 from tallystick.core.replay import Replay
 from tallystick.node.record.children import is_agreed
 from tallystick.node.record.loaded import Loaded, Standing
@@ -155,3 +157,57 @@ def test_a_step_that_is_over_is_not() -> None:
     body = {"task": TASK, "attempt": 1, "status": "failed"}
     state = decide(parent.agreement, parent.state, statement(SUPPLIER, "result", body), NOON).state
     assert not verdict(loaded(parent.agreement, parent.row.agreement_hash, state), child_of(parent))
+
+
+# Keys: those of the parent's log, whichever of them its initiator had seen.
+
+
+def rekeyed(parent: Loaded, *said: tuple[str, dict[str, Any]]) -> Loaded:
+    """The parent after the carrier's root key has spoken."""
+    state = parent.state
+    for kind, body in said:
+        decision = decide(parent.agreement, state, statement(CARRIER, kind, body), NOON)
+        assert decision.outcome == "applied"
+        state = decision.state
+    return loaded(parent.agreement, parent.row.agreement_hash, state)
+
+
+def with_keys(parent: Loaded, signing: SigningKey, sealing: SealingKey | None = None) -> Agreement:
+    supplier, carrier = child_of(parent).participants
+    named = replace(
+        carrier,
+        signing_keys=[PublicKey(kid=signing.kid, key=signing.public_hex)],
+        sealing_key=sealing or carrier.sealing_key,
+    )
+    return child_of(parent, participants=[supplier, named])
+
+
+def test_a_key_that_the_parent_knows_is_agreed_and_the_one_before_it_too() -> None:
+    parent = around()
+    after = rekeyed(parent, ("rotate_key", rotation(new_key(CARRIER, 1), 1)))
+    assert verdict(after, with_keys(parent, new_key(CARRIER, 1)))
+    assert verdict(after, child_of(parent))
+    with pytest.raises(NotYet):  # the rotation is on its way
+        verdict(parent, with_keys(parent, new_key(CARRIER, 1)))
+
+
+def test_a_revoked_key_is_not() -> None:
+    parent = around()
+    [first] = [one.signing_keys[0].kid for one in parent.agreement.participants if one.org_id == CARRIER]
+    said = ("rotate_key", rotation(new_key(CARRIER, 1), 1)), ("revoke_key", {"kid": first, "reason": "lost"})
+    assert not verdict(rekeyed(parent, *said), child_of(parent))
+
+
+def test_nobody_else_chooses_what_is_sealed_to() -> None:
+    parent = around()
+    raw = crypto_scalarmult_base(b"\x07" * 32)
+    suite: Suite = "x25519-hkdf-sha256-chacha20poly1305"
+    key = SealingKey(kid=key_id(raw), suite=suite, key=raw.hex())
+    [first] = [one.signing_keys[0] for one in parent.agreement.participants if one.org_id == CARRIER]
+    old = Parties().keys[CARRIER]
+    assert first.kid == old.kid
+    with pytest.raises(NotYet):
+        verdict(parent, with_keys(parent, old, key))
+    sealing = {"kid": key.kid, "suite": suite, "key": key.key}
+    after = rekeyed(parent, ("rotate_key", rotation(new_key(CARRIER, 1), 1, sealing_key=sealing)))
+    assert verdict(after, with_keys(parent, new_key(CARRIER, 1), key))

@@ -11,9 +11,9 @@ from sqlmodel import col, select
 from support.hostile import FORGERIES, WAITING, Author
 from support.parties import BUYER, CARRIER, NOON, SUPPLIER, Parties
 from tallystick.core import b64, statement
-from tallystick.core.head import read_refusal
+from tallystick.core.head import Receipt, read_refusal, sign_receipt
 from tallystick.node.links.handling import Verdict
-from tallystick.node.record import coordinator, quota, store
+from tallystick.node.record import coordinator, quota, store, submitting
 from tallystick.node.record import messages as m
 from tallystick.node.record.chunks import Chunks
 from tallystick.node.record.context import Context
@@ -24,7 +24,7 @@ from tallystick.node.work.committer import Committer
 from tallystick.node.work.inbox import Inbox
 from tallystick.tenants.database import Database
 from tallystick.tenants.keystore import Keystore
-from tallystick.tenants.models.record import InboxRow, OutboxRow, PartnerChunkRow
+from tallystick.tenants.models.record import InboxRow, OutboxRow, PartnerChunkRow, ReceiptRow, StatementRow
 
 
 class Desk:
@@ -227,3 +227,52 @@ async def test_a_chunk_of_another_name_is_refused(desk: Desk) -> None:
     await desk.give(m.ChunkMessage(execution=desk.parties.execution, sha256="ab" * 32, data=b64.encode(b"x")))
     assert desk.rows("reject")[0].reason.startswith("wrong_chunk")
     assert not desk.context.chunks.has("ab" * 32)
+
+
+async def test_a_submission_is_sequenced_and_signed_for(desk: Desk) -> None:
+    """Whoever coordinates gives it its place; the receipt goes to its author, once more when it comes again."""
+    token = desk.author().token()
+    assert await desk.give(m.SubmissionMessage(token=token)) == "ack"
+    assert desk.seen()[0] == 2
+    with desk.database.session() as session:
+        [receipt] = session.exec(select(ReceiptRow)).all()
+        [posted] = session.exec(select(OutboxRow).where(OutboxRow.what == "receipt")).all()
+    assert (receipt.iss, posted.partner) == (BUYER, SUPPLIER)
+    assert await desk.give(m.SubmissionMessage(token=token)) == "ack"
+    assert desk.seen()[0] == 2
+
+
+async def test_only_the_author_submits_and_only_so_much(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    token = desk.author().token()
+    await desk.give(m.SubmissionMessage(token=token), CARRIER)
+    monkeypatch.setattr(submitting, "MAX_SUBMITTED", 0)
+    await desk.give(m.SubmissionMessage(token=token))
+    assert desk.seen()[0] == 1
+    with desk.database.session() as session:
+        reasons = [row.reason.partition(":")[0] for row in session.exec(select(InboxRow))]
+        assert not session.exec(select(ReceiptRow)).all()
+    assert sorted(reasons) == ["too_many_submissions", "wrong_issuer"]
+
+
+async def test_receipts_are_kept_of_what_we_said_only(desk: Desk) -> None:
+    facts: dict[str, Any] = {
+        "v": 1,
+        "iss": SUPPLIER,
+        "aud": desk.parties.hash,
+        "execution": desk.parties.execution,
+        "basis": None,
+    }
+    key = desk.parties.keys[SUPPLIER]
+    for name, partner in ((await _own(desk), SUPPLIER), ("5" * 64, SUPPLIER), (await _own(desk), CARRIER)):
+        token = sign_receipt(key, Receipt(**facts, statement_id=name, iat=desk.now))
+        await desk.give(m.ReceiptMessage(token=token), partner)
+    with desk.database.session() as session:
+        kept = [(row.iss, row.statement_id) for row in session.exec(select(ReceiptRow))]
+        reasons = {row.reason.partition(":")[0] for row in session.exec(select(InboxRow))}
+    assert kept == [(SUPPLIER, await _own(desk))]
+    assert reasons == {"unknown_statement", "wrong_issuer"}
+
+
+async def _own(desk: Desk) -> str:
+    with desk.database.session() as session:
+        return session.exec(select(StatementRow.id).where(StatementRow.iss == BUYER)).one()

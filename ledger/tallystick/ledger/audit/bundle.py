@@ -60,6 +60,8 @@ class Bundle(_Part, frozen=True):
     attestations: Tokens
     openings: list[DisclosedOpening]
     documents: dict[Hex64, str]
+    submissions: Tokens
+    receipts: Tokens
     anchors: Annotated[list[LeafProof], Meta(max_length=MAX_ANCHORS)]
     scope: Exported
 

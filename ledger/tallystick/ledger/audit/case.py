@@ -19,7 +19,7 @@ from tallystick.core.engine.key_events import HANDLERS as KEY_EVENTS
 from tallystick.core.engine.state import State, initial
 from tallystick.core.entry import Entry
 from tallystick.core.errors import BadSignature, TallystickError, UnknownVersion
-from tallystick.core.head import Head, read_attestation, read_head
+from tallystick.core.head import Head, Receipt, read_attestation, read_head, read_receipt
 from tallystick.core.merkle import Frontier, leaf_hash
 from tallystick.core.statement import ROOT_SIGNED, Statement
 from tallystick.ledger import leaf as leaves
@@ -193,6 +193,16 @@ class Case:
     def attestations(self) -> list[tuple[jws.Token, Head]]:
         """Participants' attestations, in form."""
         return [read_attestation(token) for token in self.bundle.attestations]
+
+    @_part(20)
+    def submissions(self) -> list[tuple[jws.Token, Statement]]:
+        """The statements that their authors submitted to everyone, in form."""
+        return [statements.read(token) for token in self.bundle.submissions]
+
+    @_part(20)
+    def receipts(self) -> list[tuple[jws.Token, Receipt]]:
+        """Participants' receipts of them, in form."""
+        return [read_receipt(token) for token in self.bundle.receipts]
 
     @_part(13)
     def leaves(self) -> list[tuple[LeafProof, Leaf]]:

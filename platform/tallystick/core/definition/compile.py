@@ -29,6 +29,7 @@ from tallystick.core.definition.model import (
     DataExchange,
     UserTask,
 )
+from tallystick.core.definition.observing import OBSERVER, actors
 from tallystick.core.definition.readable import check_expressions
 from tallystick.core.definition.reading import Members, is_integer
 from tallystick.core.definition.schemas import schema
@@ -74,6 +75,7 @@ def compile_typed(
     check_source(source, faults)
     found = _compile(source, faults, World(organisations, time_zones))
     faults.raise_any()
+    _check_observers(source["participants"], found, faults)
     compiled = document(found)
     check_source(compiled, faults, MAX_DEPTH)
     size = len(canonical.encode(compiled))
@@ -197,6 +199,20 @@ def _capability(step: AnyStep) -> str | None:
     if isinstance(step, UserTask) and is_approval(step.form):
         return "approval"
     return "data_exchange" if isinstance(step, DataExchange) else None
+
+
+def _check_observers(participants: list[dict[str, Any]], found: CompiledDefinition, faults: Faults) -> None:
+    """Whoever only observes has nothing to do, and cannot end what others do."""
+    busy = actors(found)
+    for index, one in enumerate(participants):
+        if one.get("role") != OBSERVER:
+            continue
+        pointer = at("/participants", index)
+        if one.get("can_terminate"):
+            faults.add(at(pointer, "can_terminate"), "observes_only", "an observer terminates nothing")
+        if one["org_id"] in busy:
+            detail = f"{one['org_id']} observes: no step, data, message or signal is for it"
+            faults.add(at(pointer, "role"), "observes_only", detail, "give it another role")
 
 
 _UNREAD = CompiledDefinition(v=1, id="x", name="", participants=[], steps={})

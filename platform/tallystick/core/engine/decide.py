@@ -14,7 +14,7 @@ from tallystick.core.engine import agenda, answers, closing, control, keyring, t
 from tallystick.core.engine.state import OPEN, State
 from tallystick.core.engine.work import Work
 from tallystick.core.entry import APPLIED
-from tallystick.core.statement import Change, Consent, Statement
+from tallystick.core.statement import ROOT_SIGNED, Change, Consent, Statement
 
 
 class Decision(msgspec.Struct, frozen=True):
@@ -40,8 +40,11 @@ def decide(agreement: Agreement, state: State, statement: Statement, at: int) ->
 
 def _general(agreement: Agreement, state: State, statement: Statement) -> str | None:
     """What holds for every kind."""
-    if agreement.participant(statement.iss) is None:
+    author = agreement.participant(statement.iss)
+    if author is None:
         return "not_a_participant"
+    if author.observes and statement.kind != "consent" and statement.kind not in ROOT_SIGNED:
+        return "observes_only"
     if state.size == 0 and statement.kind != "propose":
         return "not_proposed"
     if state.status not in OPEN:

@@ -91,6 +91,11 @@ async def organisation(call: Call) -> Any:
     return await call.services.organisation()
 
 
+async def accept_clock(call: Call) -> Any:
+    """Say that the machine's clock is right."""
+    return await call.services.accept_clock(call.who)
+
+
 async def card(call: Call) -> Response:
     """This organisation's public card, for partners to import."""
     return cached(call.request, msgspec.json.encode(await call.services.card()), "application/json")

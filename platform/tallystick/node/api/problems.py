@@ -41,7 +41,7 @@ class TooLarge(errors.Invalid):
 class NotSigned(errors.TallystickError):
     """A partner's request is not signed as it must be; nothing was done."""
 
-    default_code = "not_signed"
+    default_code = "bad_signature"
 
 
 class OverQuota(errors.Unavailable):

@@ -58,6 +58,8 @@ def _people() -> list[Operation]:
         Operation(method="DELETE", path="/access-tokens/{token_id}", handler=handlers.remove_token, status=204,
                   summary="End a worker's access token", problems=["not_found"], **admin),
         get("/organisation", handlers.organisation, "This organisation"),
+        post("/organisation/clock", handlers.accept_clock, "Say that this machine's clock is right",
+             body=bodies.Nothing, **admin),
         get("/organisation/card", handlers.card, "This organisation's public card", public=True),
         get("/organisation/keys", handlers.keys, "This organisation's keys, past ones too"),
         post("/organisation/keys", handlers.rotate_keys, "Rotate: make a new key the current one everywhere",

@@ -17,7 +17,9 @@ import msgspec
 from tallystick.core.replay import Replay, open_statement
 from tallystick.core.statement import Consent
 from tallystick.node.bench import filling
+from tallystick.node.bench import stored as storing
 from tallystick.node.bench.postgres import server
+from tallystick.node.bench.turns import IN_FLIGHT, Rate, load
 from tallystick.node.bench.world import PASSPHRASE, Tenant, tenant
 from tallystick.node.record import store
 from tallystick.node.record.authoring import Saying, say
@@ -54,27 +56,33 @@ FULL = Size(
 QUICK = Size(executions=100, alone=10, replays=20, history=200, stored=300, opened=200, tenants=3, idle_s=1)
 SERIES = 9  # of entries, in turn; a checkpoint or a collection that falls into one of them is not an entry's cost
 MINUTES = 25  # of the full run on two cores
-IN_FLIGHT = 50
 
 
 async def rates(size: Size, name: str, url: str | None, folder: Path) -> Figures:
     """Executions a second, one at a time and fifty at once."""
     figures: Figures = {}
     async with tenant(url, folder) as one:
-        await _load(one, max(size.alone // 10, 1), 5)
+        await load(one, max(size.alone // 10, 1), 5)
         for in_flight, count in ((1, size.alone), (IN_FLIGHT, size.executions)):
-            rate, cpu, waits = await _load(one, count, in_flight)
-            figures[f"{name}.c{in_flight}.executions_per_s"] = rate
-            figures[f"{name}.c{in_flight}.cpu_us_per_execution"] = cpu
-            figures[f"{name}.c{in_flight}.p50_ms"] = waits[len(waits) // 2] * 1000
-            figures[f"{name}.c{in_flight}.p99_ms"] = waits[len(waits) * 99 // 100] * 1000
+            figures |= named(f"{name}.c{in_flight}", await load(one, count, in_flight))
     return figures
 
 
-async def replay(size: Size, folder: Path) -> Figures:
+def named(name: str, rate: Rate) -> Figures:
+    """The figures of a load."""
+    waits = rate.waits
+    return {
+        f"{name}.executions_per_s": rate.per_s,
+        f"{name}.cpu_us_per_execution": rate.cpu_us,
+        f"{name}.p50_ms": waits[len(waits) // 2] * 1000,
+        f"{name}.p99_ms": waits[len(waits) * 99 // 100] * 1000,
+    }
+
+
+async def replay(size: Size, folder: Path, tell: Say) -> Figures:
     """Entries a second: ``decide``, ``evolve`` and the tree alone, and with every statement opened and verified."""
     async with tenant(None, folder) as one:
-        await _load(one, 1, 1)
+        await load(one, 1, 1)
         with one.database.session() as session:
             entries, tokens, execution = filling.record_of(session)
         said = [open_statement(token, one.agreement, one.hash, execution) for token in tokens]
@@ -97,7 +105,7 @@ async def replay(size: Size, folder: Path) -> Figures:
     }
 
 
-async def history(size: Size, folder: Path) -> Figures:
+async def history(size: Size, folder: Path, tell: Say) -> Figures:
     """What an entry costs when its execution has ten before it, and when it has very many."""
     async with tenant(None, folder) as one:
         execution = await one.engine.committer.run(one.begin_waiting)
@@ -115,24 +123,12 @@ async def history(size: Size, folder: Path) -> Figures:
     }
 
 
-async def stored(size: Size, folder: Path) -> Figures:
+async def stored(size: Size, folder: Path, tell: Say) -> Figures:
     """What an execution costs when a thousand are stored, and when a million are."""
-    count = min(size.executions // 2, 2_500)
-    async with tenant(None, folder) as one:
-        await _load(one, min(1_000, size.stored // 3), IN_FLIGHT)
-        few_rate, few_cpu, _ = await _load(one, count, IN_FLIGHT)
-        await asyncio.to_thread(filling.fill, one, size.stored)
-        await _load(one, min(500, count), IN_FLIGHT)
-        many_rate, many_cpu, _ = await _load(one, count, IN_FLIGHT)
-    return {
-        "stored.at_1e3_executions_per_s": few_rate,
-        "stored.at_1e6_executions_per_s": many_rate,
-        "stored.ratio_1e6_to_1e3": few_rate / many_rate,
-        "stored.cpu_ratio_1e6_to_1e3": many_cpu / few_cpu,
-    }
+    return await storing.measure(size.stored, min(size.alone, storing.SLICE), folder, tell)
 
 
-async def start(size: Size, folder: Path) -> Figures:
+async def start(size: Size, folder: Path, tell: Say) -> Figures:
     """Seconds from opening the database to the end of a first new execution, with very many others open."""
     with tempfile.TemporaryDirectory(prefix="tally-bench-", dir=folder) as name:
         place = Path(name) / "tenant"
@@ -152,7 +148,7 @@ async def start(size: Size, folder: Path) -> Figures:
     return {"start.open_1e5_s": took}
 
 
-async def idle(size: Size, folder: Path) -> Figures:
+async def idle(size: Size, folder: Path, tell: Say) -> Figures:
     """Resident memory of a process with very many whole nodes that have nothing to do, and their CPU all the same."""
     with tempfile.TemporaryDirectory(prefix="tally-bench-", dir=folder) as name:
         words = ["-m", "tallystick.node.bench.idle", name, str(size.tenants), str(size.idle_s)]
@@ -162,18 +158,18 @@ async def idle(size: Size, folder: Path) -> Figures:
     return {f"tenants200.{name}": value for name, value in found.items()}
 
 
-async def postgres(size: Size, folder: Path) -> Figures:
+async def postgres(size: Size, folder: Path, tell: Say) -> Figures:
     """The same rates on Postgres."""
     async with server(folder) as url:
         return await rates(size, "postgres", url, folder) if url else {}
 
 
-async def sqlite(size: Size, folder: Path) -> Figures:
+async def sqlite(size: Size, folder: Path, tell: Say) -> Figures:
     """The rates on SQLite."""
     return await rates(size, "sqlite", None, folder)
 
 
-PARTS: dict[str, Callable[[Size, Path], Awaitable[Figures]]] = {
+PARTS: dict[str, Callable[[Size, Path, Say], Awaitable[Figures]]] = {
     "idle": idle,
     "sqlite": sqlite,
     "postgres": postgres,
@@ -190,25 +186,8 @@ async def measure(size: Size, folder: Path, tell: Say, only: Sequence[str] = ())
     parts = only or list(PARTS)
     for number, name in enumerate(parts, 1):
         tell(f"{number}/{len(parts)} {name}")
-        figures |= await PARTS[name](size, folder)
+        figures |= await PARTS[name](size, folder, tell)
     return figures
-
-
-async def _load(one: Tenant, count: int, in_flight: int) -> tuple[float, float, list[float]]:
-    """(executions a second, CPU in µs an execution, seconds that each took, sorted)."""
-    left = iter(range(count))
-    waits: list[float] = []
-
-    async def work() -> None:
-        for _ in left:
-            begun = time.perf_counter()
-            await one.execute()
-            waits.append(time.perf_counter() - begun)
-
-    cpu, begun = time.process_time(), time.perf_counter()
-    await asyncio.gather(*(work() for _ in range(in_flight)))
-    took, cpu = time.perf_counter() - begun, time.process_time() - cpu
-    return count / took, cpu / count * 1e6, sorted(waits)
 
 
 async def _append(one: Tenant, execution: str, untimed: int, timed: int) -> float:

@@ -1,17 +1,15 @@
 """The same five steps on DBOS, run by the Python of ``.cache/peers``; nothing of ours is imported.
 
-Arguments: database URL, executions one at a time, executions at fifty in flight. Prints one JSON object.
+The argument is the database's URL. Each line of the input asks for a slice, ``COUNT IN_FLIGHT``, and is answered with a
+line that holds the executions a second.
 """
 
 import asyncio
-import json
 import os
 import sys
 import time
 
 from dbos import DBOS, DBOSConfig  # type: ignore[import-not-found, unused-ignore]
-
-IN_FLIGHT = 50
 
 
 @DBOS.step()  # type: ignore[untyped-decorator, unused-ignore]
@@ -42,19 +40,19 @@ async def load(count: int, in_flight: int) -> float:
     return count / (time.perf_counter() - begun)
 
 
-async def measure(alone: int, many: int) -> dict[str, float]:
-    """Both rates, after a few executions to warm up."""
-    await load(5, 5)
-    return {"c1.executions_per_s": await load(alone, 1), "c50.executions_per_s": await load(many, IN_FLIGHT)}
+async def serve() -> None:
+    """Answer until the input ends."""
+    while line := await asyncio.to_thread(sys.stdin.readline):
+        count, in_flight = map(int, line.split())
+        print(await load(count, in_flight), flush=True)  # noqa: T201 - its answer
 
 
 def main() -> None:
-    """Measure on the database that the first argument names."""
-    url, alone, many = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
-    config: DBOSConfig = {"name": "peer", "system_database_url": url, "log_level": "ERROR"}
+    """Measure on the database that the argument names."""
+    config: DBOSConfig = {"name": "peer", "system_database_url": sys.argv[1], "log_level": "ERROR"}
     DBOS(config=config)
     DBOS.launch()
-    print(json.dumps(asyncio.run(measure(alone, many))), flush=True)  # noqa: T201 - its one answer
+    asyncio.run(serve())
     os._exit(0)  # its background threads need not be waited for
 
 

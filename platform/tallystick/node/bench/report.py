@@ -14,6 +14,10 @@ AIMS = {
     "history.ratio_1e5_to_10": "≤ 1.5",
     "start.open_1e5_s": "≤ 3",
     "tenants200.rss_mb": "≤ 120",
+    "full.completions_per_s": "≥ 500",
+    "half.hop_p99_ms": "≤ 50",
+    "restart.flowing_s": "≤ 5",
+    "blackhole.flowing_s": "≤ 10",
     "ratio.sqlite.c50": "≥ 20",
     "ratio.sqlite.c1": "≥ 3",
 }

@@ -57,6 +57,7 @@ class Tenant:
 
     def __init__(self, folder: Path, url: str | None = None, keystore: Keystore | None = None) -> None:
         folder.mkdir(mode=0o700, exist_ok=True)
+        self.folder = folder
         self.database = Database(url or folder / "tenant.db")
         self.database.create_schema()
         keystore = keystore or Keystore.create(folder / "keystore.json", PASSPHRASE)

@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 
 from tallystick.node import collector
-from tallystick.node.bench import engine, peers, report
+from tallystick.node.bench import engine, exchange, peers, report
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -25,8 +25,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"platform/BENCHMARKS.md shows {count} results")
         return 0
     size = engine.QUICK if options.quick else engine.FULL
-    took = "about ten seconds" if options.quick else f"about {engine.MINUTES} minutes"
-    print(f"tally bench {options.what}: {took}; databases of up to 35 GB in {options.folder}", file=sys.stderr)
+    minutes, gigabytes = (exchange.MINUTES, 2) if options.what == "exchange" else (engine.MINUTES, 35)
+    took = "about ten seconds" if options.quick else f"about {minutes} minutes"
+    print(f"tally bench {options.what}: {took}; databases of up to {gigabytes} GB in {options.folder}", file=sys.stderr)
     begun = time.monotonic()
 
     def tell(text: str) -> None:
@@ -35,6 +36,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     collector.relax()  # as a node does
     if options.what == "engine":
         figures = asyncio.run(engine.measure(size, options.folder, tell, options.part))
+    elif options.what == "exchange":
+        between = exchange.QUICK if options.quick else exchange.FULL
+        figures = asyncio.run(exchange.measure(between, options.folder, tell))
     else:
         figures = asyncio.run(peers.measure(size, options.folder, tell))
     result = {
@@ -78,7 +82,9 @@ def _machine() -> dict[str, str | int | float]:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="tally bench", description=__doc__)
-    parser.add_argument("what", choices=["engine", "peers", "report"], help="what to measure; or write BENCHMARKS.md")
+    parser.add_argument(
+        "what", choices=["engine", "exchange", "peers", "report"], help="what to measure; or write BENCHMARKS.md"
+    )
     parser.add_argument("--json", action="store_true", help="one JSON object instead of a table")
     parser.add_argument("--quick", action="store_true", help="a little of everything, to see that it runs")
     parser.add_argument(

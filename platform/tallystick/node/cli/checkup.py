@@ -10,6 +10,7 @@ import sqlite3
 import stat
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
@@ -55,6 +56,26 @@ def findings(root: Path = ROOT, data: Path | None = None) -> Iterator[Finding]:
     yield disk(root)
     yield from ports()
     yield from private(data or root / ".demo")
+    yield from certificates(data or root / ".demo")
+
+
+def certificates(data: Path) -> Iterator[Finding]:
+    """Say when the certificates of the nodes' links end; a running node renews them long before."""
+    try:
+        from tallystick.core.errors import TallystickError
+        from tallystick.tenants.tls import validity
+    except ImportError:
+        return  # other findings say what is missing
+    for path in sorted([*data.glob("tls/*.pem"), *data.glob("*/tls/*.pem"), *data.glob("*/data/tls/*.pem")]):
+        name = f"certificate {path.relative_to(data)}"
+        try:
+            found = validity(path.stem, path.read_bytes())
+        except (OSError, TallystickError):
+            yield Finding(name, "broken", str(path), "start the node: it makes another")
+            continue
+        until = f"until {time.strftime('%Y-%m-%d', time.gmtime(found.not_after / 1000))}"
+        mend = "start the node, or look into its log: it renews certificates by itself" if found.ends_soon else ""
+        yield Finding(name, "ends soon" if found.ends_soon else "ok", until, mend)
 
 
 def python() -> Finding:

@@ -27,6 +27,7 @@ COMMANDS = {
     "down": Command("tallystick.node.cli.down", "stop what `tally up` started"),
     "init": Command("tallystick.node.cli.init", "make an organisation's data folder, keys and first administrator"),
     "node": Command("tallystick.node.cli.node", "run one organisation's node"),
+    "nats": Command("tallystick.node.cli.nats", "what the operator of an external nats-server cluster loads"),
     "partner": Command("tallystick.node.cli.partner", "invite, accept, confirm, list, suspend and remove partners"),
     "api": Command("tallystick.node.cli.api", "ask a node's REST API something, as a signed-in user"),
     "definition": Command(

@@ -103,6 +103,12 @@ async def _remove(client: Client, options: argparse.Namespace) -> None:
         print(f"{found['undelivered']} messages that it had not got are dropped")
 
 
+async def _transport(client: Client, options: argparse.Namespace) -> None:
+    pem = options.ca.read_text(encoding="ascii") if options.ca else None
+    found = await client.put(f"/partners/{_id(options)}/transport", {"transport": options.transport, "ca_pem": pem})
+    print(f"messages to {found['id']} go over {found['transport']}; {found['undelivered']} are on their way")
+
+
 async def _invitations(client: Client, _: argparse.Namespace) -> None:
     for one in await client.items("/invitations"):
         by = f" by {one['answered_by']}" if one["answered_by"] else ""
@@ -186,6 +192,9 @@ def _parser() -> argparse.ArgumentParser:
     command("resume", _resume, "work with a suspended partner again", organisation=True)
     remove = command("remove", _remove, "part with a partner, or forget one who waits", organisation=True)
     remove.add_argument("--force", action="store_true", help="even where something is open or undelivered")
+    transport = command("transport", _transport, "choose how messages go to a partner", organisation=True)
+    transport.add_argument("transport", choices=["nats", "https"])
+    transport.add_argument("--ca", type=Path, help="PEM file of the only authority to trust for its HTTPS certificate")
     command("invitations", _invitations, "the invitations that were made here")
     withdraw = command("withdraw", _withdraw, "let nobody answer an invitation any more")
     withdraw.add_argument("invitation", help="the beginning of its id")

@@ -13,7 +13,7 @@ from tallystick.core import canonical
 from tallystick.core.errors import Invalid
 
 SHARED = ("v", "kind", "execution", "agreement", "statements", "entries")
-LISTS = ("heads", "attestations", "openings")
+LISTS = ("heads", "attestations", "openings", "submissions", "receipts")
 
 Bundle = dict[str, Any]
 

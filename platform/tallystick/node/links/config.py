@@ -31,6 +31,8 @@ from tallystick.node.links.settings import MAX_PAYLOAD_BYTES, LinkSettings, Part
 from tallystick.tenants import nkey
 
 _SEED = "$LEAF_SEED"
+SEED_VALUE = f'"nkey": "{_SEED}"'  # as JSON has it; the server takes a variable without the quotes
+SEED_VARIABLE = f'"nkey": {_SEED}'
 _SEED_FORM = re.compile(r"SU[A-Z2-7]{56}")
 _LEAF_URL = re.compile(r"tls://(?:[A-Za-z0-9.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\]):(?P<port>[0-9]{1,5})")
 _TLS_TIMEOUT_S = 5
@@ -140,15 +142,27 @@ def build(
 
     ``internal`` maps each account (`accounts`) to the public key of the node's own user in it.
     """
-    me = names.check_org_id(settings.org_id)
     checked = check_partners(settings, partners)
+    document = sections(settings, checked, files=files, ports=ports, internal=internal)
+    text = json.dumps(document, indent=1, ensure_ascii=False) + "\n"
+    if not linked(checked):
+        return text  # the server refuses a variable that nothing uses
+    return text.replace("{", f'{{\n include "{files.seed.name}"', 1).replace(SEED_VALUE, SEED_VARIABLE)
+
+
+def sections(
+    settings: LinkSettings, checked: Iterable[Partner], *, files: Files, ports: Ports, internal: Mapping[str, str]
+) -> dict[str, Any]:
+    """Return the configuration of `build` as a document; our leafnode seed stands in it as a variable."""
+    me = names.check_org_id(settings.org_id)
+    checked = tuple(checked)
     accounts: dict[str, Any] = {names.SYSTEM_ACCOUNT: {"users": [_internal_user(internal[names.SYSTEM_ACCOUNT])]}}
     for partner in checked:
         accounts[names.in_account(partner.org_id)] = _in_account(settings, partner, internal)
         accounts[names.out_account(partner.org_id)] = {
             "users": [_internal_user(internal[names.out_account(partner.org_id)])]
         }
-    document = {
+    return {
         "server_name": me,
         "listen": f"127.0.0.1:{ports.client}",
         "max_payload": MAX_PAYLOAD_BYTES,
@@ -169,10 +183,6 @@ def build(
         "accounts": accounts,
         "leafnodes": _leafnodes(settings, checked, files, ports),
     }
-    text = json.dumps(document, indent=1, ensure_ascii=False) + "\n"
-    if not linked(checked):
-        return text  # the server refuses a variable that nothing uses
-    return text.replace("{", f'{{\n include "{files.seed.name}"', 1).replace(f'"nkey": "{_SEED}"', f'"nkey": {_SEED}')
 
 
 def seed_text(seed: str) -> str:
@@ -202,10 +212,11 @@ def _in_account(settings: LinkSettings, partner: Partner, internal: Mapping[str,
         },
     }
     leaf_users = [] if partner.is_suspended else [leaf_user]
+    replicas = settings.external.replicas if settings.external else 1
     return {
         "jetstream": {
             "max_memory": _ACCOUNT_MEMORY,
-            "max_file": settings.quota.max_bytes,
+            "max_file": settings.quota.max_bytes * replicas,  # each copy counts
             "max_streams": 1,
             "max_consumers": 1,
         },

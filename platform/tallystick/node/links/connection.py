@@ -1,7 +1,8 @@
 """Connections of the node to its own nats-server."""
 
 import logging
-from collections.abc import AsyncIterator
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 from nats.aio.client import Client
@@ -10,8 +11,19 @@ _LOG = logging.getLogger(__name__)
 
 
 @asynccontextmanager
-async def connected(url: str, seed: str, *, name: str, inbox_prefix: str = "_INBOX") -> AsyncIterator[Client]:
-    """Yield a client that reconnects for ever, and close it."""
+async def connected(
+    url: str,
+    seed: str,
+    *,
+    name: str,
+    inbox_prefix: str = "_INBOX",
+    tls: ssl.SSLContext | None = None,
+    reconnected: Callable[[], Awaitable[None]] | None = None,
+) -> AsyncIterator[Client]:
+    """Yield a client that reconnects for ever, and close it; ``reconnected`` is called whenever it has.
+
+    ``url`` may name several servers, by commas.
+    """
 
     async def note(error: Exception) -> None:
         # While the server is away this comes at every attempt; the supervisor has already said so.
@@ -20,11 +32,13 @@ async def connected(url: str, seed: str, *, name: str, inbox_prefix: str = "_INB
     client = Client()
     try:
         await client.connect(
-            url,
+            url.split(","),
+            tls=tls,
             name=name,
             nkeys_seed_str=seed,
             inbox_prefix=inbox_prefix,
             error_cb=note,
+            reconnected_cb=reconnected,
             max_reconnect_attempts=-1,
             reconnect_time_wait=0.1,  # type: ignore[arg-type]  # seconds; the annotation says int, the code sleeps
             connect_timeout=2,

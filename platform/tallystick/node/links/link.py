@@ -8,6 +8,7 @@ record.
 import asyncio
 import logging
 import os
+import time
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,7 @@ from tallystick.core.errors import NotFound, Unavailable
 from tallystick.node.links import config, names
 from tallystick.node.links.handling import Handler
 from tallystick.node.links.server import Server
-from tallystick.node.links.settings import LinkSettings, Partner
+from tallystick.node.links.settings import WATCH_S, LinkSettings, Partner
 from tallystick.tenants import nkey, tls
 from tallystick.tenants.files import private_folder, write_private
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:  # the NATS client takes 10 MB: only who has a partner loads i
     from tallystick.node.links.system import System
 
 _LOG = logging.getLogger(__name__)
+_ANSWERED_S = 1.0  # over a new link most requests are answered within this
 
 
 class LinkStatus(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,6 +66,7 @@ class Links:
         self._is_wanted = False
         self._handler: Handler | None = None
         self._has_handler = asyncio.Event()
+        self._listeners: list[Callable[[str], None]] = []
         self._changing = asyncio.Lock()
 
     @property
@@ -113,6 +116,14 @@ class Links:
             self._partners = checked
             await self._run_if_needed()
 
+    async def renewed(self) -> None:
+        """Take up certificates that were renewed in place: links that stand go on, new ones show the new ones."""
+        async with self._changing:
+            if self._system is not None:
+                self._write_authorities(self._partners)
+                await self._server.configure(self._render(self._partners))
+                await self._take_up(self._system, set())
+
     def check_partners(self, partners: Iterable[Partner]) -> None:
         """Raise `Invalid` if `set_partners` would refuse them, as far as that shows without asking the server."""
         config.check_partners(self._settings, partners)
@@ -140,11 +151,16 @@ class Links:
     async def receive(self, handler: Handler) -> None:
         """Install ``handler`` for what all partners send, and return.
 
-        It gets the messages of one partner one by one and in order, and those of several partners at once. What it does
-        not settle comes again, at the latest in the next life of the node.
+        It is called for the messages of one partner in order, and for the next ones while it still waits in others; for
+        those of several partners at once. What it does not settle comes again, at the latest in the next life of the
+        node.
         """
         self._handler = handler
         self._has_handler.set()
+
+    def listen(self, listener: Callable[[str], None]) -> None:
+        """Call ``listener`` with a partner whenever our link to it has come up: what failed may be sent at once."""
+        self._listeners.append(listener)
 
     def status(self) -> dict[str, LinkStatus]:
         """Return the state of each link, by partner."""
@@ -159,9 +175,19 @@ class Links:
         write_private(self._files.seed, self._seed_text.encode())
         self._write_authorities(self._partners)
         await self._server.start(self._settings.org_id, self._render(self._partners))
-        self._system = System(self.client_url, self._seed(names.SYSTEM_ACCOUNT))
+        self._system = System(self.client_url, self._seed(names.SYSTEM_ACCOUNT), self._came)
         self._system.start()
         self._start_peers(self._partners)
+
+    def _came(self, account: str) -> None:
+        for partner, peer in self._peers.items():
+            if account == names.out_account(partner):
+                # It came after the last look: what was asked since then may be under way, and gets some time.
+                now = time.monotonic()
+                peer.interrupt(now - WATCH_S)
+                asyncio.get_running_loop().call_later(_ANSWERED_S, peer.interrupt, now)
+                for listener in self._listeners:
+                    listener(partner)
 
     def _status(self, partner: str, peer: "Peer") -> LinkStatus:
         if self._system is None:

@@ -3,7 +3,11 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable
+import ssl
+import time
+from collections.abc import Awaitable, Callable, Coroutine
+from functools import partial
+from typing import Any
 
 import msgspec
 import nats.errors
@@ -17,6 +21,7 @@ from tallystick.core.errors import Invalid, Unavailable
 from tallystick.node.links import names
 from tallystick.node.links.connection import connected
 from tallystick.node.links.handling import Handler, Verdict
+from tallystick.node.links.pulling import Pull
 from tallystick.node.links.settings import MAX_MESSAGE_BYTES, Quota
 from tallystick.node.links.tasks import end_tasks
 
@@ -26,13 +31,12 @@ MAX_MESSAGE_ID = 128  # characters; a statement id is 64
 _ID_HEADER = "Nats-Msg-Id"
 _TRANSPORT_ERRORS = (nats.errors.Error, nats.js.errors.Error, OSError, TimeoutError)
 _CONSUMER = "node"
-_BATCH = 32
-_FETCH_S = 2.0  # an idle pull lasts this long
 _ACK_WAIT_S = 60.0
 _DUPLICATE_WINDOW_S = 120.0
 _RETRY_S = 0.2
 _DROP_S = 5.0
 _HANDLER_FAILED_S = 5.0
+_NOT_NOW_S = 0.2  # until a message comes again that could not be taken in
 _TOO_LARGE = 10054  # JetStream error code: the message exceeds what the stream takes
 
 
@@ -49,12 +53,23 @@ class _PubAck(msgspec.Struct):
     error: _AckError | None = None
 
 
+class _User(msgspec.Struct, frozen=True):
+    account: str = ""
+
+
+class _UserInfo(msgspec.Struct):
+    """What a server says of the connection that asks."""
+
+    data: _User = _User()
+
+
 class Peer:
     """Keeps the two connections of one partner and moves its messages."""
 
     def __init__(
         self, *, me: str, partner: str, client_url: str, in_seed: str, out_seed: str, quota: Quota,
-        handler: Callable[[], Awaitable[Handler]],
+        handler: Callable[[], Awaitable[Handler]], replicas: int = 1, tls: ssl.SSLContext | None = None,
+        retry_s: float = _RETRY_S, checks_account: bool = False,
     ) -> None:  # fmt: skip
         self.partner = partner
         self.last_error: str | None = None
@@ -64,8 +79,13 @@ class Peer:
         self._out_seed = out_seed
         self._quota = quota
         self._handler = handler
+        self._replicas = replicas
+        self._tls = tls
+        self._retry_s = retry_s
+        self._checks_account = checks_account
         self._out: Client | None = None
         self._tasks: list[asyncio.Task[None]] = []
+        self._asking: dict[asyncio.Future[Msg], float] = {}  # when each was asked
 
     def start(self) -> None:
         """Begin connecting; returns at once."""
@@ -78,6 +98,11 @@ class Peer:
         """Stop and wait for everything that was started."""
         await end_tasks(*self._tasks)
         self._tasks = []
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether the node reaches its server for this partner."""
+        return self._out is not None and self._out.is_connected
 
     async def send(self, message_id: str, payload: bytes, *, within: float) -> None:
         """Put ``payload`` into the partner's inbox stream, as `Links.send` has it; ``within`` is in seconds."""
@@ -96,12 +121,33 @@ class Peer:
             raise Unavailable("this node's nats-server is not up", code="link_down")
         subject = names.inbox_subject(self.partner, self._me)
         try:
-            reply = await self._out.request(subject, payload, timeout=within, headers={_ID_HEADER: message_id})
+            reply = await self._answer(
+                self._out.request(subject, payload, timeout=within, headers={_ID_HEADER: message_id})
+            )
         except nats.errors.NoRespondersError as error:
             raise Unavailable(f"{self.partner} is not linked", code="link_down") from error
         except _TRANSPORT_ERRORS as error:
             raise Unavailable(f"{self.partner} did not acknowledge in {within:g} s", code="no_ack") from error
         return reply.data
+
+    async def _answer(self, request: Coroutine[Any, Any, Msg]) -> Msg:
+        """The answer; :class:`Unavailable` when the link is known to have lost the request."""
+        asking = asyncio.ensure_future(request)
+        self._asking[asking] = time.monotonic()
+        try:
+            return await asking
+        except asyncio.CancelledError:
+            if asking.cancelled() and asking in self._asking:
+                raise  # we are cancelled ourselves, and it with us
+            raise Unavailable(f"the link to {self.partner} was interrupted", code="link_down") from None
+        finally:
+            self._asking.pop(asking, None)
+
+    def interrupt(self, before: float) -> None:
+        """The link is a new one: what was asked ``before`` (monotonic, seconds) it came is asked in vain."""
+        for asking in [one for one, asked in self._asking.items() if asked < before]:
+            del self._asking[asking]
+            asking.cancel()
 
     def _check_ack(self, data: bytes) -> None:
         try:
@@ -121,27 +167,56 @@ class Peer:
                 await run()
             except _TRANSPORT_ERRORS as error:
                 _LOG.debug("link with %s: %r", self.partner, error)
-            await asyncio.sleep(_RETRY_S)
+            await asyncio.sleep(self._retry_s)
 
     async def _outlet(self) -> None:
         name = names.out_account(self.partner)
+        prefix = names.reply_prefix(self._me)
         async with connected(
-            self._url, self._out_seed, name=name, inbox_prefix=names.reply_prefix(self._me)
-        ) as self._out:
-            while not self._out.is_closed:  # noqa: ASYNC110 - the client has no way to wait for this
+            self._url,
+            self._out_seed,
+            name=name,
+            inbox_prefix=prefix,
+            tls=self._tls,
+            reconnected=self._reconnected,
+        ) as client:
+            await self._check_account(client, name)
+            self._out = client
+            while not client.is_closed:  # noqa: ASYNC110 - the client has no way to wait for this
                 await asyncio.sleep(_RETRY_S)
 
+    async def _reconnected(self) -> None:
+        self.interrupt(time.monotonic())
+        if self._checks_account and self._out is not None:
+            client, self._out = self._out, None
+            try:
+                await self._check_account(client, names.out_account(self.partner))
+                self._out = client
+            except _TRANSPORT_ERRORS:
+                await client.close()
+
     async def _inbox(self) -> None:
-        async with connected(self._url, self._in_seed, name=names.in_account(self.partner)) as client:
+        pull = Pull(names.stream(self.partner), _CONSUMER)
+        account = names.in_account(self.partner)
+        async with connected(
+            self._url, self._in_seed, name=account, tls=self._tls, reconnected=pull.look_again
+        ) as client:
+            await self._check_account(client, account)
             context = client.jetstream(timeout=5)
             await self._ensure_stream(context)
             await self._fresh_consumer(context)
             handler = await self._handler()
-            pull = await context.pull_subscribe_bind(_CONSUMER, names.stream(self.partner))
-            while not client.stats["reconnects"]:
-                with contextlib.suppress(nats.errors.TimeoutError):
-                    for message in await pull.fetch(_BATCH, timeout=_FETCH_S):
-                        await self._deliver(handler, message)
+            await pull.run(client, partial(self._deliver, handler))
+
+    async def _check_account(self, client: Client, wanted: str) -> None:
+        """A server without the partner's account may let the node into another one, where others listen and answer."""
+        if not self._checks_account:
+            return
+        reply = await client.request("$SYS.REQ.USER.INFO", timeout=5)
+        account = msgspec.json.decode(reply.data, type=_UserInfo).data.account
+        if account != wanted:
+            self.last_error = f"the cluster lets this node into the account {account[:80]!r} instead of {wanted}"
+            raise nats.errors.Error(self.last_error)
 
     async def _ensure_stream(self, context: JetStreamContext) -> None:
         stream = names.stream(self.partner)
@@ -155,6 +230,7 @@ class Peer:
             max_msgs=self._quota.max_messages,
             max_msg_size=self._quota.max_message_bytes,
             duplicate_window=_DUPLICATE_WINDOW_S,
+            num_replicas=self._replicas,
         )
         try:
             await context.stream_info(stream)
@@ -189,17 +265,17 @@ class Peer:
         except Exception:  # a message that breaks the handler must not stop those behind it
             _LOG.exception("the handler failed on a message from %s", self.partner)
             verdict = ("retry", _HANDLER_FAILED_S)
-        await _answer(message, verdict)
+        await _settle(message, verdict)
 
 
-async def _answer(message: Msg, verdict: Verdict) -> None:
+async def _settle(message: Msg, verdict: Verdict) -> None:
     match verdict:
         case "ack":
             await message.ack()
         case "term":
             await message.term()
         case "nak":
-            await message.nak()
+            await message.nak(delay=_NOT_NOW_S)
         case ("retry", seconds):
             await message.nak(delay=seconds)
 

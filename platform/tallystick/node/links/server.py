@@ -7,6 +7,7 @@ node's own connections hold them.
 import asyncio
 import contextlib
 import logging
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -42,15 +43,17 @@ class Server:
         self._binary = process.find_binary(binary)
         self._name = ""
         self._ports: Ports | None = None
+        self._choosing = threading.Lock()
         self._process: asyncio.subprocess.Process | None = None
         self._supervisor: asyncio.Task[None] | None = None
 
     @property
     def ports(self) -> Ports:
         """Return the ports in use; before the first start those that it will have, if nobody takes them."""
-        if self._ports is None:
-            self._ports = self._choose()
-        return self._ports
+        with self._choosing:  # cards are made in several threads, and must all name the same port
+            if self._ports is None:
+                self._ports = self._choose()
+            return self._ports
 
     @property
     def pid(self) -> int | None:
@@ -64,7 +67,8 @@ class Server:
         if await asyncio.to_thread(process.end_orphan, self._files):
             _LOG.warning("ended the nats-server that an earlier run left behind")
         for attempt in range(_START_ATTEMPTS):
-            self._ports = self._choose()
+            with self._choosing:
+                self._ports = self._choose()
             await self.configure(render)
             try:
                 await self._spawn()

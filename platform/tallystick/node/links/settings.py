@@ -6,6 +6,7 @@ import msgspec
 
 MAX_MESSAGE_BYTES = 900_000  # RECORD.md, "Messages between nodes"
 MAX_PAYLOAD_BYTES = 1_048_576  # room for headers above the largest message
+WATCH_S = 0.5  # between two looks at which leafnodes are there
 
 
 class Quota(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,6 +31,19 @@ class Partner(msgspec.Struct, frozen=True, kw_only=True):
     is_suspended: bool = False
 
 
+class External(msgspec.Struct, frozen=True, kw_only=True):
+    """A cluster of nats-servers that somebody else runs: its client URLs, by commas, and its leafnode URL for partners.
+
+    ``ca_file`` is trusted beside the system's authorities where the URLs are ``tls://``; ``replicas`` is on how many of
+    its servers each inbox stream lies.
+    """
+
+    url: str
+    leaf_url: str
+    ca_file: Path | None = None
+    replicas: int = 3
+
+
 class LinkSettings(msgspec.Struct, frozen=True, kw_only=True):
     """This end of all links. Port 0 picks a free port once and keeps it in ``data_dir``.
 
@@ -51,6 +65,7 @@ class LinkSettings(msgspec.Struct, frozen=True, kw_only=True):
     quota: Quota = Quota()
     max_store_bytes: int = 8 * 1024**3  # all partners together
     nats_server: Path | None = None
+    external: External | None = None
 
     def __repr__(self) -> str:
         """Name the organisation only: the seed must not reach a log."""

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 import msgspec
 import nats.errors
@@ -12,11 +12,11 @@ from nats.aio.client import Client
 
 from tallystick.core.errors import Unavailable
 from tallystick.node.links.connection import connected
+from tallystick.node.links.settings import WATCH_S
 from tallystick.node.links.tasks import end_tasks
 
 _LOG = logging.getLogger(__name__)
 
-_WATCH_S = 0.5
 _ANSWER_S = 5.0
 
 
@@ -48,15 +48,17 @@ class _Answer(msgspec.Struct):
 
 
 class System:
-    """Watches the leafnodes of this server; ``up_since`` and ``down_since`` are in milliseconds since 1970."""
+    """Watches the leafnodes of this server; ``came`` is told the account of each that has connected."""
 
-    def __init__(self, url: str, seed: str) -> None:
+    def __init__(self, url: str, seed: str, came: Callable[[str], None]) -> None:
         self._url = url
         self._seed = seed
+        self._came = came
         self._client: Client | None = None
         self._task: asyncio.Task[None] | None = None
         self._started = _now_ms()
-        self._up: dict[str, int] = {}
+        self._ids: dict[str, int] = {}  # of the connections
+        self._up: dict[str, int] = {}  # since when, in milliseconds since 1970
         self._down: dict[str, int] = {}
 
     def start(self) -> None:
@@ -115,24 +117,29 @@ class System:
             with contextlib.suppress(nats.errors.Error, OSError, TimeoutError):
                 async with connected(self._url, self._seed, name="system") as self._client:
                     await self._look_for_ever(self._client)
-            await asyncio.sleep(_WATCH_S)
+            await asyncio.sleep(WATCH_S)
 
     async def _look_for_ever(self, client: Client) -> None:
         while not client.is_closed:
             try:
-                self._note({leaf.account for leaf in (await self._leafz()).leafs})
+                self._note({leaf.account: leaf.id for leaf in (await self._leafz()).leafs})
             except Unavailable:
-                self._note(set())
-            await asyncio.sleep(_WATCH_S)
+                self._note({})
+            await asyncio.sleep(WATCH_S)
 
-    def _note(self, present: set[str]) -> None:
+    def _note(self, present: dict[str, int]) -> None:
         now = _now_ms()
-        for account in self._up.keys() - present:
+        for account in self._up.keys() - present.keys():
             del self._up[account]
             self._down[account] = now
-        for account in present - self._up.keys():
+        for account in present.keys() - self._up.keys():
             self._up[account] = now
             self._down.pop(account, None)
+        # One that went and came back between two looks has another id.
+        fresh = [account for account, number in present.items() if self._ids.get(account) != number]
+        self._ids = present
+        for account in fresh:
+            self._came(account)
 
 
 def _now_ms() -> int:

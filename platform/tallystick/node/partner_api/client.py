@@ -66,18 +66,24 @@ class HttpsClient:
         self._keys = keys
         self._now = now
         self._backend = GuardedBackend(settings.allowed_hosts, resolver)
+        self.states: dict[str, tuple[int, str | None]] = {}  # since when (ms), and what is wrong, by partner
         self._pools: dict[str, tuple[Recipient, httpcore2.AsyncConnectionPool]] = {}
 
     async def send(self, to: Recipient, payload: bytes) -> None:
         """Return when the partner has settled the message; raise `Unavailable` when it may succeed later."""
         if len(payload) > MAX_MESSAGE:
             raise Invalid(f"{len(payload)} bytes are more than the {MAX_MESSAGE} of a message", code="too_large")
-        target = self._target(to)
         try:
-            async with asyncio.timeout(SECONDS):
-                await self._settled(to, target, payload)
-        except _TRANSPORT as error:
-            raise Unavailable(f"{target.name} does not answer: {_words(error)}", code="no_answer") from error
+            target = self._target(to)
+            try:
+                async with asyncio.timeout(SECONDS):
+                    await self._settled(to, target, payload)
+            except _TRANSPORT as error:
+                raise Unavailable(f"{target.name} does not answer: {_words(error)}", code="no_answer") from error
+        except TallystickError as error:
+            self._note(to.org_id, error.detail)
+            raise
+        self._note(to.org_id, None)
 
     async def close(self) -> None:
         """Close all connections."""
@@ -85,10 +91,16 @@ class HttpsClient:
             await pool.aclose()
         self._pools.clear()
 
+    def _note(self, partner: str, trouble: str | None) -> None:
+        since, before = self.states.get(partner, (0, None))
+        is_same = since and (before is None) == (trouble is None)
+        self.states[partner] = (since if is_same else self._now(), trouble)
+
     async def _settled(self, to: Recipient, target: Target, payload: bytes) -> None:
         pool = await self._pool(to, target)
-        # After a rotation a partner may not have our newest card yet: the older keys speak for us as long as it says.
-        for key in reversed(self._keys()):
+        # After a rotation a partner may not have our newest card yet: an older key speaks for us as long as its card
+        # says so, and where all of those were revoked, the root key that signs the card itself.
+        for key in self._keys():
             status, answer = await self._ask(pool, target, key, payload)
             if status not in {401, 403} or answer.code != "bad_signature":
                 break

@@ -62,6 +62,7 @@ class PartnerApi:
         self._now = now
         self._card = card
         self._lines: dict[str, _Line] = {}
+        self._seen: dict[str, int] = {}
         self._forgot_at = 0
 
     def app(self) -> Starlette:
@@ -105,7 +106,7 @@ class PartnerApi:
             raise Unavailable("this organisation cannot take messages in now", code="unavailable") from error
         if outcome.word == "full":
             raise problems.OverQuota("too many messages of this partner wait here for something else")
-        await self._forget()
+        await self._tidy(signed.partner)
         return outcome
 
     @asynccontextmanager
@@ -120,10 +121,14 @@ class PartnerApi:
         finally:
             line.length -= 1
 
-    async def _forget(self) -> None:
+    async def _tidy(self, partner: str) -> None:
+        """Now and then: note who was here, and drop nonces that no longer matter."""
         now = self._now()
+        self._seen[partner] = now
         if now - self._forgot_at > FORGET_MS:
             self._forgot_at = now
+            seen, self._seen = self._seen, {}
+            await asyncio.to_thread(self._partners.seen, seen)
             await self._committer.run(lambda unit: nonces.forget(unit, now))
 
 

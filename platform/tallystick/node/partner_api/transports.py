@@ -13,7 +13,9 @@ import msgspec
 from cryptography import x509
 
 from tallystick.core.errors import Invalid, NotFound
+from tallystick.node.links.link import LinkStatus
 from tallystick.node.partner_api.client import HttpsClient, Recipient
+from tallystick.node.record import messages
 from tallystick.tenants.card import MAX_PEM, Card
 from tallystick.tenants.database import Database
 from tallystick.tenants.models.transport import TransportRow
@@ -48,6 +50,7 @@ class Transports:
         self._nats = nats
         self._https = https
         self._has_nats = has_nats
+        self._since = _now()
         self._ways: dict[str, tuple[float, Way]] = {}
 
     async def send(self, partner: str, message_id: str, payload: bytes) -> None:
@@ -55,8 +58,9 @@ class Transports:
         way = await self._way(partner)
         if way.transport == "nats":
             await self._nats(partner, message_id, payload)
-        else:
-            await self._https.send(way.recipient, payload)
+            return
+        for one in messages.split(payload):  # a request brings one message, and is answered with what became of it
+            await self._https.send(way.recipient, one)
 
     def way(self, card: Card) -> Way:
         """How a partner with this card is reached now."""
@@ -82,6 +86,12 @@ class Transports:
     def forget(self, partner: str) -> None:
         """Look anew before the next message to a partner: it may have been suspended, or have come back."""
         self._ways.pop(partner, None)
+
+    def https_status(self, partner: str) -> LinkStatus:
+        """How the last message over HTTPS went; before the first one nothing speaks against it."""
+        since, trouble = self._https.states.get(partner, (self._since, None))
+        is_well = trouble is None
+        return LinkStatus(connected=is_well, incoming=is_well, since=since, last_error=trouble)
 
     async def close(self) -> None:
         """Close the HTTPS connections."""

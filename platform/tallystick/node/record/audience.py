@@ -18,11 +18,11 @@ def of_fields(agreement: Agreement, step_id: str) -> dict[str, list[Participant]
 
 
 def of_everyone(agreement: Agreement) -> list[Participant]:
-    """All participants: reasons, and the input of an execution."""
-    return list(agreement.participants)
+    """All participants but observers: reasons, and the input of an execution."""
+    return [one for one in agreement.participants if not one.observes]
 
 
 def _named(agreement: Agreement, audience: Any) -> list[Participant]:
     if audience == "shared":
-        return list(agreement.participants)
+        return of_everyone(agreement)
     return [one for one in agreement.participants if one.org_id in audience]

@@ -15,7 +15,7 @@ from tallystick.core.agreement import Participant, SealingKey
 from tallystick.core.commitment import Opening, Place
 from tallystick.core.errors import WrongState
 from tallystick.core.statement import Basis, Body, Payload, Statement
-from tallystick.node.record import coordinator, openings, outgoing
+from tallystick.node.record import coordinator, openings, outgoing, submitting
 from tallystick.node.record.context import Context
 from tallystick.node.record.loaded import Loaded
 from tallystick.node.record.messages import StatementMessage
@@ -39,12 +39,17 @@ class Saying(msgspec.Struct, kw_only=True):
 
 
 def say(unit: Unit, context: Context, loaded: Loaded, saying: Saying) -> Statement:
-    """Sign and hand over; WrongState when this question has been answered already."""
+    """Sign and hand over; WrongState when this question has been answered already, Unavailable at no time to sign."""
+    context.check_clock()
     _once(unit, loaded.row.number, saying.answer_key)
     place = Place(execution=loaded.row.id, issuer=context.org_id, task=saying.task, attempt=saying.attempt)
     committed = openings.commit_values(place, saying.values)
     envelopes = _sealed(loaded, committed, place, saying) if len(loaded.agreement.participants) > 1 else {}
     token, said = _signed(context, loaded, saying, saying.make(committed.commitments, sorted(envelopes)))
+    ours = loaded.agreement.coordinator == context.org_id
+    due_at = None if ours else submitting.due_at(loaded, said.iat)
+    if due_at is not None:
+        unit.note("due", due_at)
     unit.insert(
         StatementRow,
         number=loaded.row.number,
@@ -54,6 +59,7 @@ def say(unit: Unit, context: Context, loaded: Loaded, saying: Saying) -> Stateme
         token=token,
         at=said.iat,
         answer_key=saying.answer_key,
+        due_at=due_at,
     )
     openings.keep(unit, loaded, said, committed.openings, committed.encoded)
     if envelopes:

@@ -27,10 +27,11 @@ class Row(Protocol):
     due_at: int | None
     priority: str
     since: int
+    details: str | None
 
 
 class Call(msgspec.Struct, frozen=True, kw_only=True):
-    """An activity that is due here; ``key`` is its task's and the idempotency token."""
+    """An activity that is due here; ``key`` is its task's and the idempotency token, ``details`` are JSON."""
 
     key: str
     execution: str
@@ -42,6 +43,8 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     due_at: int | None
     priority: str
     since: int
+    heartbeat_seconds: int | None = None
+    details: str | None = None
 
 
 _BY_ITSELF: dict[type[Step], str] = {
@@ -79,6 +82,14 @@ def kind_of(step: Step, activities: Container[str]) -> str:
     return ACTIVITY if isinstance(step, m.Activity) and step.activity_type in activities else "user"
 
 
+def heartbeat_of(step: Step) -> int | None:
+    """How often, in seconds, a step wants to hear from whoever does it; None where it does not."""
+    if not isinstance(step, m.Activity):
+        return None
+    seconds = step.heartbeat_seconds or step.input.get("heartbeat_seconds")  # the short form has no other place
+    return seconds if isinstance(seconds, int) and not isinstance(seconds, bool) and seconds > 0 else None
+
+
 def call_of(row: Row, step: Step, given: dict[str, Any] | None = None) -> Call:
     """The call for a task that is in the table; ``given`` is its input where that has a mapping."""
     return Call(
@@ -92,4 +103,6 @@ def call_of(row: Row, step: Step, given: dict[str, Any] | None = None) -> Call:
         due_at=row.due_at,
         priority=row.priority,
         since=row.since,
+        heartbeat_seconds=heartbeat_of(step),
+        details=row.details,
     )

@@ -6,7 +6,7 @@ from sqlmodel import select
 
 from tallystick.core import canonical, jws
 from tallystick.core.commitment import data_hash
-from tallystick.core.errors import Invalid, NotFound
+from tallystick.core.errors import Invalid
 from tallystick.node.links import config
 from tallystick.node.links.settings import Partner as Link
 from tallystick.node.record import outgoing
@@ -29,8 +29,8 @@ def take(unit: Unit, context: Context, partner: str, message: CardMessage) -> No
     if card.id != partner:
         raise Invalid("card is not its sender's", code="wrong_issuer")
     known = unit.get(Partner, partner)
-    if known is None:
-        raise NotFound("sender is no partner here")
+    if known is None or known.status == "removed":
+        raise Invalid("sender is no partner here", code="unknown_partner")
     if known.root_key != card.public_key:
         raise RootKeyChanged(partner)
     if card.iat < known.issued_at:

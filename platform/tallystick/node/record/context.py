@@ -29,6 +29,7 @@ class Context:
         onchain: OnChain | None = None,
         activities: Container[str] = (),
         clock: Callable[[], int] = now_ms,
+        check_clock: Callable[[], None] = lambda: None,
     ) -> None:
         self.org_id = org_id
         self.keystore = keystore
@@ -36,6 +37,7 @@ class Context:
         self.onchain = onchain  # None: no chain, so nothing is anchored
         self.activities = activities  # the types that functions of this node do, not its staff
         self.now = clock
+        self.check_clock = check_clock  # raises while it is no time to sign anything
 
     @property
     def signing_key(self) -> SigningKey:

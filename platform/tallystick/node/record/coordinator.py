@@ -29,7 +29,11 @@ def sequence(
     token: str,
     envelopes: dict[str, dict[str, Any]],
 ) -> Entry:
-    """Take ``said`` into the log, void or applied; :func:`seal` signs for it and sends it on."""
+    """Take ``said`` into the log, void or applied; :func:`seal` signs for it and sends it on.
+
+    Unavailable while the node does not know what time it is: deadlines would be counted from it.
+    """
+    context.check_clock()
     entry = loaded.replay.sequence(said, context.now())
     store.add_entry(unit, loaded, entry, said, token)
     if envelopes:

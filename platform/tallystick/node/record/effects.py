@@ -66,6 +66,7 @@ class Effects:
         if step.input_mapping and kind in {calls.ACTIVITY, calls.QUEUED}:
             self._prepare(row)
         elif kind == calls.ACTIVITY:
+            self._inherit(row)
             self.unit.note("call", calls.call_of(row, step))
         elif kind == calls.QUEUED:
             queues.enqueue(self.unit, row, step)
@@ -83,8 +84,17 @@ class Effects:
             key = calls.task_key(self.loaded.row, event["task"], held.attempt)
             self.unit.change(TaskRow, key, due_at=event["due_at"])
 
+    def _inherit(self, row: Any) -> None:
+        """What the attempt before said last of itself is where this one may begin."""
+        if row.attempt > 1:
+            before = self.unit.get(TaskRow, calls.task_key(self.loaded.row, row.task, row.attempt - 1))
+            if before is not None and before.details is not None:
+                row.details = before.details
+                self.unit.change(TaskRow, row.key, details=before.details)
+
     def _prepare(self, row: TaskRow) -> None:
         """Its input is read from values, some of which may come with this very entry: the runner does that."""
+        self._inherit(row)
         self.unit.change(TaskRow, row.key, retry_at=0)
         self.unit.note("due", 0)
 
@@ -281,6 +291,7 @@ class Effects:
             task=task,
             attempt=attempt,
             requires_acknowledgment=requires_acknowledgment,
+            statement_id=self.said.id,
         )
 
 

@@ -32,6 +32,7 @@ from tallystick.node.record import (
     rekeying,
     sources,
     store,
+    submitting,
 )
 from tallystick.node.record import messages as m
 from tallystick.node.record.context import Context
@@ -106,8 +107,29 @@ def _statement(unit: Unit, context: Context, partner: str, message: m.StatementM
     changing.check_change(unit, loaded, said)
     envelopes = _committed_envelopes(said, message.sealed)
     coordinator.sequence(unit, context, loaded, said, message.token, envelopes)
+    unit.note("signed_at", (said.iss, said.iat))
     children.follow(unit, context, loaded)
     openings.read(unit, context, loaded, said, envelopes)
+
+
+def _submission(unit: Unit, context: Context, partner: str, message: m.SubmissionMessage) -> None:
+    _, read = statements.read(message.token)
+    loaded = _participating(unit, partner, read.execution)
+    said = loaded.replay.open(message.token)
+    if said.iss != partner:
+        raise Invalid("a statement is submitted by its author", code="wrong_issuer")
+    if said.iat > context.now() + loaded.agreement.limits.skew_ms:
+        raise NotYet("statement is dated further ahead than the agreed skew", code="ahead_of_clock")
+    me = loaded.agreement.participant(context.org_id)
+    envelopes = {} if me and me.observes else _committed_envelopes(said, message.sealed)
+    submitting.receive(unit, context, loaded, said, message.token, envelopes)
+    if loaded.agreement.coordinator == context.org_id:
+        _statement(unit, context, partner, m.StatementMessage(token=message.token, sealed=message.sealed))
+
+
+def _receipt(unit: Unit, context: Context, partner: str, message: m.ReceiptMessage) -> None:
+    loaded = _participating(unit, partner, m.execution_of(message) or "")
+    submitting.keep_receipt(unit, context, loaded, partner, message.token)
 
 
 def _check_basis(unit: Unit, loaded: Loaded, said: Statement) -> None:
@@ -192,6 +214,8 @@ def _take_entry(
     store.add_entry(unit, loaded, entry, said, token)
     openings.keep_envelopes(unit, loaded, said, envelopes)
     openings.read(unit, context, loaded, said, envelopes)
+    if said.iss != context.org_id:
+        unit.note("signed_at", (said.iss, said.iat))
     Effects(unit, context, loaded, entry, said).run()
     changing.follow(unit, context, loaded, said)
 
@@ -297,6 +321,8 @@ _HANDLERS: dict[type[m.Message], Callable[[Unit, Context, str, Any], None]] = {
     m.EntriesMessage: _entries,
     m.AttestationMessage: _attestation,
     m.RefusalMessage: _refusal,
+    m.SubmissionMessage: _submission,
+    m.ReceiptMessage: _receipt,
     m.NeedMessage: _need,
     m.ChunkMessage: _chunk,
     m.AnchorMessage: _anchor,

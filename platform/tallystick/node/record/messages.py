@@ -1,6 +1,7 @@
 """Messages between nodes: their forms, bounds and bytes (RECORD.md, Messages between nodes)."""
 
 import hashlib
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -11,6 +12,8 @@ from tallystick.core.errors import Invalid, UnknownVersion
 
 VERSION = 1
 MAX_MESSAGE = 900_000  # bytes: below the transport's 1 MB, headers included
+MAX_TOGETHER = 200  # messages in one of the transport's
+_BETWEEN = b"\n"  # canonical JSON holds none
 
 
 class _Message(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type"):
@@ -54,6 +57,19 @@ class RefusalMessage(_Message, frozen=True, kw_only=True, tag="refusal"):
     token: str
 
 
+class SubmissionMessage(_Message, frozen=True, kw_only=True, tag="submission"):
+    """A statement that its author has seen in no entry within the sequencing limit, to every participant."""
+
+    token: str
+    sealed: list[dict[str, Any]] = []
+
+
+class ReceiptMessage(_Message, frozen=True, kw_only=True, tag="receipt"):
+    """A signed receipt of a submission, back to its author."""
+
+    token: str
+
+
 class NeedMessage(_Message, frozen=True, kw_only=True, tag="need"):
     """A request for what follows ``size`` entries."""
 
@@ -89,10 +105,16 @@ Message = (
     | EntriesMessage
     | AttestationMessage
     | RefusalMessage
+    | SubmissionMessage
+    | ReceiptMessage
     | NeedMessage
     | ChunkMessage
     | AnchorMessage
 )
+
+
+# What says only in its token which execution it is about.
+_TOLD = (StatementMessage, AttestationMessage, RefusalMessage, SubmissionMessage, ReceiptMessage)
 
 
 def encode(message: Message) -> bytes:
@@ -112,11 +134,25 @@ def decode(data: bytes) -> Message:
     return message
 
 
+def join(payloads: Sequence[bytes]) -> bytes:
+    """Several messages as one of the transport's, of at most :data:`MAX_MESSAGE` bytes together."""
+    return _BETWEEN.join(payloads)
+
+
+def split(data: bytes) -> list[bytes]:
+    """The messages that came as one, in order; each stands for itself, whatever becomes of the others."""
+    if len(data) > MAX_MESSAGE:
+        raise Invalid(f"has {len(data)} bytes, {MAX_MESSAGE} are allowed", code="too_large")
+    if data.count(_BETWEEN) >= MAX_TOGETHER:
+        raise Invalid(f"more than {MAX_TOGETHER} messages came as one", code="too_many_messages")
+    return data.split(_BETWEEN)
+
+
 def execution_of(message: Message) -> str | None:
     """The execution that a message is about, as far as it says; it is not verified."""
     if isinstance(message, AgreementMessage | CardMessage):
         return None
-    if isinstance(message, StatementMessage | AttestationMessage | RefusalMessage):
+    if isinstance(message, _TOLD):
         execution = jws.peek(message.token).get("execution")
         return execution if isinstance(execution, str) else None
     return message.execution

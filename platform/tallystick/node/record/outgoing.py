@@ -72,6 +72,8 @@ def post_batch(
     unit: Unit, context: Context, loaded: Loaded, partner: str, entries: Iterable[Fresh], newest: str | None
 ) -> None:
     """Queue entries in messages of bounded size; ``newest`` is the head of the log's end, where it is at hand."""
+    receiver = loaded.agreement.participant(partner)
+    opens = receiver is not None and not receiver.observes  # what nobody there can open need not lie there
     for batch in _batches(entries):
         end = batch[-1].entry.seq + 1
         head = newest if newest and end == loaded.state.size else head_of(unit, context, loaded, end)
@@ -83,7 +85,7 @@ def post_batch(
             entries=[msgspec.to_builtins(one.entry) for one in batch],
             statements=[one.token for one in batch],
             head=head,
-            sealed=[envelope for one in batch for envelope in one.envelopes],
+            sealed=[envelope for one in batch for envelope in one.envelopes if opens],
         )
         post(unit, context, partner, message, loaded.row.id)
 

@@ -7,7 +7,14 @@ from tallystick.core.errors import TallystickError
 from tallystick.core.head import Refusal, sign_refusal
 from tallystick.node.record import outgoing, resigning, store
 from tallystick.node.record.context import Context
-from tallystick.node.record.messages import AgreementMessage, Message, RefusalMessage, StatementMessage, agreement_of
+from tallystick.node.record.messages import (
+    AgreementMessage,
+    Message,
+    RefusalMessage,
+    StatementMessage,
+    SubmissionMessage,
+    agreement_of,
+)
 from tallystick.node.record.unit import Unit
 from tallystick.tenants.models.record import ExecutionRow, InboxRow, StatementRow
 
@@ -18,7 +25,7 @@ NO_EXECUTION = "0" * 64  # an agreement is refused before any execution of it is
 
 def refuse(unit: Unit, context: Context, partner: str, message: Message, error: TallystickError) -> None:
     """Sign the reason why a statement or an agreement changed nothing; other messages have no author to tell."""
-    if isinstance(message, StatementMessage):
+    if isinstance(message, StatementMessage | SubmissionMessage):
         said = statements.read(message.token)[1]
         aud, execution, name = said.aud, said.execution, said.id
     elif isinstance(message, AgreementMessage):
@@ -50,7 +57,7 @@ def refused_statement(unit: Unit, context: Context, refusal: Refusal) -> None:
     row = unit.get(StatementRow, key)
     if row is None or row.iss != context.org_id or row.seq is not None:
         return
-    unit.change(StatementRow, key, refusal=reason(refusal))
+    unit.change(StatementRow, key, refusal=reason(refusal), due_at=None)  # nobody has ignored it
     if refusal.code in GONE:
         resigning.again(unit, context, loaded, row)
 

@@ -63,7 +63,7 @@ def follow_up(unit: Unit, context: Context, execution: str) -> str | None:
         return "waiting" if said[0] is None else "void"
     saying = Saying(kind=wanted.kind, make=lambda _data, _sealed: wanted.body, answer_key=wanted.answer_key)
     say(unit, context, loaded, saying)
-    return "waiting"
+    return None if todo(context, loaded) is None else "waiting"  # what we coordinate stands in the log already
 
 
 def _rotation(context: Context, loaded: Loaded, speaking: list[str]) -> Todo:

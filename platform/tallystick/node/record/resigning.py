@@ -12,7 +12,7 @@ from sqlmodel import select
 from tallystick.core import canonical, jws
 from tallystick.core import statement as statements
 from tallystick.core.statement import STATEMENT, Basis, Payload
-from tallystick.node.record import outgoing
+from tallystick.node.record import outgoing, submitting
 from tallystick.node.record.context import Context
 from tallystick.node.record.loaded import Loaded
 from tallystick.node.record.messages import StatementMessage
@@ -45,7 +45,9 @@ def again(unit: Unit, context: Context, loaded: Loaded, row: Any) -> None:
         token=token,
         at=fresh.iat,
         answer_key=row.answer_key,
+        due_at=submitting.due_at(loaded, fresh.iat),
     )
+    unit.note("due", submitting.due_at(loaded, fresh.iat))
     for one in unit.exec(select(OpeningRow).where(OpeningRow.number == number, OpeningRow.statement_id == said.id)):
         unit.put(OpeningRow, **{**_values(OpeningRow, one), "statement_id": fresh.id})
         unit.delete(OpeningRow, (number, said.id, one.property))

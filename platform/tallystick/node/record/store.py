@@ -155,7 +155,7 @@ def add_entry(unit: Unit, loaded: Loaded, entry: Entry, said: Statement, token: 
     )
     key = (loaded.row.number, said.id)
     if unit.known(StatementRow, key) is not None or unit.get(StatementRow, key) is not None:
-        unit.change(StatementRow, key, seq=entry.seq)
+        unit.change(StatementRow, key, seq=entry.seq, due_at=None)
         return
     unit.insert(
         StatementRow,

@@ -62,6 +62,9 @@ class Changes(Service):
 
     def _check_open(self, loaded: Loaded) -> None:
         me, state = self.parts.context.org_id, loaded.state
+        ours = loaded.agreement.participant(me)
+        if ours is not None and ours.observes:
+            raise WrongState("an observer accepts or rejects", state=state.status, code="observes_only")
         if loaded.agreement.parent is not None:
             raise WrongState("a sub-workflow is as its parent's agreement has it", state=state.status)
         if state.status != "created":

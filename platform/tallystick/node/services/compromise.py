@@ -85,8 +85,8 @@ class Compromise(Service):
         if since is None:
             since = _believed(known[0] if known else None, context.now())
         asked = Asked(kid=kid, org=org or context.org_id, since=since)
-        after = cursor_values(cursor, (str, int, int)) or [STATEMENTS, -1, -1]
-        if after[0] not in {STATEMENTS, HEADS}:
+        after = cursor_values(cursor, (str, str, int)) or [STATEMENTS, "0", -1]
+        if after[0] not in {STATEMENTS, HEADS} or not _is_number(after[1]):
             raise Invalid("cursor is not one that this API gave", code="bad_cursor", pointer="/cursor")
         size = bounded(limit)
         found = await self.read(who, lambda session: _page(session, asked, after, size), Permission.VERIFY)
@@ -154,13 +154,13 @@ def _covers(session: Session, facts: dict[str, Any], one: Moment) -> bool:
 
 def _page(session: Session, asked: Asked, after: list[Any], size: int) -> _Found:
     """Statements first, then heads; of each, those with the key's id in their header."""
-    phase, number, place = after
+    phase, number, place = after[0], int(after[1]), after[2]  # numbers exceed what JSON carries
     found = _Found()
     query = _statements(number, place) if phase == STATEMENTS else _heads(number, place)
     rows = session.exec(query.limit(SCAN)).all()
     last = None
     for row in rows:
-        last = [phase, row.number, row.place]
+        last = [phase, str(row.number), row.place]
         if row.iss != asked.org or kid_of(row.token) != asked.kid:
             continue
         if row.number not in found.executions:
@@ -173,8 +173,12 @@ def _page(session: Session, asked: Asked, after: list[Any], size: int) -> _Found
     if len(rows) == SCAN:
         found.following = last
     elif phase == STATEMENTS:
-        found.following = [HEADS, -1, -1]
+        found.following = [HEADS, "0", -1]
     return found
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdecimal() and int(text) < 2**63
 
 
 def _statements(number: int, place: int) -> Any:

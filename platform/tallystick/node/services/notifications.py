@@ -4,6 +4,7 @@ from typing import Any
 
 from sqlmodel import Session, col, select
 
+from tallystick.core import canonical
 from tallystick.core.errors import NotFound, WrongState
 from tallystick.core.statement import Acknowledge
 from tallystick.node.record import store
@@ -11,7 +12,7 @@ from tallystick.node.record.authoring import Saying, say
 from tallystick.node.record.unit import Reader, Unit
 from tallystick.node.services import views
 from tallystick.node.services.base import Service, bounded, cursor_values, page
-from tallystick.tenants.models.record import NotificationRow
+from tallystick.tenants.models.record import NotificationRow, OpeningRow
 from tallystick.tenants.permissions import Permission
 from tallystick.tenants.users import User
 
@@ -63,4 +64,10 @@ class Notifications(Service):
 
 def _view(reader: Reader, row: NotificationRow) -> dict[str, Any]:
     loaded = store.load(reader, row.execution)
-    return views.notification(row, views.names(loaded.agreement), loaded.row.name)
+    key = (loaded.row.number, row.statement_id, "$reason")
+    reason = reader.get(OpeningRow, key) if row.notification_type in _REASONED and row.statement_id else None
+    facts = {"reason": canonical.parse(reason.value) if reason else None}
+    return {**views.notification(row, views.names(loaded.agreement), loaded.row.name), **facts}
+
+
+_REASONED = frozenset({"terminated", "suspended", "replaced"})

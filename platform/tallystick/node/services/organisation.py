@@ -1,5 +1,6 @@
 """The organisation itself and the chain it anchors on."""
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ from tallystick.core.errors import Invalid
 from tallystick.node.parts import Parts
 from tallystick.node.services.base import Service
 from tallystick.tenants import card as cards
-from tallystick.tenants import did
+from tallystick.tenants import did, tls
 from tallystick.tenants.card import Card
 from tallystick.tenants.files import read_private, write_private
 from tallystick.tenants.permissions import Permission, require
@@ -58,6 +59,13 @@ def own_card(parts: Parts) -> Card:
     return cards.verify(own_card_token(parts))
 
 
+def _certificates(parts: Parts) -> list[dict[str, Any]]:
+    """When the certificates of our links end, and the authorities of our partners as their cards have them."""
+    ours = parts.certificates.validities()
+    theirs = [tls.validity(one.id, one.nats.tls_ca) for one in parts.partners.active() if one.nats]
+    return [one._asdict() for one in (*ours, *(one for one in theirs if one.ends_soon))]
+
+
 class Organisation(Service):
     """Card, chain."""
 
@@ -76,8 +84,18 @@ class Organisation(Service):
             "endpoint_url": one.endpoint_url,
             "is_active": one.is_active,
             "capabilities": list(one.capabilities),
+            "certificates": await asyncio.to_thread(_certificates, self.parts),
             "clock_jump": msgspec.to_builtins(self.parts.clock.jump),
+            "clock_doubt": msgspec.to_builtins(self.parts.clock.doubt),
+            "clock_ahead": msgspec.to_builtins(self.parts.marks.ahead),
         }
+
+    async def accept_clock(self, who: User) -> dict[str, Any]:
+        """Take the machine's clock as right, whatever was signed before: an administrator has looked at it."""
+        require(who, Permission.ADMINISTER)
+        await asyncio.to_thread(self.parts.marks.accept)
+        self.parts.bell.ring()
+        return await self.organisation()
 
     async def card(self) -> dict[str, Any]:
         """The signed card, for partners to pin."""

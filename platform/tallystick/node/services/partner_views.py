@@ -47,6 +47,7 @@ def waiting(row: IntroductionRow) -> dict[str, Any]:
         "last_seen": None,
         "transport": None,
         "transport_chosen": False,
+        "pinned_ca": False,
     }
 
 

@@ -23,6 +23,7 @@ from tallystick.tenants import fingerprint, invitation
 from tallystick.tenants.card import Card
 from tallystick.tenants.models.introduction import IntroductionRow
 from tallystick.tenants.models.partner import Partner
+from tallystick.tenants.partners import Partners
 from tallystick.tenants.permissions import Permission, require
 from tallystick.tenants.users import User
 
@@ -41,9 +42,12 @@ def link_partners(parts: Parts, also: Card | None = None) -> list[Link]:
 
     ``also`` is a partner to be, or one with a new card.
     """
-    if not parts.settings.nats.enabled:
-        return []
-    rows = [row for row in parts.partners.all() if row.status != "removed"]
+    return links_to(parts.partners, also) if parts.settings.nats.enabled else []
+
+
+def links_to(partners: Partners, also: Card | None = None) -> list[Link]:
+    """The links that the cards of all who were not removed ask for, and that of ``also``."""
+    rows = [row for row in partners.all() if row.status != "removed"]
     suspended = {row.org_id for row in rows if row.status == "suspended"}
     found = {card.id: card for card in [*(cards.verify(row.card) for row in rows), *([also] if also else [])]}
     links = [_link(card, is_suspended=card.id in suspended or not card.is_active) for card in found.values()]
@@ -240,9 +244,12 @@ class Partnering(Service):
 
     def _partner_view(self, row: Partner, link: LinkStatus | None) -> dict[str, Any]:
         way = self.parts.transports.way(cards.verify(row.card))
+        if way.transport == "https":  # no standing connection: what became of the last message tells
+            link = self.parts.transports.https_status(row.org_id)
         return partner_views.partner(row, link) | {
             "transport": way.transport,
             "transport_chosen": way.chosen is not None,
+            "pinned_ca": way.recipient.ca_pem is not None,
         }
 
     async def _invitation_of(self, given: str) -> str:

@@ -145,6 +145,7 @@ def notification(row: NotificationRow, organisations: dict[str, str], name: str)
     return {
         "id": row.id,
         "notification_type": row.notification_type,
+        "message_type": _MESSAGE_TYPES.get(row.notification_type, "direct_message"),
         "message": row.message,
         "collaboration_id": row.execution,
         "collaboration_name": name,
@@ -155,6 +156,21 @@ def notification(row: NotificationRow, organisations: dict[str, str], name: str)
         "acknowledged": row.acknowledged,
         "read": row.read,
     }
+
+
+# names.md, Collaboration: what a notification is about. What a notification step says is a direct message.
+_MESSAGE_TYPES = {
+    **dict.fromkeys(
+        ("created", "started", "completed", "failed", "terminated", "replaced", "suspended", "resumed"),
+        "collaboration_state_change",
+    ),
+    **dict.fromkeys(
+        ("activity_assigned", "activity_completed", "activity_failed", "activity_held", "reminder"),
+        "activity_state_change",
+    ),
+    "data_received": "data_exchange",
+    "data_mismatch": "data_exchange",
+}
 
 
 def _participant(agreement: Agreement, org_id: str, state: State) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from tallystick.node.record.loaded import Loaded
 from tallystick.node.services import views
 from tallystick.tenants.models.anchor import LeafRow
 from tallystick.tenants.models.queue import QueueTaskRow
-from tallystick.tenants.models.record import InboxRow, OutboxRow, StatementRow, TaskRow
+from tallystick.tenants.models.record import InboxRow, OutboxRow, ReceiptRow, StatementRow, TaskRow
 
 
 def waits(session: Session, org_id: str, execution_id: str) -> list[dict[str, Any]]:
@@ -30,7 +30,7 @@ def _waits(session: Session, org_id: str, execution_id: str, loaded: Loaded) -> 
         *_automatic(session, org_id, loaded.row.number),
         *_queued(session, org_id, execution_id),
         *_outbox(session, execution_id),
-        *_statements(session, org_id, loaded.row.number),
+        *_statements(session, org_id, loaded),
         *_inbox(session, execution_id),
         *_chain(session, loaded),
     ]
@@ -68,7 +68,7 @@ def _signals(loaded: Loaded) -> list[dict[str, Any]]:
         for task in map(loaded.state.tasks.__getitem__, tasks):
             step = loaded.agreement.compiled.steps[task.step]
             senders = step.senders if isinstance(step, Wait) else []
-            everyone = [one.org_id for one in loaded.agreement.participants]
+            everyone = [one.org_id for one in loaded.agreement.participants if not one.observes]
             items += [_item(f"signal {event}", org, task.assigned_at) for org in senders or everyone]
     return items
 
@@ -99,11 +99,27 @@ def _outbox(session: Session, execution_id: str) -> list[dict[str, Any]]:
     ]
 
 
-def _statements(session: Session, org_id: str, number: int) -> list[dict[str, Any]]:
+def _statements(session: Session, org_id: str, loaded: Loaded) -> list[dict[str, Any]]:
     query = select(StatementRow).where(
-        StatementRow.number == number, StatementRow.iss == org_id, col(StatementRow.seq).is_(None)
+        StatementRow.number == loaded.row.number, StatementRow.iss == org_id, col(StatementRow.seq).is_(None)
     )
-    return [_item(f"sequencing of {row.kind}", "coordinator", row.at, tried=row.refusal) for row in session.exec(query)]
+    return [
+        _item(
+            f"sequencing of {row.kind}",
+            loaded.agreement.coordinator,
+            row.at,
+            tried=row.refusal or _submitted(session, row),
+        )
+        for row in session.exec(query)
+    ]
+
+
+def _submitted(session: Session, row: StatementRow) -> str | None:
+    """Whether everyone has been told of a statement that the coordinator has not sequenced, and who says so."""
+    if row.submitted_at is None:
+        return None
+    query = select(ReceiptRow.iss).where(ReceiptRow.number == row.number, ReceiptRow.statement_id == row.id)
+    return f"sent to all participants; receipts of {', '.join(sorted(session.exec(query))) or 'none'}"
 
 
 def _inbox(session: Session, execution_id: str) -> list[dict[str, Any]]:

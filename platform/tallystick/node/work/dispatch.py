@@ -7,18 +7,20 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from tallystick.node.record.queues import rank_of
-from tallystick.node.work.activities import Activities, ActivityCall, ActivityFailed, outcome_of
+from tallystick.node.work.activities import Activities, ActivityCall, ActivityFailed
+from tallystick.node.work.pulses import Keep, outcome_with
 
 Answer = Callable[[ActivityCall, dict[str, Any], ActivityFailed | None], Awaitable[None]]
 MAX_QUEUED = 1_000  # calls kept in memory; beyond that they stay in the table until there is room
 
 
 class Dispatch:
-    """Calls queue by activity type, the most urgent first; ``answer`` takes what they give."""
+    """Calls queue by activity type, the most urgent first; ``answer`` takes what they give, ``keep`` what they say."""
 
-    def __init__(self, activities: Activities, answer: Answer) -> None:
+    def __init__(self, activities: Activities, answer: Answer, keep: Keep) -> None:
         self._activities = activities
         self._answer = answer
+        self._keep = keep
         self._queues: dict[str, list[tuple[int, int, ActivityCall]]] = {}
         self._running: dict[str, int] = {}
         self._tasks: dict[str, tuple[ActivityCall, asyncio.Task[None]]] = {}
@@ -81,7 +83,7 @@ class Dispatch:
         try:
             registered = self._activities.find(call.activity_type)
             if registered is not None:
-                result, failure = await outcome_of(registered.run, call)
+                result, failure = await outcome_with(registered, call, self._keep)
                 await self._answer(call, result, failure)
         finally:
             del self._tasks[call.token]

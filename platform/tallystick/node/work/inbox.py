@@ -68,7 +68,7 @@ class Inbox:
         self._some_wait = True  # until a look at the table has shown otherwise
 
     async def receive(self, partner: str, message_id: str, payload: bytes) -> Verdict:
-        """``ack`` once the outcome is durable; ``nak`` when this node could not decide now."""
+        """``ack`` once the outcome of all that came in it is durable; ``nak`` when this node could not decide now."""
         try:
             outcome = await self.take(partner, message_id, payload)
         except TallystickError as error:
@@ -98,20 +98,34 @@ class Inbox:
     async def take(self, partner: str, message_id: str, payload: bytes, nonce: Nonce | None = None) -> Outcome:
         """What became of the message, once that is durable, and the ``nonce`` that it came under with it.
 
+        Of several that came as one: ``full`` if one of them has to come again, else ``confirm``; each has its own
+        outcome here. Their jobs are queued before this first waits, so they keep their order and commit together.
         Raises what kept this node from deciding, and `nonces.Replayed`; nothing of the message is left then.
         """
         try:
+            several = messages.split(payload)
+        except Invalid as error:
+            return await self._reject(partner, message_id, error, nonce)
+        if len(several) == 1:
+            return await self._ended(*self._begin(partner, message_id, payload, nonce))
+        me = self._context.org_id
+        # The nonce goes with the first one: taking the others in twice changes nothing.
+        begun = [
+            self._begin(partner, messages.message_id(me, one), one, None if number else nonce)
+            for number, one in enumerate(several)
+        ]
+        await asyncio.wait([future for _, future in begun])
+        outcomes = [await self._ended(message, future) for message, future in begun]
+        return next((one for one in outcomes if one.word == "full"), Outcome("confirm"))
+
+    def _begin(
+        self, partner: str, message_id: str, payload: bytes, nonce: Nonce | None
+    ) -> tuple[Message | None, asyncio.Future[Outcome]]:
+        """Queue what is to be done; nothing here waits."""
+        try:
             message = messages.decode(payload)
         except Invalid as error:
-            refused = error
-
-            def reject(unit: Unit) -> Outcome:
-                nonces.check(unit, nonce)
-                outcome = self._rejected(unit, partner, message_id, None, refused)
-                nonces.keep(unit, nonce)
-                return outcome
-
-            return await self._committer.run(reject)
+            return None, self._reject(partner, message_id, error, nonce)
 
         def job(unit: Unit) -> Outcome:
             nonces.check(unit, nonce)
@@ -119,9 +133,22 @@ class Inbox:
             nonces.keep(unit, nonce)
             return outcome
 
-        outcome = await self._committer.run(job)
-        if outcome.word == "confirm":
-            await asyncio.to_thread(incoming.finish, self._context, message)
+        return message, self._committer.submit(job)
+
+    def _reject(self, partner: str, message_id: str, error: Invalid, nonce: Nonce | None) -> asyncio.Future[Outcome]:
+        def job(unit: Unit) -> Outcome:
+            nonces.check(unit, nonce)
+            outcome = self._rejected(unit, partner, message_id, None, error)
+            nonces.keep(unit, nonce)
+            return outcome
+
+        return self._committer.submit(job)
+
+    async def _ended(self, message: Message | None, future: asyncio.Future[Outcome]) -> Outcome:
+        outcome = await future
+        if outcome.word == "confirm" and message is not None:
+            if isinstance(message, ChunkMessage):
+                await asyncio.to_thread(incoming.finish, self._context, message)
             execution = messages.execution_of(message)
             self._bell.ring({"topic": "execution", "id": execution} if execution else None)
         return outcome

@@ -64,6 +64,10 @@ class Keeper:
         self._wake = asyncio.Event()
         committer.listen(self._heard)
 
+    def wake(self) -> None:
+        """Look at once: something that our card says has changed."""
+        self._wake.set()
+
     async def run(self) -> None:
         """Work until cancelled."""
         delay = SOONEST_S

@@ -1,5 +1,8 @@
 """The outbox relay: each partner's messages in order into its inbox stream, until the stream confirms them.
 
+Whatever waits while one message is under way travels in the next one, so that the transport's acknowledgement, which
+costs a write to the partner's disk, is for many.
+
 A commit that queues something says for whom. The table is looked through at start, and now and then for what another
 replica of this node has left behind.
 """
@@ -9,12 +12,14 @@ import contextlib
 import logging
 from collections.abc import Awaitable, Callable
 from functools import partial
+from typing import Any, NamedTuple
 
 import msgspec
+from sqlalchemy import select as select_columns
 from sqlmodel import col, select
 
 from tallystick.core import b64
-from tallystick.core.errors import TallystickError, Unavailable
+from tallystick.core.errors import Invalid, TallystickError, Unavailable
 from tallystick.node.record import messages
 from tallystick.node.record.context import Context
 from tallystick.node.record.unit import Note, Unit
@@ -24,10 +29,13 @@ from tallystick.tenants.models.record import OutboxRow
 
 logger = logging.getLogger(__name__)
 Send = Callable[[str, str, bytes], Awaitable[None]]
-_BATCH = 50
+_AT_A_TIME = 20  # rows read
+_COLUMNS: tuple[Any, ...] = (
+    OutboxRow.id, OutboxRow.message_id, OutboxRow.what, OutboxRow.payload, OutboxRow.attempts
+)  # fmt: skip
 LOOK_AGAIN_S = 120.0
 _TRY_AGAIN_S = 1.0  # after trouble with the database
-_BACKOFF = (0.2, 0.5, 1.0, 2.0, 5.0)  # seconds; the last one repeats
+_BACKOFF = (0.2, 0.5, 1.0, 2.0, 5.0)  # seconds, unless a link comes up meanwhile; the last one repeats
 
 
 class Outbox:
@@ -41,6 +49,7 @@ class Outbox:
         self._told: set[str] = set()  # partners for whom something may wait
         self._wake = asyncio.Event()
         self._relays: dict[str, asyncio.Task[None]] = {}
+        self._nudged: dict[str, asyncio.Event] = {}  # of partners whose relay runs
         committer.listen(self._heard)
 
     async def run(self) -> None:
@@ -62,6 +71,12 @@ class Outbox:
             for relay in self._relays.values():
                 relay.cancel()
             await asyncio.gather(*self._relays.values(), return_exceptions=True)
+
+    def nudge(self, partner: str) -> None:
+        """The way to ``partner`` has come up: do not wait any longer to try it again."""
+        nudged = self._nudged.get(partner)
+        if nudged is not None:
+            nudged.set()
 
     async def _look(self) -> float:
         """Find out for whom something waits; how many seconds until the next look."""
@@ -90,6 +105,7 @@ class Outbox:
         if relay.cancelled():
             return
         del self._relays[partner]
+        self._nudged.pop(partner, None)
         trouble = relay.exception()
         if trouble is None:
             self._wake.set()
@@ -99,53 +115,121 @@ class Outbox:
         asyncio.get_running_loop().call_later(_TRY_AGAIN_S, self._wake.set)
 
     async def _relay(self, partner: str) -> None:
-        failures = 0
-        while rows := await asyncio.to_thread(self._next, partner):
-            sent: list[int] = []
-            failed: tuple[OutboxRow, TallystickError] | None = None
-            for row in rows:
-                try:
-                    payload = self._payload(row)
-                except (TallystickError, OSError) as error:  # of this one only: what follows need not wait
-                    failed = (row, _read_error(error))
+        """Send what waits, as much as fits into one message at a time, while what was sent before is struck off."""
+        failures, after, together = 0, 0, messages.MAX_TOGETHER
+        settling: asyncio.Future[None] | None = None
+        nudged = self._nudged[partner] = asyncio.Event()
+        while True:
+            batch = await asyncio.to_thread(self._next, partner, after, together)
+            if not batch.rows:
+                if settling is not None:
+                    await settling
+                if not after:
+                    return
+                settling, after = None, 0  # whatever a replica has queued under an earlier number
+                continue
+            nudged.clear()
+            error = await self._sent(partner, batch)
+            if settling is not None:
+                await settling
+            settling = self._committer.submit(partial(_settle, batch=batch, error=error))
+            after = batch.rows[-1].number
+            failures = failures + 1 if error is not None else 0
+            if error is not None or batch.unread:
+                await settling
+                settling, after = None, 0
+                if len(batch.payloads) > 1 and isinstance(error, Invalid):
+                    together = 1  # the partner takes less at a time than we do
                     continue
-                try:
-                    await self._send(partner, row.message_id, payload)
-                except TallystickError as error:
-                    failed = (row, error)
-                    break
-                sent.append(row.id or 0)
-            await self._committer.run(partial(_settle, sent=sent, failed=failed))
-            failures = failures + 1 if failed and not sent else int(failed is not None)
-            if failed:
-                await asyncio.sleep(_BACKOFF[min(failures, len(_BACKOFF)) - 1])
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(_BACKOFF[min(max(failures, 1), len(_BACKOFF)) - 1]):
+                        await nudged.wait()
 
-    def _payload(self, row: OutboxRow) -> bytes:
-        if row.what != "chunk":
-            return row.payload
-        message = messages.decode(row.payload)
-        assert isinstance(message, messages.ChunkMessage)  # noqa: S101 - queued by us with that name
-        data = b64.encode(self._context.chunks.get(message.sha256))
-        return messages.encode(msgspec.structs.replace(message, data=data))
+    async def _sent(self, partner: str, batch: "_Batch") -> TallystickError | None:
+        """Why they could not be sent; None when the partner's stream has them."""
+        if not batch.payloads:
+            return None
+        payload = messages.join(batch.payloads)
+        name = batch.sendable[0].message_id if len(batch.payloads) == 1 else messages.message_id(partner, payload)
+        try:
+            await self._send(partner, name, payload)
+        except TallystickError as error:
+            return error
+        return None
 
     def _partners(self) -> list[str]:
         with self._database.looking() as session:
             return list(session.exec(select(OutboxRow.partner).distinct()))
 
-    def _next(self, partner: str) -> list[OutboxRow]:
+    def _next(self, partner: str, after: int, together: int) -> "_Batch":
+        """What comes next for a partner, as far as it fits into one message."""
+        batch = _Batch()
+        query = (
+            select_columns(*map(col, _COLUMNS))
+            .where(col(OutboxRow.partner) == partner, col(OutboxRow.id) > after)
+            .order_by(col(OutboxRow.id))
+            .limit(together)
+        )
         with self._database.looking() as session:
-            query = select(OutboxRow).where(OutboxRow.partner == partner).order_by(col(OutboxRow.id)).limit(_BATCH)
-            return list(session.exec(query))
+            # A few at a time: hundreds of the largest messages would fill the memory.
+            found = session.connection().execute(query, execution_options={"yield_per": _AT_A_TIME})
+            for number, name, what, payload, attempts in found:
+                row = _Row(number, name, attempts)
+                try:
+                    content = self._content(what, payload)
+                except (TallystickError, OSError) as error:  # of this one only: what follows need not wait
+                    batch.rows.append(row)
+                    batch.unread[number] = (row, _read_error(error))
+                    continue
+                if not batch.add(row, content):
+                    break
+        return batch
+
+    def _content(self, what: str, payload: bytes) -> bytes:
+        if what != "chunk":
+            return payload
+        message = messages.decode(payload)
+        assert isinstance(message, messages.ChunkMessage)  # noqa: S101 - queued by us with that name
+        data = b64.encode(self._context.chunks.get(message.sha256))
+        return messages.encode(msgspec.structs.replace(message, data=data))
+
+
+class _Row(NamedTuple):
+    number: int
+    message_id: str
+    attempts: int
+
+
+class _Batch:
+    """Rows of one partner, in order, and the payloads of those that can be sent."""
+
+    def __init__(self) -> None:
+        self.rows: list[_Row] = []
+        self.sendable: list[_Row] = []
+        self.payloads: list[bytes] = []
+        self.unread: dict[int, tuple[_Row, TallystickError]] = {}
+        self._size = 0
+
+    def add(self, row: _Row, payload: bytes) -> bool:
+        """Take one more, if there is room; the first one always has."""
+        self._size += len(payload) + 1
+        if self.payloads and self._size > messages.MAX_MESSAGE:
+            return False
+        self.rows.append(row)
+        self.sendable.append(row)
+        self.payloads.append(payload)
+        return True
 
 
 def _read_error(error: TallystickError | OSError) -> TallystickError:
     return error if isinstance(error, TallystickError) else Unavailable(f"a chunk cannot be read: {error.strerror}")
 
 
-def _settle(unit: Unit, *, sent: list[int], failed: tuple[OutboxRow, TallystickError] | None) -> None:
-    """Forget what the partner's stream has confirmed. Losing this to a crash sends it again, under the same id."""
-    for number in sent:
-        unit.delete(OutboxRow, number)
-    if failed:
-        row, error = failed
-        unit.change(OutboxRow, row.id, attempts=row.attempts + 1, last_error=f"{error.code}: {error.detail}"[:300])
+def _settle(unit: Unit, *, batch: _Batch, error: TallystickError | None) -> None:
+    """Forget what the partner's stream has confirmed. Losing this to a crash sends it again, under the same ids."""
+    failed = [*batch.unread.values(), *((row, error) for row in batch.sendable if error is not None)]
+    for row, why in failed:
+        unit.change(OutboxRow, row.number, attempts=row.attempts + 1, last_error=f"{why.code}: {why.detail}"[:300])
+    if error is None:
+        for row in batch.sendable:
+            unit.delete(OutboxRow, row.number)

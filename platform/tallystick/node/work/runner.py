@@ -12,6 +12,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+import msgspec
 from sqlalchemy import bindparam, func, update
 from sqlmodel import col, select
 
@@ -19,7 +20,7 @@ from tallystick.core.engine.names import MISMATCH
 from tallystick.core.engine.state import GOING
 from tallystick.core.errors import TallystickError, Unavailable, WrongState
 from tallystick.core.statement import Timer
-from tallystick.node.record import queues, store
+from tallystick.node.record import queues, store, submitting
 from tallystick.node.record.answering import say_result
 from tallystick.node.record.authoring import Saying, say
 from tallystick.node.record.calls import ACTIVITY, LEASE_MS, QUEUED, Call, call_of
@@ -35,7 +36,7 @@ from tallystick.node.work.committer import Committer
 from tallystick.node.work.dispatch import Dispatch
 from tallystick.node.work.inbox import Inbox
 from tallystick.tenants.database import Database
-from tallystick.tenants.models.record import ExecutionRow, InboxRow, TaskRow
+from tallystick.tenants.models.record import ExecutionRow, InboxRow, StatementRow, TaskRow
 
 logger = logging.getLogger(__name__)
 BATCH = 500  # timers, and tasks, of one round
@@ -45,6 +46,7 @@ SELDOM_MS = (
 )
 IDLE_MS = 2_000  # after the last commit; then a tenant keeps no connection open
 UNUSED_MS = 100  # the same, where there was none: hundreds of tenants that start together keep few connections open
+DOUBT_MS = 1_000  # until a clock in doubt is looked at again
 MAX_FIRED = 100  # timers of one execution in one job
 MAX_FAILURES = 10_000  # executions in trouble whose tries are counted
 MAX_DOUBLINGS = 9  # of the half a second after which they are tried again: at most some four minutes
@@ -71,7 +73,7 @@ class Runner:
         self._context = context
         self._committer = committer
         self._inbox = inbox
-        self._dispatch = Dispatch(activities, self._answer)
+        self._dispatch = Dispatch(activities, self._answer, self._keep_details)
         self._started = context.now()
         self._recovering = True
         self._failures: dict[str, int] = {}  # of executions whose timers cannot be looked after
@@ -100,8 +102,13 @@ class Runner:
         now = self._context.now()
         if now < self._due_at:
             return 0
+        try:
+            self._context.check_clock()
+        except Unavailable:  # nothing is due at a time that nobody knows
+            self._due_at = now + DOUBT_MS
+            return 0
         self._due_at = now + self._look_again_ms
-        timers, tasks, later = await asyncio.to_thread(self._look, now)
+        timers, tasks, overdue, later = await asyncio.to_thread(self._look, now)
         self._due_at = min(self._due_at, later)  # a commit may have brought something meanwhile
         done = await self._inbox.retry_waiting()
         tries = [self._tried(partial(self._fire, execution=one), self._timers_later(one)) for one in timers]
@@ -109,6 +116,7 @@ class Runner:
             self._tried(partial(self._take_up if row.kind == ACTIVITY else self._task, key=row.key), _later(row))
             for row in tasks
         ]
+        tries += [self._tried(partial(self._submit, key=key), submitting.later(*key)) for key in overdue]
         done += sum(await asyncio.gather(*tries))
         if not tasks:
             self._recovering = False
@@ -186,11 +194,13 @@ class Runner:
             activity_type=due.activity_type,
             input=due.input,
             due_at=due.due_at,
+            heartbeat_seconds=due.heartbeat_seconds,
+            details=None if due.details is None else msgspec.json.decode(due.details),
         )
         self._dispatch.offer(call, due.since, due.priority)
 
-    def _look(self, now: int) -> tuple[list[str], list[TaskRow], int]:
-        """Executions with due timers, due tasks, and when to look again."""
+    def _look(self, now: int) -> tuple[list[str], list[TaskRow], list[tuple[int, str]], int]:
+        """Executions with due timers, due tasks, statements past the sequencing limit, and when to look again."""
         # At start, what this node's last run had leased is due: it cannot be running any more.
         until = max(now, self._started + LEASE_MS - 1) if self._recovering else now
         with self._database.looking() as session:
@@ -198,15 +208,20 @@ class Runner:
             timers = list(session.exec(due.order_by(col(ExecutionRow.next_due)).limit(BATCH)))
             ready = select(TaskRow).where(col(TaskRow.retry_at) <= until)
             tasks = list(session.exec(ready.order_by(col(TaskRow.retry_at)).limit(BATCH)))
+            late = select(StatementRow.number, StatementRow.id).where(col(StatementRow.due_at) <= now)
+            overdue = [
+                (number, name) for number, name in session.exec(late.order_by(col(StatementRow.due_at)).limit(BATCH))
+            ]
             times = (
                 select(func.min(ExecutionRow.next_due)).where(col(ExecutionRow.next_due) > now),
                 select(func.min(TaskRow.retry_at)).where(col(TaskRow.retry_at) > until),
+                select(func.min(StatementRow.due_at)).where(col(StatementRow.due_at) > now),
                 select(func.min(InboxRow.retry_at)).where(InboxRow.outcome == "wait"),
             )
             later = [session.exec(one).one() for one in times]
-        if timers or tasks:
-            return timers, tasks, 0
-        return timers, tasks, min((one for one in later if one is not None), default=now + self._look_again_ms)
+        if timers or tasks or overdue:
+            return timers, tasks, overdue, 0
+        return timers, tasks, overdue, min((one for one in later if one is not None), default=now + self._look_again_ms)
 
     def _fire(self, unit: Unit, execution: str) -> int:
         """Every timer of the execution that is due, the earliest first."""
@@ -253,6 +268,9 @@ class Runner:
         self._said(unit, key)
         return 1
 
+    def _submit(self, unit: Unit, key: tuple[int, str]) -> int:
+        return submitting.submit(unit, self._context, *key)
+
     def _take_up(self, unit: Unit, key: str) -> int:
         """Lease an activity that nobody seems to be running, and call it after the commit."""
         row, until = unit.get_one(TaskRow, key), self._context.now() + LEASE_MS
@@ -281,6 +299,13 @@ class Runner:
             queues.enqueue(unit, row, store.step_of(loaded.agreement, row.step))
             unit.change(TaskRow, row.key, retry_at=None)
         return 1
+
+    async def _keep_details(self, token: str, details: str) -> None:
+        """Where a call says that it is; losing that costs work, not correctness."""
+        try:
+            await self._committer.run(lambda unit: unit.change(TaskRow, token, details=details))
+        except TallystickError as error:
+            logger.warning("the details of %s are not kept: %s", token, error)
 
     async def _answer(self, call: ActivityCall, result: dict[str, object], failure: ActivityFailed | None) -> None:
         try:

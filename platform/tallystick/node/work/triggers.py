@@ -100,6 +100,10 @@ class Triggers:
 
     async def fire(self) -> float:
         """Fire the schedules that are due; how many seconds until the next one is."""
+        try:
+            self._context.check_clock()
+        except Unavailable:
+            return TRY_AGAIN_S  # at no time that is known
         due, following = await asyncio.to_thread(self._due, self._context.now())
         tries = [self._committer.run(partial(self._tick, definition=name, place=place)) for name, place in due]
         failed = False

@@ -59,10 +59,17 @@ class ExecutionRow(SQLModel, table=True):
 
 
 class StatementRow(SQLModel, table=True):
-    """A statement's token. Own ones carry ``answer_key``: one signature for one question, whatever crashes."""
+    """A statement's token. Own ones carry ``answer_key``: one signature for one question, whatever crashes.
+
+    ``due_at`` is when one of ours that stands in no entry goes to all participants, ``submitted_at`` when it did.
+    """
 
     __tablename__ = "statement"
-    __table_args__ = (UniqueConstraint("number", "answer_key"), _IN_KEY)
+    __table_args__ = (
+        UniqueConstraint("number", "answer_key"),
+        _some("ix_statement_due", "due_at", where="due_at IS NOT NULL"),
+        _IN_KEY,
+    )
     number: int = Field(primary_key=True, sa_type=BigInteger)
     id: str = Field(primary_key=True)
     iss: str
@@ -72,6 +79,20 @@ class StatementRow(SQLModel, table=True):
     seq: int | None = None
     answer_key: str | None = None
     refusal: str | None = None  # "code: detail", when the coordinator refused it
+    due_at: int | None = Field(default=None, sa_type=BigInteger)
+    submitted_at: int | None = Field(default=None, sa_type=BigInteger)
+
+
+class ReceiptRow(SQLModel, table=True):
+    """A participant's receipt of a statement that was submitted to all; ``at`` is what its signer's clock said."""
+
+    __tablename__ = "receipt"
+    __table_args__ = (_IN_KEY,)
+    number: int = Field(primary_key=True, sa_type=BigInteger)
+    statement_id: str = Field(primary_key=True)
+    iss: str = Field(primary_key=True)
+    token: str
+    at: int = Field(sa_type=BigInteger)
 
 
 class EntryRow(SQLModel, table=True):
@@ -152,6 +173,7 @@ class TaskRow(SQLModel, table=True):
     claimed_by: str | None = None
     claimed_at: int | None = Field(default=None, sa_type=BigInteger)
     note: str | None = None  # why automatic work waits
+    details: str | None = None  # JSON: what a running function said last of itself, for whoever tries it again
     retry_at: int | None = Field(default=None, sa_type=BigInteger)  # when automatic work is due, or its lease ends
 
 
@@ -171,6 +193,7 @@ class NotificationRow(SQLModel, table=True):
     requires_acknowledgment: bool = False
     acknowledged: bool = False
     read: bool = False
+    statement_id: str | None = None  # which brought it: its reason, if it has one, is the notification's
 
 
 class OutboxRow(SQLModel, table=True):

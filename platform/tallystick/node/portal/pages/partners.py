@@ -8,6 +8,7 @@ from starlette.responses import RedirectResponse, Response
 
 from tallystick.core.errors import Forbidden, Invalid, NotFound, TallystickError, Unavailable, WrongState
 from tallystick.node.api import files
+from tallystick.node.partner_api.transports import Transport
 from tallystick.node.portal.rendering import Visit
 from tallystick.tenants.invitation import MAX_TOKEN
 
@@ -92,6 +93,16 @@ async def suspend(visit: Visit) -> Response:
 async def resume(visit: Visit) -> Response:
     """Work with it again."""
     return await _change(visit, visit.services.resume_partner(visit.who, _key(visit)))
+
+
+async def transport(visit: Visit) -> Response:
+    """Choose how messages go to it."""
+    form = await visit.request.form()
+    wanted, pem = str(form.get("transport") or ""), str(form.get("ca_pem") or "").strip()
+    way: Transport | None = "https" if wanted == "https" else "nats" if wanted == "nats" else None
+    if way is None:
+        return await _one(visit, error=Invalid("is nats or https", pointer="/transport"))
+    return await _change(visit, visit.services.set_transport(visit.who, _key(visit), way, pem + "\n" if pem else None))
 
 
 async def remove(visit: Visit) -> Response:

@@ -1,4 +1,4 @@
-"""The organisation's users and the groups that they are in."""
+"""The organisation's users, the groups that they are in, and what only an administrator may say."""
 
 from starlette.datastructures import FormData
 from starlette.responses import RedirectResponse, Response
@@ -41,6 +41,12 @@ async def set_groups(visit: Visit) -> Response:
     """Replace a user's groups."""
     form = await visit.request.form()
     await visit.portal.accounts.set_groups(str(visit.request.path_params["username"]), lines(form, "groups"))
+    return RedirectResponse("/users", 303)
+
+
+async def accept_clock(visit: Visit) -> Response:
+    """Say that the machine's clock is right."""
+    await visit.services.accept_clock(visit.who)
     return RedirectResponse("/users", 303)
 
 

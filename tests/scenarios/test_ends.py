@@ -1,0 +1,52 @@
+"""Nodes and servers that end at exactly the wrong moment: nothing is lost, and nothing happens twice."""
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from support.exchange import begin, ended, exchange, once, restart
+from tallystick.node.bench.exchange import World
+from tallystick.node.bench.load import BUYER, CARRIER, SUPPLIER
+
+pytestmark = pytest.mark.timeout(400)
+
+
+@pytest.fixture
+async def world(tmp_path: Path) -> AsyncIterator[World]:
+    """The three organisations."""
+    async with exchange(tmp_path) as found:
+        yield found
+
+
+async def test_senders_and_receivers_killed_around_the_acknowledgement(world: World, tmp_path: Path) -> None:
+    """Each of the three moments, at a partner and at the coordinator."""
+    orders = []
+    for org in (SUPPLIER, BUYER):
+        for moment in ("unsent", "sent", "taken"):
+            orders += await begin(world, 1, lines=4)
+            await world.members[org].ask("die", moment=moment)
+            await restart(world.members[org])
+            assert world.members[org].process.returncode is None
+    await ended(world, orders)
+    await once(world, tmp_path, orders, per_execution=8)
+
+
+async def test_either_broker_killed_and_a_partner_stopped_for_8_seconds(world: World, tmp_path: Path) -> None:
+    orders = await begin(world, 2)
+    for org in (BUYER, SUPPLIER):
+        os.kill((await world.members[org].ask("server"))["pid"], signal.SIGKILL)
+        orders += await begin(world, 1, lines=20)
+    carrier = world.members[CARRIER]
+    pids = [carrier.process.pid, (await carrier.ask("server"))["pid"]]
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    orders += await begin(world, 1)
+    await asyncio.sleep(8)
+    for pid in pids:
+        os.kill(pid, signal.SIGCONT)
+    await ended(world, orders)
+    await once(world, tmp_path, orders)
