@@ -13,7 +13,7 @@ import sys
 import time
 from pathlib import Path
 
-from planted import FAULTS, Fault
+from contracts.planted import FAULTS, Fault
 
 ROOT = Path(__file__).resolve().parents[2]
 WORK = ROOT / ".cache" / "mutants"
@@ -29,15 +29,15 @@ def main() -> int:
     shutil.copytree(ROOT / "contracts", WORK / "contracts")
     passed, output = tests()
     if not passed:
-        print(output)
-        print("the tests fail without any fault")
+        say(output)
+        say("the tests fail without any fault")
         return 1
     begun, survivors = time.monotonic(), []
     for number, fault in enumerate(FAULTS, 1):
         caught = plant(fault)
-        print(f"{number:3}/{len(FAULTS)} {fault.file:17} {caught or 'SURVIVES':60} {fault.old[:60]!r}", flush=True)
+        say(f"{number:3}/{len(FAULTS)} {fault.file:17} {caught or 'SURVIVES':60} {fault.old[:60]!r}")
         survivors += [] if caught else [fault]
-    print(f"{len(FAULTS) - len(survivors)} of {len(FAULTS)} faults caught in {time.monotonic() - begun:.0f} s")
+    say(f"{len(FAULTS) - len(survivors)} of {len(FAULTS)} faults caught in {time.monotonic() - begun:.0f} s")
     return 1 if survivors else 0
 
 
@@ -63,11 +63,17 @@ def plant(fault: Fault) -> str:
 def tests() -> tuple[bool, str]:
     """Whether forge's tests pass, and what it said."""
     env = {**os.environ, **FEWER, "PATH": f"{FORGE.parent}{os.pathsep}{os.environ['PATH']}"}
-    command = [FORGE, "test", "--no-match-contract", SKIP, "--fail-fast", "--color", "never"]
+    command: list[str | Path] = [FORGE, "test", "--no-match-contract", SKIP, "--fail-fast", "--color", "never"]
     done = subprocess.run(
         command, cwd=WORK / "contracts", env=env, capture_output=True, text=True, timeout=LIMIT_S, check=False
     )
     return done.returncode == 0, done.stdout + done.stderr
+
+
+def say(text: str) -> None:
+    """One line for who watches."""
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""`make prove-contracts`: halmos over the Merkle verifiers, for all inputs up to a size, then over each planted fault of theirs.
+"""`make prove-contracts`: halmos over the Merkle verifiers, for all inputs up to a size, then over faults in them.
 
-Works on a copy below `.cache` that holds what the proofs need and no more, because halmos has forge compile all there is.
+Works on a copy below `.cache` that holds what the proofs need and no more: halmos has forge compile all there is.
 Fails when a property does not hold for the contracts as they are, or when a fault is not found.
 """
 
@@ -14,14 +14,21 @@ import sys
 import time
 from pathlib import Path
 
-from planted import MERKLE
+from contracts.planted import MERKLE
 
 ROOT = Path(__file__).resolve().parents[2]
 WORK = ROOT / ".cache" / "prove" / "contracts"
 FORGE = ROOT / "node_modules" / ".bin"
 HALMOS = ROOT / ".cache" / "contracts" / "bin" / "halmos"
-SOURCES = ("Merkle.sol", "foundry.toml", "solc.js", "test/MerkleHarness.sol", "test/Reference.sol", "test/MerkleProof.t.sol")
-# A tree of 8 leaves has 4 levels; twelve rounds are more than any loop takes. Milliseconds for one answer of the solver.
+SOURCES = (
+    "Merkle.sol",
+    "foundry.toml",
+    "solc.js",
+    "test/MerkleHarness.sol",
+    "test/Reference.sol",
+    "test/MerkleProof.t.sol",
+)
+# A tree of 8 leaves has 4 levels; no loop takes twelve rounds. The solver has 60,000 ms for an answer.
 OPTIONS = ("--loop", "12", "--default-array-lengths", "0,1,2,3,4", "--solver-timeout-assertion", "60000")
 LIMIT_S = 900
 RESULT = re.compile(r"\[(PASS|FAIL|ERROR|TIMEOUT)\]\S* (\w+)")
@@ -33,7 +40,7 @@ def main() -> int:
     lay_out()
     results = prove()
     for name, result in results.items():
-        print(f"{result:8} {name}", flush=True)
+        say(f"{result:8} {name}")
     good = len(results) == 4 and set(results.values()) == {"PASS"}
     source = WORK / "Merkle.sol"
     sound = source.read_text(encoding="utf-8")
@@ -42,9 +49,9 @@ def main() -> int:
             raise SystemExit(f"Merkle.sol has no {fault.old!r}: change planted.py with it")
         source.write_text(sound.replace(fault.old, fault.new, 1), encoding="utf-8")
         found = [name for name, result in prove().items() if result == "FAIL"]
-        print(f"{number:3}/{len(MERKLE)} {', '.join(found) or 'NOT FOUND':60} {fault.old[:60]!r}", flush=True)
+        say(f"{number:3}/{len(MERKLE)} {', '.join(found) or 'NOT FOUND':60} {fault.old[:60]!r}")
         good = good and bool(found)
-    print(f"{'all is as it should be' if good else 'NOT as it should be'}, after {time.monotonic() - begun:.0f} s")
+    say(f"{'all is as it should be' if good else 'NOT as it should be'}, after {time.monotonic() - begun:.0f} s")
     return 0 if good else 1
 
 
@@ -60,12 +67,18 @@ def prove() -> dict[str, str]:
     """What halmos says of each property."""
     paths = (str(FORGE), str(HALMOS.parent), os.environ["PATH"])
     env = {**os.environ, "PATH": os.pathsep.join(paths), "FOUNDRY_OUT": "out", "FOUNDRY_CACHE_PATH": "cache"}
-    command = [HALMOS, "--root", WORK, "--contract", "MerkleProof", "--no-status", *OPTIONS]
+    command: list[str | Path] = [HALMOS, "--root", WORK, "--contract", "MerkleProof", "--no-status", *OPTIONS]
     done = subprocess.run(command, cwd=WORK, env=env, capture_output=True, text=True, timeout=LIMIT_S, check=False)
     results = {name: result for result, name in RESULT.findall(re.sub(r"\x1b\[\d+m", "", done.stdout))}
     if not results:
         raise SystemExit(f"halmos says nothing of any property:\n{done.stdout}{done.stderr}")
     return results
+
+
+def say(text: str) -> None:
+    """One line for who watches."""
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":
