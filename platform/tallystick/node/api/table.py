@@ -172,6 +172,8 @@ def _executions() -> list[Operation]:
     return [
         get("/executions", listing("executions"), "Executions", query=bodies.Search),
         get(one, by_id("execution", "execution_id"), "An execution", problems=missing),
+        get("/waiting", listing("all_waiting"), "What every open execution waits for", query=bodies.Page),
+        get("/outbox", listing("outbox"), "Messages that partners have not confirmed", query=bodies.OutboxPage),
         get(one + "/timeline", handlers.timeline, "Who signed what and when", query=bodies.After, problems=missing),
         view("data", "The data that this organisation holds"),
         view("anchors", "What the chain holds"),

@@ -29,7 +29,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     minutes, gigabytes = {"exchange": (exchange.MINUTES, 2), "ledger": (ledger.MINUTES, 0)}.get(
         options.what, (engine.MINUTES, 35)
     )
-    took = "about ten seconds" if options.quick else f"about {minutes} minutes"
+    took = "about twenty seconds" if options.quick else f"about {minutes} minutes"
     print(f"tally bench {options.what}: {took}; databases of up to {gigabytes} GB in {options.folder}", file=sys.stderr)
     begun = time.monotonic()
 

@@ -27,6 +27,7 @@ from tallystick.node.record import (
     onchain,
     openings,
     outgoing,
+    pinned,
     quota,
     refusing,
     rekeying,
@@ -63,6 +64,7 @@ def _agreement(unit: Unit, context: Context, partner: str, message: m.AgreementM
     if agreement.participant(context.org_id) is None or agreement.participant(partner) is None:
         raise Invalid("agreement does not name both of us as participants", code="not_a_participant")
     _check_keys(context, agreement)
+    pinned.check(unit, context, agreement)
     faults = definition_faults(agreement.definition, agreement.definition, "/definition")
     if faults:
         raise Invalid(faults[0].detail, code=faults[0].code, pointer=faults[0].pointer)
@@ -152,23 +154,18 @@ def _entries(unit: Unit, context: Context, partner: str, message: m.EntriesMessa
     if loaded.agreement.participant(partner) is None:
         raise Invalid("sender takes no part in the execution", code="not_a_participant")
     if message.start > loaded.state.size:
-        outgoing.post(
-            unit,
-            context,
-            loaded.agreement.coordinator,
-            m.NeedMessage(execution=loaded.row.id, size=loaded.state.size),
-            loaded.row.id,
-        )
+        outgoing.post_need(unit, context, loaded)
         return  # what is missing will be sent again with all that follows it
     head = _read_head(loaded, message.head, loaded.agreement.coordinator, heads.read_head)[1]
     envelopes = {sealing.ciphertext_hash(one): one for one in message.sealed}
+    size = loaded.state.size
     for document, token in zip(message.entries, message.statements, strict=True):
         _take_entry(unit, context, loaded, document, token, envelopes)
     children.accept(unit, context, loaded)
     # By the keys that the entries lead to: one of them may be the coordinator's own new key.
     _verified_head(loaded, message.head, loaded.agreement.coordinator, heads.read_head)
     if (head.size, head.root) == (loaded.state.size, loaded.replay.root):
-        store.add_head(unit, loaded, head, message.head)
+        (store.put_head if head.size > size else store.add_head)(unit, loaded, head, message.head)
     elif head.size >= loaded.state.size:
         raise Invalid("head is not the root of these entries", code="wrong_root")
     store.save(loaded, context.org_id, context.now())
@@ -199,7 +196,9 @@ def _take_entry(
     envelopes: dict[str, dict[str, Any]],
 ) -> None:
     entry = entries.read(document)
-    known = unit.get(EntryRow, (loaded.row.number, entry.term, entry.seq))
+    # What lies beyond our log cannot be known: whoever writes an execution has read how far it goes.
+    held = entry.seq < loaded.state.size
+    known = unit.get(EntryRow, (loaded.row.number, entry.term, entry.seq)) if held else None
     if known is not None:
         if known.leaf != entry.leaf():
             raise Invalid(f"entry {entry.seq} contradicts the one that is here", code="fork")

@@ -75,6 +75,9 @@ class Keeper:
             self._wake.clear()
             try:
                 is_done = await self.once()
+            except TallystickError as error:
+                logger.warning("keys are looked after later: %s", error)
+                is_done = False
             except Exception:  # whatever it is, keys must still be looked after
                 logger.exception("keys are looked after later")
                 is_done = False
@@ -120,17 +123,19 @@ class Keeper:
         found, after = _Round(), -1
         while True:
             page = await asyncio.to_thread(self._open_after, after)
-            for row, wants in page:
-                found.oldest = row.created_at if found.oldest is None else min(found.oldest, row.created_at)
-                if wants:
-                    answer = await self._committer.run(
-                        partial(rekeying.follow_up, context=self._context, execution=row.id)
-                    )
-                    found.waiting += answer == "waiting"
-                    found.void += answer == "void"
-                after = row.number
+            follow_ups = [
+                self._committer.run(partial(rekeying.follow_up, context=self._context, execution=row.id))
+                for row, wants in page
+                if wants
+            ]
+            answers = await asyncio.gather(*follow_ups)  # they share commits
+            found.waiting += answers.count("waiting")
+            found.void += answers.count("void")
+            began = [row.created_at for row, _ in page]
+            found.oldest = min([*began, *([] if found.oldest is None else [found.oldest])], default=None)
             if len(page) < _PAGE:
                 return found
+            after = page[-1][0].number
 
     def _open_after(self, after: int) -> list[tuple[ExecutionRow, bool]]:
         query = (
