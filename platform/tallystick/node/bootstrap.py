@@ -170,6 +170,7 @@ class Node:
                 await task
         await self.parts.links.stop()
         await self.parts.transports.close()
+        self.parts.marks.stop()
         await self.parts.committer.idle()
         await asyncio.to_thread(self.parts.marks.end)
         self.parts.database.close()
