@@ -46,7 +46,7 @@ class Size(msgspec.Struct, frozen=True, kw_only=True):
 
 
 FULL = Size(
-    raw_s=6, warm_s=5, full_s=60, half_s=30, again_s=20, hole_s=10, in_flight=24, partners=20, past=5_000
+    raw_s=6, warm_s=5, full_s=60, half_s=30, again_s=20, hole_s=10, in_flight=64, partners=20, past=5_000
 )  # fmt: skip
 QUICK = Size(
     raw_s=0.6, warm_s=0.5, full_s=2, half_s=1.5, again_s=0.7, hole_s=0.5, in_flight=12, partners=4, past=5

@@ -14,7 +14,7 @@ from tallystick.node.record import onchain
 from tallystick.node.record.context import Context
 from tallystick.node.record.loaded import Loaded
 from tallystick.node.record.messages import AttestationMessage
-from tallystick.node.record.outgoing import post
+from tallystick.node.record.outgoing import post_all
 from tallystick.node.record.store import add_head
 from tallystick.node.record.unit import Unit
 from tallystick.tenants.models.record import EntryRow, StatementRow
@@ -36,9 +36,8 @@ def attest(unit: Unit, context: Context, loaded: Loaded, entry: Entry) -> None:
     )
     token = sign_attestation(context.key_in(loaded), head)
     add_head(unit, loaded, head, token)
-    for one in loaded.agreement.participants:
-        if one.org_id != context.org_id:
-            post(unit, context, one.org_id, AttestationMessage(token=token), entry.execution)
+    others = [one.org_id for one in loaded.agreement.participants if one.org_id != context.org_id]
+    post_all(unit, context, others, AttestationMessage(token=token), entry.execution)
 
 
 def commitments(unit: Unit, loaded: Loaded) -> tuple[str, str]:

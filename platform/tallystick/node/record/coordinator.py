@@ -67,6 +67,6 @@ def _anchors_or_tells(loaded: Loaded) -> bool:
 def _seal(unit: Unit, context: Context, loaded: Loaded) -> None:
     token = sign_newest(unit, context, loaded)
     fresh, loaded.fresh = loaded.fresh, []
-    for one in loaded.agreement.participants:
-        if one.org_id != context.org_id:
-            post_batch(unit, context, loaded, one.org_id, fresh, token)
+    others = [one.org_id for one in loaded.agreement.participants if one.org_id != context.org_id]
+    if others:
+        post_batch(unit, context, loaded, others, fresh, token)

@@ -12,7 +12,6 @@ from tallystick.core import b64, canonical, jws, replay
 from tallystick.core import entry as entries
 from tallystick.core import head as heads
 from tallystick.core import statement as statements
-from tallystick.core.agreement import Agreement
 from tallystick.core.engine import keyring
 from tallystick.core.errors import BadSignature, Invalid, NotYet
 from tallystick.core.head import Head
@@ -31,6 +30,7 @@ from tallystick.node.record import (
     quota,
     refusing,
     rekeying,
+    resigning,
     sources,
     store,
     submitting,
@@ -63,7 +63,7 @@ def _agreement(unit: Unit, context: Context, partner: str, message: m.AgreementM
     name, agreement = store.put_agreement(unit, message.agreement, sources.checked(message))
     if agreement.participant(context.org_id) is None or agreement.participant(partner) is None:
         raise Invalid("agreement does not name both of us as participants", code="not_a_participant")
-    _check_keys(context, agreement)
+    rekeying.check(context, agreement)
     pinned.check(unit, context, agreement)
     faults = definition_faults(agreement.definition, agreement.definition, "/definition")
     if faults:
@@ -74,20 +74,6 @@ def _agreement(unit: Unit, context: Context, partner: str, message: m.AgreementM
     refused = unit.get(InboxRow, (partner, name))
     if refused is not None:
         unit.delete(InboxRow, (partner, name))  # refused before, for a reason that is gone
-
-
-def _check_keys(context: Context, agreement: Agreement) -> None:
-    """It names keys that we hold; one that has been replaced is replaced in the execution as well."""
-    mine = agreement.participant(context.org_id)
-    revoked = {one.kid for one in context.keystore.signing_facts if one.revoked_at is not None}
-    held = {one.kid for one in context.keystore.signing_keys} - revoked
-    can_open = {one.kid for one in context.keystore.sealing_keys}
-    if mine is None or not any(key.kid in held and agreement.key(context.org_id, key.kid) for key in mine.signing_keys):
-        raise Invalid("agreement names other keys for us than ours; our newest card has them", code="wrong_key")
-    if any(key.kid in revoked for key in mine.signing_keys):
-        raise Invalid("agreement names a revoked key of ours; our newest card has another", code="wrong_key")
-    if mine.sealing_key.kid not in can_open:
-        raise Invalid("agreement seals to a key that we do not hold; our newest card has another", code="wrong_key")
 
 
 def _statement(unit: Unit, context: Context, partner: str, message: m.StatementMessage) -> None:
@@ -154,23 +140,18 @@ def _entries(unit: Unit, context: Context, partner: str, message: m.EntriesMessa
     if loaded.agreement.participant(partner) is None:
         raise Invalid("sender takes no part in the execution", code="not_a_participant")
     if message.start > loaded.state.size:
-        outgoing.post(
-            unit,
-            context,
-            loaded.agreement.coordinator,
-            m.NeedMessage(execution=loaded.row.id, size=loaded.state.size),
-            loaded.row.id,
-        )
+        outgoing.post_need(unit, context, loaded)
         return  # what is missing will be sent again with all that follows it
     head = _read_head(loaded, message.head, loaded.agreement.coordinator, heads.read_head)[1]
     envelopes = {sealing.ciphertext_hash(one): one for one in message.sealed}
+    size = loaded.state.size
     for document, token in zip(message.entries, message.statements, strict=True):
         _take_entry(unit, context, loaded, document, token, envelopes)
     children.accept(unit, context, loaded)
     # By the keys that the entries lead to: one of them may be the coordinator's own new key.
     _verified_head(loaded, message.head, loaded.agreement.coordinator, heads.read_head)
     if (head.size, head.root) == (loaded.state.size, loaded.replay.root):
-        store.add_head(unit, loaded, head, message.head)
+        (store.put_head if head.size > size else store.add_head)(unit, loaded, head, message.head)
     elif head.size >= loaded.state.size:
         raise Invalid("head is not the root of these entries", code="wrong_root")
     store.save(loaded, context.org_id, context.now())
@@ -201,7 +182,9 @@ def _take_entry(
     envelopes: dict[str, dict[str, Any]],
 ) -> None:
     entry = entries.read(document)
-    known = unit.get(EntryRow, (loaded.row.number, entry.term, entry.seq))
+    # What lies beyond our log cannot be known: whoever writes an execution has read how far it goes.
+    held = entry.seq < loaded.state.size
+    known = unit.get(EntryRow, (loaded.row.number, entry.term, entry.seq)) if held else None
     if known is not None:
         if known.leaf != entry.leaf():
             raise Invalid(f"entry {entry.seq} contradicts the one that is here", code="fork")
@@ -219,6 +202,8 @@ def _take_entry(
     if said.iss != context.org_id:
         unit.note("signed_at", (said.iss, said.iat))
     Effects(unit, context, loaded, entry, said).run()
+    if row is not None and row.iss == context.org_id and entry.outcome.removeprefix("void:") in refusing.GONE:
+        resigning.again(unit, context, loaded, row)
     changing.follow(unit, context, loaded, said)
 
 

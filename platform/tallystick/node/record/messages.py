@@ -119,7 +119,9 @@ _TOLD = (StatementMessage, AttestationMessage, RefusalMessage, SubmissionMessage
 
 def encode(message: Message) -> bytes:
     """Canonical bytes."""
-    return canonical.encode(msgspec.to_builtins(message))
+    if isinstance(message, AgreementMessage | AnchorMessage):
+        return canonical.encode(msgspec.to_builtins(message))
+    return canonical.encode_plain(message)  # tokens, events and envelopes: whoever made or read them refused floats
 
 
 def decode(data: bytes) -> Message:

@@ -1,6 +1,6 @@
 """Putting messages into the outbox, inside the transaction that makes them true."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -12,7 +12,7 @@ from tallystick.core.manifest import is_file
 from tallystick.node.record import messages
 from tallystick.node.record.context import Context
 from tallystick.node.record.loaded import Fresh, Loaded
-from tallystick.node.record.messages import AnchorMessage, ChunkMessage, EntriesMessage, Message
+from tallystick.node.record.messages import AnchorMessage, ChunkMessage, EntriesMessage, Message, NeedMessage
 from tallystick.node.record.signing import head_of
 from tallystick.node.record.store import entries_from, load
 from tallystick.node.record.unit import Unit
@@ -25,17 +25,36 @@ _BATCH_BYTES = 500_000
 
 def post(unit: Unit, context: Context, partner: str, message: Message, execution: str | None) -> None:
     """Queue ``message`` for ``partner``; the relay sends in order of queueing."""
-    payload = messages.encode(message)
-    unit.insert(
-        OutboxRow,
-        partner=partner,
-        message_id=messages.message_id(partner, payload),
-        execution=execution,
-        what=type(message).__name__.removesuffix("Message").lower(),
-        payload=payload,
-        since=context.now(),
-    )
-    unit.note("posted", partner)
+    post_all(unit, context, [partner], message, execution)
+
+
+def post_all(unit: Unit, context: Context, partners: Iterable[str], message: Message, execution: str | None) -> None:
+    """Queue the same message for several, or for nobody."""
+    payload, now = messages.encode(message), context.now()
+    for partner in partners:
+        unit.insert(
+            OutboxRow,
+            partner=partner,
+            message_id=messages.message_id(partner, payload),
+            execution=execution,
+            what=type(message).__name__.removesuffix("Message").lower(),
+            payload=payload,
+            since=now,
+        )
+        unit.note("posted", partner)
+
+
+def post_need(unit: Unit, context: Context, loaded: Loaded) -> None:
+    """Ask the coordinator for what follows our entries, unless that very question waits to be sent already.
+
+    Whatever comes behind a gap asks the same, and each answer would bring all that follows.
+    """
+    partner = loaded.agreement.coordinator
+    message = NeedMessage(execution=loaded.row.id, size=loaded.state.size)
+    name = messages.message_id(partner, messages.encode(message))
+    same = select(OutboxRow.id).where(OutboxRow.partner == partner, OutboxRow.message_id == name)
+    if not unit.exec(same.limit(1)):
+        post(unit, context, partner, message, loaded.row.id)
 
 
 def post_chunks(unit: Unit, context: Context, loaded: Loaded, recipients: list[str], values: list[Any]) -> None:
@@ -48,9 +67,8 @@ def post_chunks(unit: Unit, context: Context, loaded: Loaded, recipients: list[s
 
 def share_anchor(unit: Unit, context: Context, execution: str, proof: dict[str, Any]) -> None:
     """Queue the proof of our anchored leaf for every other participant."""
-    for one in load(unit, execution).agreement.participants:
-        if one.org_id != context.org_id:
-            post(unit, context, one.org_id, AnchorMessage(execution=execution, proof=proof), execution)
+    others = [one.org_id for one in load(unit, execution).agreement.participants if one.org_id != context.org_id]
+    post_all(unit, context, others, AnchorMessage(execution=execution, proof=proof), execution)
 
 
 def file_hash(value: Any) -> str | None:
@@ -65,16 +83,14 @@ def chunk_names(value: Any) -> list[str]:
 
 def post_entries(unit: Unit, context: Context, loaded: Loaded, partner: str, start: int) -> None:
     """Queue the entries from ``start`` on, each message under a head of its last entry."""
-    post_batch(unit, context, loaded, partner, _stored(unit, loaded.row.number, start), None)
+    post_batch(unit, context, loaded, [partner], _stored(unit, loaded.row.number, start), None)
 
 
 def post_batch(
-    unit: Unit, context: Context, loaded: Loaded, partner: str, entries: Iterable[Fresh], newest: str | None
+    unit: Unit, context: Context, loaded: Loaded, partners: Sequence[str], entries: Iterable[Fresh], newest: str | None
 ) -> None:
     """Queue entries in messages of bounded size; ``newest`` is the head of the log's end, where it is at hand."""
-    receiver = loaded.agreement.participant(partner)
-    opens = receiver is not None and not receiver.observes  # what nobody there can open need not lie there
-    for batch in _batches(entries):
+    for batch in _batches(list(entries)):
         end = batch[-1].entry.seq + 1
         head = newest if newest and end == loaded.state.size else head_of(unit, context, loaded, end)
         if head is None:
@@ -82,19 +98,26 @@ def post_batch(
         message = EntriesMessage(
             execution=loaded.row.id,
             start=batch[0].entry.seq,
-            entries=[msgspec.to_builtins(one.entry) for one in batch],
+            entries=[msgspec.structs.asdict(one.entry) for one in batch],
             statements=[one.token for one in batch],
             head=head,
-            sealed=[envelope for one in batch for envelope in one.envelopes if opens],
+            sealed=[envelope for one in batch for envelope in one.envelopes],
         )
-        post(unit, context, partner, message, loaded.row.id)
+        blind = {one.org_id for one in loaded.agreement.participants if one.observes}.intersection(partners)
+        post_all(unit, context, [one for one in partners if one not in blind], message, loaded.row.id)
+        if blind:  # what nobody there can open need not lie there
+            bare = msgspec.structs.replace(message, sealed=[])
+            post_all(unit, context, sorted(blind), bare, loaded.row.id)
 
 
-def _batches(entries: Iterable[Fresh]) -> Iterable[list[Fresh]]:
+def _batches(entries: list[Fresh]) -> Iterable[list[Fresh]]:
+    if len(entries) == 1:
+        yield entries
+        return
     batch: list[Fresh] = []
     size = 0
     for one in entries:
-        cost = len(one.token) + len(canonical.encode([msgspec.to_builtins(one.entry), *one.envelopes]))
+        cost = len(one.token) + len(one.entry.leaf()) + sum(len(canonical.encode(each)) for each in one.envelopes)
         if batch and size + cost > _BATCH_BYTES:
             yield batch
             batch, size = [], 0
