@@ -25,7 +25,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"platform/BENCHMARKS.md shows {count} results")
         return 0
     size = engine.QUICK if options.quick else engine.FULL
-    minutes, gigabytes = (exchange.MINUTES, 2) if options.what == "exchange" else (engine.MINUTES, 35)
+    minutes, gigabytes = (exchange.MINUTES, 8) if options.what == "exchange" else (engine.MINUTES, 35)
     took = "about twenty seconds" if options.quick else f"about {minutes} minutes"
     print(f"tally bench {options.what}: {took}; databases of up to {gigabytes} GB in {options.folder}", file=sys.stderr)
     begun = time.monotonic()
