@@ -24,7 +24,7 @@ SPREAD := -n auto --maxprocesses 8 --dist loadfile
 COMPILE = $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
 
-.PHONY: help setup demo up down test check soak bench bench-peers artifacts lock clean
+.PHONY: help setup demo up down test check soak bench bench-peers artifacts prove-contracts mutate-contracts lock clean
 
 help: ## list what there is
 	@echo "Tallystick: one workflow between organisations, the same proof for each of them."
@@ -72,6 +72,15 @@ bench-peers: setup ## the same five steps on DBOS in the same run; prints the ra
 artifacts: setup ## compile the contracts anew into tallystick.ledger
 	$(BIN)/python -m tallystick.ledger.compile
 
+prove-contracts: setup ## static analysis of the contracts, and proofs of their Merkle verifiers; needs ten minutes
+	@test -x .cache/contracts/bin/halmos || $(PYTHON) -m venv .cache/contracts
+	@.cache/contracts/bin/pip install -q --require-hashes -r requirements/contracts.txt
+	PYTHONPATH=tests $(BIN)/python -m contracts.analyse
+	PYTHONPATH=tests $(BIN)/python -m contracts.prove
+
+mutate-contracts: setup ## plant faults in the contracts, one at a time: each must fail a test; takes an hour
+	PYTHONPATH=tests $(BIN)/python -m contracts.mutate
+
 lock: ## choose dependencies anew and pin them by hash (needs uv and npm)
 	$(COMPILE) requirements/build.in -o requirements/build.txt
 	$(COMPILE) -c requirements/build.txt --extra dev pyproject.toml requirements/build.in requirements/platforms.in \
@@ -79,6 +88,7 @@ lock: ## choose dependencies anew and pin them by hash (needs uv and npm)
 	$(COMPILE) -c requirements/dev.txt requirements/fast.in -o requirements/fast.txt
 	$(COMPILE) requirements/node.in -o requirements/node.txt
 	$(COMPILE) requirements/peers.in -o requirements/peers.txt
+	$(COMPILE) requirements/contracts.in -o requirements/contracts.txt
 	npm install --package-lock-only --ignore-scripts
 
 clean: ## remove what set-up and the tests made; running organisations are stopped first

@@ -46,9 +46,15 @@ library Merkle {
             let next := proof.offset
             let first := index
             for { let last := sub(size, 1) } xor(first, last) { last := shr(1, last) } {
-                let side := shl(5, and(first, 1))
-                mstore(add(left, side), leaf)
-                mstore(sub(right, side), calldataload(next))
+                switch and(first, 1)
+                case 0 {
+                    mstore(left, leaf)
+                    mstore(right, calldataload(next))
+                }
+                default {
+                    mstore(left, calldataload(next))
+                    mstore(right, leaf)
+                }
                 leaf := keccak256(free, 0x41)
                 next := add(next, 0x20)
                 first := shr(1, first)

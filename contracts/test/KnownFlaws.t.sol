@@ -60,6 +60,15 @@ contract KnownFlawsTest is World {
         check(!merkle.inclusion(leaf, 3, 4, longer, tree.root(3)), "nor with itself beside it");
     }
 
+    /// @dev One past the end, with the path that a tree of one leaf more would have.
+    function testFuzz_no_leaf_stands_beyond_the_size(bytes32 leaf, bytes32 sibling) public view {
+        bytes32[] memory proof = new bytes32[](1);
+        proof[0] = sibling;
+        check(!merkle.inclusion(leaf, 1, 1, proof, Trees.node(sibling, leaf)), "beyond one");
+        check(merkle.inclusion(leaf, 1, 2, proof, Trees.node(sibling, leaf)), "the second of two");
+        check(!merkle.inclusion(leaf, 2, 2, new bytes32[](0), leaf), "beyond two");
+    }
+
     /// @dev Two nodes' hashes are 64 bytes: offered as a leaf, they would shorten the proof by one.
     function test_64_byte_leaves_are_no_nodes() public view {
         bytes32 left = Merkle.leafHash(tree.leaf(0));

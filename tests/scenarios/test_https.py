@@ -59,6 +59,23 @@ async def alike(trio: Trio, collaboration: str) -> None:
     await each_effect_once(trio, collaboration)
 
 
+async def test_a_revoked_key_does_not_cut_the_way_over_https(tmp_path: Path) -> None:
+    """Nobody knows the supplier's new key yet and its old one is destroyed: its card comes under the root key."""
+    async with fronted(tmp_path, list(NAMES)) as trio:
+        supplier = trio.members[SUPPLIER]
+        collaboration = await trio.begin(DEFINITION)
+        old = (await supplier.get("/organisation/keys"))["items"][0]["kid"]
+        await supplier.post(f"/organisation/keys/{old}/revocation", {"reason": "compromised"})
+
+        async def destroyed() -> bool | None:
+            items = (await supplier.get("/organisation/keys"))["items"]
+            return any(one["kid"] == old and not one["is_held"] for one in items) or None
+
+        await until(destroyed)
+        await alike(trio, collaboration)
+        await alike(trio, await trio.begin(DEFINITION))
+
+
 async def test_switching_to_and_fro_while_three_collaborations_run(tmp_path: Path) -> None:
     async with fronted(tmp_path) as trio:
         pairs = list(itertools.permutations(NAMES, 2))

@@ -1,6 +1,7 @@
 """Organisations meet by invitation over real nodes: one exchange, one fingerprint, then a collaboration; and part."""
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator
 from functools import partial
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from support.parties import BUYER, NAMES, SUPPLIER
 from support.trio import Member, until, work
 
+pytestmark = pytest.mark.timeout(300)
 TALK = {
     "id": "talk",
     "name": "Talk 商谈",
@@ -119,6 +121,86 @@ async def test_one_exchange_and_one_fingerprint_make_partners_who_work_together(
     assert state[made["invitation_id"]]["answered_by"] == SUPPLIER
     again = await pair.supplier.http.post("/invitations/accept", json={"invitation": made["invitation"]})
     assert (again.status_code, again.json()["code"]) == (409, "already_partners")
+
+
+async def test_what_is_refused_while_meeting_is_refused_by_name(pair: Pair, tmp_path: Path) -> None:
+    buyer, supplier = pair.buyer, pair.supplier
+    made = await buyer.post("/invitations")
+    head, payload, signature = made["invitation"].split(".")
+    tampered = f"{head}.{payload}.{'A' * len(signature)}"
+    assert await refusal(supplier, "/invitations/accept", {"invitation": tampered}) == (422, "bad_signature")
+    assert await refusal(buyer, "/invitations/accept", {"invitation": made["link"]}) == (422, "own_invitation")
+    unknown = made["link"][:-4] + "0000"
+    assert await refusal(supplier, "/invitations/accept", {"invitation": unknown}) == (422, "unknown_invitation")
+    withdrawn = await buyer.post("/invitations")
+    assert (await buyer.http.delete(f"/invitations/{withdrawn['invitation_id']}")).status_code == 204
+    used = {"invitation": withdrawn["invitation"]}
+    assert await refusal(supplier, "/invitations/accept", used) == (422, "invitation_used")
+    assert (await supplier.get("/partners"))["items"] == []
+
+    waiting = await supplier.post("/invitations/accept", {"invitation": made["invitation"]})
+    wrong = "".join(str((int(digit) + 1) % 10) for digit in waiting["fingerprint"].replace(" ", ""))
+    for one, other in ((supplier, BUYER), (buyer, SUPPLIER)):
+        answer = await refusal(one, f"/partners/{other}/confirm", {"fingerprint": wrong})
+        assert answer == (422, "wrong_fingerprint")
+        assert (await one.get(f"/partners/{other}"))["status"] == "pending"
+
+    # Somebody else by the supplier's id, with an invitation of its own.
+    (tmp_path / "else").mkdir(mode=0o700)
+    impostor = Member(SUPPLIER, tmp_path / "else")
+    try:
+        await impostor.init()
+        await impostor.start()
+        for _ in range(2):  # while the first one waits, and when it is a partner
+            fresh = await buyer.post("/invitations")
+            given = {"invitation": fresh["invitation"]}
+            assert await refusal(impostor, "/invitations/accept", given) == (422, "org_id_taken")
+            if (await buyer.get(f"/partners/{SUPPLIER}"))["status"] == "pending":
+                await buyer.post(f"/partners/{SUPPLIER}/confirm", {"fingerprint": waiting["fingerprint"]})
+    finally:
+        await impostor.stop()
+    assert (await buyer.get(f"/partners/{SUPPLIER}"))["public_key"] == (await supplier.get("/organisation"))[
+        "public_key"
+    ]
+
+
+async def refusal(member: Member, path: str, body: dict[str, Any]) -> tuple[int, str]:
+    """Its status and its code."""
+    answer = await member.http.post(path, json=body)
+    return answer.status_code, answer.json()["code"]
+
+
+async def test_an_answer_is_carried_by_hand_when_the_inviter_is_not_reached(pair: Pair, tmp_path: Path) -> None:
+    """Invited, accepted, answered, compared, confirmed and shown at the command line."""
+    await tally(pair.buyer, "invite", "-o", str(tmp_path / "invitation"), "--hours", "2", "--note", "轴承")
+    await pair.buyer.stop()
+    said = await tally(pair.supplier, "accept", str(tmp_path / "invitation"), "-o", str(tmp_path / "answer"))
+    assert "bring it to 华夏汽车" in said
+    await pair.buyer.start()
+    assert "received" in await tally(pair.buyer, "answer", str(tmp_path / "answer"))
+    assert "pending" in await tally(pair.buyer, "list")
+    shown = (await tally(pair.buyer, "show", SUPPLIER, "--fingerprint-only")).strip()
+    assert shown in said
+    await tally(pair.buyer, "confirm", SUPPLIER, "--fingerprint", shown)
+    await tally(pair.supplier, "confirm", BUYER, "--fingerprint", shown)
+    await until(partial(linked, pair.buyer, SUPPLIER))
+    assert "linked since" in await tally(pair.buyer, "list")
+    assert f"answered by {SUPPLIER}" in await tally(pair.buyer, "invitations")
+    assert "is suspended" in await tally(pair.buyer, "suspend", SUPPLIER)
+    assert "is active again" in await tally(pair.buyer, "resume", SUPPLIER)
+
+
+async def tally(member: Member, *words: str) -> str:
+    """`tally partner`, as somebody types it beside the node; what it says."""
+    process = await asyncio.create_subprocess_exec(
+        *(str(Path(sys.executable).with_name("tally")), "partner", *words),
+        *("--node", member.url, "--password-file", str(member.data.with_suffix(".password"))),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    said, _ = await process.communicate()
+    assert process.returncode == 0, said.decode()
+    return said.decode()
 
 
 async def test_a_suspended_partner_waits_and_nothing_is_lost(pair: Pair) -> None:

@@ -151,6 +151,7 @@ class Counter:
         config = Config()
         config.bind = [f"fd://{listener.detach()}"]
         config.graceful_timeout = 0.2
+        config.keep_alive_timeout = 2
         self._stopping = asyncio.Event()
         self._serving = asyncio.create_task(
             serve(app, config, shutdown_trigger=self._stopping.wait)  # type: ignore[arg-type]

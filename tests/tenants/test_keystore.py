@@ -1,14 +1,16 @@
 """The keystore file: private, encrypted, whole; its keys never shown."""
 
+import base64
 import stat
 from pathlib import Path
 
+import msgspec
 import pytest
 from eth_account import Account
 
-from tallystick.core.errors import Invalid
+from tallystick.core.errors import Invalid, NotFound, WrongState
 from tallystick.core.keys import verify
-from tallystick.tenants import hpke
+from tallystick.tenants import hpke, vault
 from tallystick.tenants.files import OpenToOthers
 from tallystick.tenants.keystore import Keystore, KeystoreLocked
 
@@ -103,3 +105,72 @@ def test_the_chain_accounts_are_its_own(keystore: Keystore) -> None:
     assert keystore.chain_address == Account.from_key(keystore.chain_key).address
     assert keystore.log_address == Account.from_key(keystore.log_key).address
     assert FAUCET not in {keystore.chain_address, keystore.log_address}
+
+
+# Keys that come and go.
+
+
+@pytest.fixture
+def own(folder: Path) -> Keystore:
+    """Give one that a test may change."""
+    return Keystore.create(folder / "own.json", PHRASE)
+
+
+def test_a_rotation_is_one_write_and_the_older_keys_are_held(own: Keystore) -> None:
+    first, sealing = own.signing_key, own.sealing_key
+    made = own.rotate(overlap=7, sealing=True, now=5)
+    for held in (own, Keystore.open(own.path, PHRASE)):
+        assert held.signing_key.seed == made.seed
+        assert [one.kid for one in held.signing_keys] == [first.kid, made.kid]
+        assert [one.kid for one in held.sealing_keys] == [sealing.kid, held.sealing_key.kid]
+        facts = [(one.kid, one.serial, one.overlap, one.made_at, one.is_current) for one in held.signing_facts]
+        assert facts == [(first.kid, 1, 0, 0, False), (made.kid, 2, 7, 5, True)]
+        assert [one.sealing_kid for one in held.signing_facts] == [sealing.kid, held.sealing_key.kid]
+    again = own.rotate(overlap=0, sealing=False, now=6)
+    assert (again.kid, own.signing_facts[-1].serial) == (own.signing_key.kid, 3)
+    assert len(own.sealing_keys) == 2
+    assert own.sealing_key.suite == sealing.suite
+
+
+def test_the_current_key_is_neither_revoked_nor_destroyed(own: Keystore) -> None:
+    kid, sealing = own.signing_key.kid, own.sealing_key.kid
+    with pytest.raises(WrongState):
+        own.revoke(kid, reason="lost", since=None, now=1)
+    with pytest.raises(NotFound):
+        own.revoke("0" * 16, reason="lost", since=None, now=1)
+    own.destroy(signing={kid}, sealing={sealing})
+    assert (own.signing_key.kid, own.sealing_key.kid) == (kid, sealing)
+
+
+def test_what_is_destroyed_is_in_the_file_no_more(own: Keystore) -> None:
+    old, sealing = own.signing_key, own.sealing_key
+    own.rotate(overlap=0, sealing=True, now=1)
+    own.revoke(old.kid, reason="compromised", since=0, now=2)
+    own.revoke(old.kid, reason="lost", since=1, now=3)  # the first word stands
+    own.destroy(signing={old.kid}, sealing={sealing.kid})
+    opened = Keystore.open(own.path, PHRASE)
+    secrets = vault.unlock(own.path.read_bytes(), PHRASE)
+    for gone in (old.seed, sealing.private):
+        assert base64.b64encode(gone) not in secrets
+    assert [one.kid for one in opened.signing_keys] == [opened.signing_key.kid]
+    assert [one.kid for one in opened.sealing_keys] == [opened.sealing_key.kid]
+    [past, _] = opened.signing_facts
+    assert (past.kid, past.key, past.is_held) == (old.kid, old.public_hex, False)
+    assert (past.revoked_at, past.reason, past.since) == (2, "compromised", 0)
+
+
+def test_a_rotation_after_another_passphrase_is_under_that_one(own: Keystore) -> None:
+    other = "another phrase 密码 12"
+    own.change_passphrase(PHRASE, other)
+    kid = own.rotate(overlap=0, sealing=False, now=1).kid
+    assert Keystore.open(own.path, other).signing_key.kid == kid
+    with pytest.raises(KeystoreLocked):
+        Keystore.open(own.path, PHRASE)
+
+
+def test_no_write_uses_a_nonce_twice(own: Keystore) -> None:
+    nonces = {msgspec.json.decode(own.path.read_bytes())["nonce"]}
+    for number in range(5):
+        own.rotate(overlap=0, sealing=False, now=number)
+        nonces.add(msgspec.json.decode(own.path.read_bytes())["nonce"])
+    assert len(nonces) == 6

@@ -6,12 +6,13 @@ from functools import lru_cache
 
 from sqlmodel import Session, col, select
 
+from tallystick.core.agreement import PublicKey
 from tallystick.core.errors import Forbidden, Invalid, NotFound, WrongState
 from tallystick.core.keys import key_id
 from tallystick.tenants import card as cards
 from tallystick.tenants.card import Card
 from tallystick.tenants.database import Database
-from tallystick.tenants.models.partner import Partner
+from tallystick.tenants.models.partner import Partner, PartnerKeyRow
 
 MAX_PARTNERS = 1_000  # each has an account and a stream of its own on the nats-server
 
@@ -165,8 +166,15 @@ def pin(
         fingerprint=fingerprint or (known.fingerprint if known else None),
         last_seen=known.last_seen if known else None,
     )
+    for key in replaced(known.card, card) if known else ():
+        session.merge(PartnerKeyRow(org_id=card.id, kid=key.kid, key=key.key, replaced_at=now))
     session.merge(row)
     return card
+
+
+def replaced(before: str, card: Card) -> list[PublicKey]:
+    """The signing keys that a partner's card named ``before`` and this one does not."""
+    return [key for key in cards.verify(before).signing_keys if key not in card.signing_keys]
 
 
 def _checked(session: Session, token: str, root_key: str | None) -> tuple[Card, Partner | None]:

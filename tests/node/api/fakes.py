@@ -574,6 +574,21 @@ class FakeServicesForApiTests:
         self._called("waiting", key)
         return {"items": [{"what": "anchor", "for_whom": "the chain", "since": NOW, "tried": 3}]}
 
+    async def all_waiting(self, who: Any, **query: Any) -> dict[str, Any]:
+        """One execution that waits for one thing."""
+        self._called("all_waiting", query)
+        item = {"what": "result of approve.1", "for_whom": "supplier", "since": NOW, "tried": None}
+        one = {"execution_id": "e1", "name": "轴承订单 <Order>", "status": "running", "since": NOW, "waiting": [item]}
+        return {"items": [one], "next_cursor": "next page"}
+
+    async def outbox(self, who: Any, **query: Any) -> dict[str, Any]:
+        """One message."""
+        self._called("outbox", query)
+        item = {"outbox_id": 7, "what": "delivery of entries", "for_whom": "supplier", "since": NOW, "tried": "3 times",
+                "attempts": 3, "last_error": "unreachable: <gone>", "next_try_at": NOW,
+                "execution_id": "e1"}  # fmt: skip
+        return {"items": [item], "next_cursor": "further"}
+
     async def verifications(self, who: Any, key: str) -> dict[str, Any]:
         """One."""
         self._called("verifications", key)

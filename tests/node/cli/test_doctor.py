@@ -4,12 +4,15 @@ import ast
 import json
 import socket
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from tallystick.node.cli import checkup, doctor
 from tallystick.node.cli.checkup import Finding
+from tallystick.tenants import tls
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -36,6 +39,21 @@ def test_this_checkout_is_in_order(capsys: pytest.CaptureFixture[str]) -> None:
     printed = capsys.readouterr().out
     assert printed.startswith("what")
     assert printed.endswith("all that is required is here\n")
+
+
+def test_certificates_that_end_soon_are_named(tmp_path: Path) -> None:
+    short = tls.LIFETIMES._replace(certificate=timedelta(days=20), renew=timedelta(days=1))
+    tmp_path.chmod(0o700)
+    key = ec.generate_private_key(ec.SECP256R1())
+    tls.ensure(tmp_path / "acme" / "tls", ca_key=key, org_id="acme", lifetimes=short)
+    (tmp_path / "acme" / "tls" / "client.pem").write_text("damaged")
+    found = {one.what.rpartition("/")[2]: one for one in checkup.certificates(tmp_path)}
+    assert {name: one.state for name, one in found.items()} == {
+        "ca.pem": "ok",
+        "client.pem": "broken",
+        "server.pem": "ends soon",
+    }
+    assert all(one.mend for one in found.values() if one.state != "ok")
 
 
 def test_something_required_that_is_missing_fails_and_is_named(

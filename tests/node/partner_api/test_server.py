@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import contextlib
 import hashlib
 import secrets
 import time
@@ -312,6 +313,26 @@ async def test_a_body_that_drips_is_cut_off(stand: Stand, monkeypatch: pytest.Mo
     assert await status(reader) == 408
     writer.close()
     assert stand.desk.seen()[0] == 1
+
+
+async def test_a_header_that_drips_is_cut_off(stand: Stand) -> None:
+    """The server gives a connection as long as an idle one to bring its first whole header; here that is short."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", stand.counter.port)
+    begun = time.monotonic()
+    writer.write(f"POST {rules.INBOX} HTTP/1.1\r\n".encode())
+
+    async def drip() -> None:
+        while True:
+            writer.write(b"x: y\r\n")
+            await asyncio.sleep(0.1)
+
+    dripping = asyncio.create_task(drip())
+    with contextlib.suppress(ConnectionError):
+        assert await asyncio.wait_for(reader.read(), 20) == b""
+    dripping.cancel()
+    writer.close()
+    assert time.monotonic() - begun > 0.5  # it was not cut at once
+    assert (await stand.counter.send(good(stand))).status_code == 200
 
 
 async def test_who_does_not_sign_is_answered_before_the_body_comes(stand: Stand) -> None:

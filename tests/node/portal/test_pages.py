@@ -14,7 +14,7 @@ from tallystick.node.portal.app import PAGES
 SHOWN = [
     "/sign-in", "/inbox", "/inbox?status=completed", "/tasks/t1", "/tasks/claimed", "/tasks/approval", "/tasks/free",
     "/collaborations", "/collaborations?status=created", "/collaborations/new", "/collaborations/c1",
-    "/collaborations/ready", "/collaborations/c1/changes",
+    "/collaborations/ready", "/collaborations/c1/changes", "/waiting",
     "/collaborations/completed", "/executions", "/executions/e1", "/executions/e1?after=3",
     "/documents", "/notifications", "/verify", "/chain", "/tasks/missing",
     "/definitions", "/definitions/d1", "/tasks/grouped", "/inbox?whose=everybodys&order=due",

@@ -13,6 +13,7 @@ from sqlmodel import select
 
 from support.parties import BUYER, CARRIER, NOON, SUPPLIER, Parties, agreement_document, new_key, root_of, rotation
 from tallystick.core import jws, statement
+from tallystick.core.agreement import Participant
 from tallystick.core.head import Refusal, sign_head, sign_refusal
 from tallystick.core.keys import SigningKey
 from tallystick.core.statement import STATEMENT, Signal
@@ -29,6 +30,7 @@ from tallystick.node.work.inbox import Inbox
 from tallystick.tenants import card as cards
 from tallystick.tenants import tls
 from tallystick.tenants.database import Database
+from tallystick.tenants.hpke import SealingKey
 from tallystick.tenants.keystore import Keystore
 from tallystick.tenants.models.record import InboxRow, OutboxRow, StatementRow
 from tallystick.tenants.partners import Partners
@@ -127,14 +129,14 @@ async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
         yield made
 
 
-async def signal(desk: Desk) -> str:
+async def signal(desk: Desk, readers: list[Participant] | None = None) -> str:
     """The supplier says something; its token."""
     saying = Saying(
         kind="signal",
         make=lambda data, sealed: Signal(name="go", data=data, sealed=sealed),
         answer_key="go",
         values={"x": 7},
-        readers=list(desk.parties.agreement.participants[1:2]),
+        readers=readers or list(desk.parties.agreement.participants[1:2]),
     )
     await desk.committer.run(lambda unit: say(unit, desk.context, store.load(unit, desk.parties.execution), saying))
     token: str = desk.posted("statement")[-1].token
@@ -215,6 +217,33 @@ async def test_what_came_too_late_is_said_again_under_the_new_key(desk: Desk) ->
     assert loaded.state.size == len(desk.parties.entries)
     await desk.give(desk.refusal(token, "key_retired"))
     assert desk.posted("statement")[-1] == again, "a refusal that comes twice repeats nothing"
+
+
+async def test_what_the_coordinator_made_void_for_its_key_is_said_again(desk: Desk) -> None:
+    token = await signal(desk)
+    await rotated(desk)
+    desk.parties.at += 1000
+    assert desk.parties.sequence(token).outcome == "void:key_retired"
+    await desk.tell()
+    again = desk.posted("statement")[-1]
+    assert desk.parties.open(again.token).kid == desk.keystore.signing_key.kid
+    desk.sequence_own()
+    assert desk.parties.entries[-1].applied
+    await desk.tell()
+    assert desk.size == len(desk.parties.entries)
+    assert desk.posted("statement")[-1] == again
+
+
+async def test_values_are_sealed_to_the_key_that_a_partner_has_now(desk: Desk) -> None:
+    key = SealingKey.generate()
+    sealing = {"kid": key.kid, "suite": key.suite, "key": key.public_hex}
+    desk.parties.say(CARRIER, "rotate_key", rotation(new_key(CARRIER, 1), 1, sealing_key=sealing))
+    await desk.tell()
+    readers = [one for one in desk.parties.agreement.participants if one.org_id != BUYER]
+    await signal(desk, readers)
+    [envelope] = desk.posted("statement")[-1].sealed
+    named = {one["org_id"]: one["kid"] for one in envelope["recipients"]}
+    assert named == {CARRIER: key.kid, SUPPLIER: desk.keystore.sealing_key.kid}
 
 
 async def test_a_refusal_by_a_revoked_key_is_not_believed(desk: Desk) -> None:

@@ -6,7 +6,7 @@ any bytes at all give a report. The order goes from what is signed to what is an
 ====  ==============================  ================================================================================
 1     format and versions             one canonical JSON document of known versions
 2     agreement and organisations     the execution is of this agreement, between the organisations that you named
-3     statements signed               each by its author, for this agreement and execution, by a key that it lists
+3     statements signed               each by its author, for this agreement and execution, by a key that speaks there
 4     entries in sequence             gapless, in order of time, each statement in exactly one
 5     consent of all                  before the start
 6     events replayed                 the engine gives exactly these outcomes and events
@@ -27,8 +27,8 @@ any bytes at all give a report. The order goes from what is signed to what is an
 ====  ==============================  ================================================================================
 
 What it leaves to the auditor: that the trusted blocks are final, and that the root keys and chain ids are those of the
-organisations. An agreement lists signing keys itself; that an organisation stands by them is shown by 13, where its
-own account on the chain vouches for the agreement's hash.
+organisations. An agreement lists signing keys itself, and statements by the root keys replace them in the log; that an
+organisation stands by the agreement's is shown by 13, where its own account on the chain vouches for that hash.
 """
 
 import logging

@@ -252,6 +252,12 @@ class Page(Body, frozen=True, kw_only=True):
     cursor: Annotated[str, Meta(max_length=500)] | None = None
 
 
+class OutboxPage(Page, frozen=True, kw_only=True):
+    """One page of the outbox, or of what lies in it for one partner."""
+
+    partner: Annotated[str, Meta(max_length=64)] | None = None
+
+
 class Search(Page, frozen=True, kw_only=True):
     """One page of what fits; ``since`` and ``before`` in milliseconds since 1970 (UTC), ``text`` are words of names."""
 

@@ -18,13 +18,21 @@ AIMS = {
     "half.hop_p99_ms": "≤ 50",
     "restart.flowing_s": "≤ 5",
     "blackhole.flowing_s": "≤ 10",
+    "batch256.gas_per_execution": "≤ 300",
+    "batch4096.gas_per_execution": "≤ 20",
+    "batch4096x5.gas_per_execution": "≤ 26",
+    "anchor.gas": "≤ 80,000",
+    "direct.gas": "≤ 85,000",
+    "verify.gas": "≤ 50,000",
+    "ratio.batch256": "≥ 1,000",
+    "ratio.pipelined": "≥ 20",
     "ratio.sqlite.c50": "≥ 20",
     "ratio.sqlite.c1": "≥ 3",
 }
 HEAD = """# Benchmarks
 
-Made by `tally bench report` from the files in `platform/benchmarks`; do not edit. A rate says as much about the
-machine, and about what else ran on it (`load_before`), as about the code; a ratio was measured in one run.
+Made by `tally bench report` from the files in the folder `benchmarks` beside it; do not edit. A rate says as much
+about the machine, and about what else ran on it (`load_before`), as about the code; a ratio was measured in one run.
 """
 
 

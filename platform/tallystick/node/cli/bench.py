@@ -14,21 +14,31 @@ from pathlib import Path
 import msgspec
 
 from tallystick.node import collector
-from tallystick.node.bench import engine, exchange, peers, report
+from tallystick.node.bench import engine, exchange, ledger, peers, report
+
+# minutes, and gigabytes of disk, of the whole run
+_NEEDS = {
+    "engine": (engine.MINUTES, 40),
+    "exchange": (exchange.MINUTES, 8),
+    "ledger": (ledger.MINUTES, 0),
+    "peers": (peers.MINUTES, 1),
+}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Measure; figures go to stdout, progress to stderr."""
     options = _parser().parse_args(argv)
     if options.what == "report":
-        count = report.write(Path("platform/benchmarks"), Path("platform/BENCHMARKS.md"))
-        print(f"platform/BENCHMARKS.md shows {count} results")
+        for part in ("platform", "ledger"):
+            count = report.write(Path(part, "benchmarks"), Path(part, "BENCHMARKS.md"))
+            print(f"{part}/BENCHMARKS.md shows {count} results")
         return 0
     size = engine.QUICK if options.quick else engine.FULL
-    minutes, gigabytes = (exchange.MINUTES, 8) if options.what == "exchange" else (engine.MINUTES, 35)
+    minutes, gigabytes = _NEEDS[options.what]
     took = "about twenty seconds" if options.quick else f"about {minutes} minutes"
     print(f"tally bench {options.what}: {took}; databases of up to {gigabytes} GB in {options.folder}", file=sys.stderr)
     begun = time.monotonic()
+    measured = {"commit": _commit(), "machine": _machine()}  # as they were before
 
     def tell(text: str) -> None:
         print(f"[{time.monotonic() - begun:6.1f} s] {text}", file=sys.stderr, flush=True)
@@ -39,13 +49,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     elif options.what == "exchange":
         between = exchange.QUICK if options.quick else exchange.FULL
         figures = asyncio.run(exchange.measure(between, options.folder, tell))
+    elif options.what == "ledger":
+        figures = asyncio.run(ledger.measure(ledger.QUICK if options.quick else ledger.FULL, tell))
     else:
         figures = asyncio.run(peers.measure(size, options.folder, tell))
     result = {
         "bench": options.what,
         "command": " ".join(["tally bench", options.what, *_given(options), "--json"]),
-        "commit": _commit(),
-        "machine": _machine(),
+        **measured,
         "figures": {name: round(value, 3) for name, value in figures.items()},
     }
     if options.json:
@@ -83,7 +94,9 @@ def _machine() -> dict[str, str | int | float]:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="tally bench", description=__doc__)
     parser.add_argument(
-        "what", choices=["engine", "exchange", "peers", "report"], help="what to measure; or write BENCHMARKS.md"
+        "what",
+        choices=["engine", "exchange", "ledger", "peers", "report"],
+        help="what to measure; or write BENCHMARKS.md",
     )
     parser.add_argument("--json", action="store_true", help="one JSON object instead of a table")
     parser.add_argument("--quick", action="store_true", help="a little of everything, to see that it runs")

@@ -181,7 +181,7 @@ class Peer:
             reconnected=self._reconnected,
         ) as client:
             await self._check_account(client, name)
-            self._out = client
+            self._out, self.last_error = client, None
             while not client.is_closed:  # noqa: ASYNC110 - the client has no way to wait for this
                 await asyncio.sleep(_RETRY_S)
 

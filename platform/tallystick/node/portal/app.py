@@ -34,6 +34,7 @@ from tallystick.node.portal.pages import (
     task_queues,
     users,
     verify,
+    waits,
 )
 from tallystick.node.portal.pages import chain as chain_page
 from tallystick.node.portal.rendering import Portal, Visit, environment, render
@@ -58,6 +59,7 @@ PAGES: tuple[tuple[str, Page, str], ...] = (
     ("/definitions/{definition_id}", definitions.one, "read"),
     ("/executions", executions.show, "read"),
     ("/executions/{execution_id}", executions.one, "read"),
+    ("/waiting", waits.show, "read"),
     ("/executions/{execution_id}/evidence", executions.evidence, "verify"),
     ("/documents", documents.show, "read"),
     ("/documents/{document_id}/content", documents.content, "read"),

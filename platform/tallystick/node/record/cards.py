@@ -16,8 +16,8 @@ from tallystick.node.record.unit import Unit
 from tallystick.tenants import card as cards
 from tallystick.tenants.card import Card
 from tallystick.tenants.models.card import CardSentRow
-from tallystick.tenants.models.partner import Partner
-from tallystick.tenants.partners import RootKeyChanged, StaleCard
+from tallystick.tenants.models.partner import Partner, PartnerKeyRow
+from tallystick.tenants.partners import RootKeyChanged, StaleCard, replaced
 
 NOTE = "partners"  # a partner's card has changed: its link may have, too
 _DATED = "iat"
@@ -38,6 +38,8 @@ def take(unit: Unit, context: Context, partner: str, message: CardMessage) -> No
     if message.token == known.card:
         return
     _check_link(unit, card)
+    for key in replaced(known.card, card):
+        unit.put(PartnerKeyRow, org_id=partner, kid=key.kid, key=key.key, replaced_at=context.now())
     unit.change(Partner, partner, card=message.token, issued_at=card.iat, updated_at=context.now())
     unit.note(NOTE, partner)
 

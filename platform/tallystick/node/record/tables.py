@@ -1,6 +1,7 @@
 """The SQL that writes and reads a model's rows by key, compiled once from its table for each kind of database."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from operator import itemgetter
 from types import SimpleNamespace
@@ -42,22 +43,35 @@ class Sql:
         self.text = str(compiled)
         self.parameters: Callable[[Values], Any] = _taker(compiled.positiontup) if compiled.positional else _as_they_are
 
-    def run(self, connection: Connection, many: Iterable[Values]) -> int:
-        """Run it for each of ``many``; how many rows it changed."""
+    def run(self, connection: Connection, many: Iterable[Values]) -> Any:
+        """Run it for each of ``many``; the driver's cursor, whose ``rowcount`` says how many rows it changed."""
         with driver_errors(connection):
             cursor = driver_of(connection).cursor()
             parameters = list(map(self.parameters, many))
-            if len(parameters) == 1:  # Postgres is asked once instead of in a pipeline of its own
+            if len(parameters) == 1:
                 cursor.execute(self.text, parameters[0])
             else:
                 cursor.executemany(self.text, parameters)
-            count: int = cursor.rowcount
-        return count
+        return cursor
 
     def first(self, connection: Connection, values: Values) -> Any:
         """The first row of a query, or None."""
         with driver_errors(connection):
             return driver_of(connection).execute(self.text, self.parameters(values)).fetchone()
+
+
+@contextmanager
+def in_one_go(connection: Connection) -> Iterator[None]:
+    """Statements that are run inside wait for no answer: Postgres gives them all at the end, errors too.
+
+    Until then ``rowcount`` says nothing. SQLite, which is no journey away, answers at once.
+    """
+    driver = driver_of(connection)
+    if not hasattr(driver, "pipeline"):
+        yield
+        return
+    with driver_errors(connection), driver.pipeline():
+        yield
 
 
 def _as_they_are(values: Values) -> Values:

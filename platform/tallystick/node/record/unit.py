@@ -19,7 +19,7 @@ from sqlmodel.sql.expression import Select, SelectOfScalar
 
 from tallystick.node.record.cache import Cache
 from tallystick.node.record.loaded import Loaded
-from tallystick.node.record.tables import GUARD, Form, Key, Sql, Values, as_row, forms
+from tallystick.node.record.tables import GUARD, Form, Key, Sql, Values, as_row, forms, in_one_go
 from tallystick.tenants.models.record import ExecutionRow
 
 M = TypeVar("M", bound=SQLModel)
@@ -125,28 +125,32 @@ class Group:
         self.changes = Changes(self.changes.executions)
 
     def write(self, changes: Changes) -> None:
-        """Write ``changes``."""
-        self._write_executions(changes)
-        for held in sorted(changes.tables, key=attrgetter("name")):
-            pending = changes.tables[held]
-            self._write_rows(held, pending.rows.values())
-            if pending.appended:
-                held.insert.run(self.connection, pending.appended)
-            for sql, many in _runs(pending.later):
-                sql.run(self.connection, many)
+        """Write ``changes``, executions first; :class:`Conflict` when another replica has moved one of them."""
+        with in_one_go(self.connection):
+            moved, expected = self._write_executions(changes)
+            for held in sorted(changes.tables, key=attrgetter("name")):
+                pending = changes.tables[held]
+                self._write_rows(held, pending.rows.values())
+                if pending.appended:
+                    held.insert.run(self.connection, pending.appended)
+                for sql, many in _runs(pending.later):
+                    sql.run(self.connection, many)
+        if moved is not None and moved.rowcount != expected:
+            raise Conflict("another replica has moved one of these executions")
 
-    def _write_executions(self, changes: Changes) -> None:
+    def _write_executions(self, changes: Changes) -> tuple[Any, int]:
+        """The cursor of the guarded updates, and how many rows they have to meet."""
         held = self.forms[ExecutionRow]
         changed = sorted((one for one in changes.executions.values() if one.changed), key=lambda one: one.row.number)
         new = [one for one in changed if not one.stored]
-        known = [one for one in changed if one.stored]
-        if known and held.guarded.run(self.connection, [_next(held, one) for one in known]) != len(known):
-            raise Conflict("another replica has moved one of these executions")
+        known = [_next(held, one) for one in changed if one.stored]
+        moved = held.guarded.run(self.connection, known) if known else None
         if new:
             held.insert.run(self.connection, [one.columns() for one in new])
         for one in changed:
             one.row.revision += one.stored
             one.stored, one.changed = True, False
+        return moved, len(known)
 
     def _write_rows(self, held: Form, rows: Iterable[_Row]) -> None:
         writes: dict[str, list[Values]] = {}

@@ -23,9 +23,17 @@ RETENTION_DAYS = 3650
 
 
 def facts(parts: Parts) -> dict[str, OrgFacts]:
-    """What the compiler must know of each organisation: whether it is active, and what it can do."""
-    cards = [own_card(parts), *parts.partners.active()]
-    return {one.id: OrgFacts(is_active=one.is_active, capabilities=list(one.capabilities)) for one in cards}
+    """What the compiler must know of each organisation: whether it is active, and what it can do.
+
+    Partners that are suspended, removed or inactive by their own word are told from organisations that nobody knows.
+    """
+    active = {one.id for one in parts.partners.active()}
+    known = {
+        one.id: OrgFacts(is_active=one.id in active, capabilities=list(one.capabilities))
+        for one in parts.partners.pinned()
+    }
+    mine = own_card(parts)
+    return {**known, mine.id: OrgFacts(is_active=mine.is_active, capabilities=list(mine.capabilities))}
 
 
 def compiled_for(source: dict[str, Any], organisations: dict[str, OrgFacts]) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from tallystick.node.services.proofs import Proofs
 from tallystick.node.services.queues import TaskQueues
 from tallystick.node.services.steering import Steering
 from tallystick.node.services.tasks import Tasks
+from tallystick.node.services.waits import Waits
 
 
 class Services(
@@ -24,6 +25,7 @@ class Services(
     Changes,
     Definitions,
     Executions,
+    Waits,
     Steering,
     Tasks,
     TaskQueues,

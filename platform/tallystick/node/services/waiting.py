@@ -78,7 +78,17 @@ def _automatic(session: Session, org_id: str, number: int) -> list[dict[str, Any
     query = select(TaskRow).where(
         col(TaskRow.key).between(first, last), TaskRow.status == "open", col(TaskRow.note).is_not(None)
     )
-    return [_item(f"{row.kind} of {row.task}", org_id, row.since, tried=row.note) for row in session.exec(query)]
+    return [
+        _item(
+            f"{row.kind} of {row.task}",
+            org_id,
+            row.since,
+            tried=row.note,
+            last_error=row.note,
+            next_try_at=row.retry_at or None,
+        )
+        for row in session.exec(query)
+    ]
 
 
 def _queued(session: Session, org_id: str, execution_id: str) -> list[dict[str, Any]]:
@@ -93,10 +103,7 @@ def _queued(session: Session, org_id: str, execution_id: str) -> list[dict[str, 
 
 def _outbox(session: Session, execution_id: str) -> list[dict[str, Any]]:
     rows = session.exec(select(OutboxRow).where(OutboxRow.execution == execution_id).limit(100))
-    return [
-        _item(f"delivery of {row.what}", row.partner, row.since, tried=f"{row.attempts} times; {row.last_error or ''}")
-        for row in rows
-    ]
+    return [delivery(row) for row in rows]
 
 
 def _statements(session: Session, org_id: str, loaded: Loaded) -> list[dict[str, Any]]:
@@ -124,7 +131,10 @@ def _submitted(session: Session, row: StatementRow) -> str | None:
 
 def _inbox(session: Session, execution_id: str) -> list[dict[str, Any]]:
     query = select(InboxRow).where(InboxRow.outcome == "wait", InboxRow.execution == execution_id)
-    return [_item("message", row.partner, row.since, tried=row.reason) for row in session.exec(query)]
+    return [
+        _item("message", row.partner, row.since, tried=row.reason, last_error=row.reason, next_try_at=row.retry_at)
+        for row in session.exec(query)
+    ]
 
 
 def _chain(session: Session, loaded: Loaded) -> list[dict[str, Any]]:
@@ -138,9 +148,41 @@ def _chain(session: Session, loaded: Loaded) -> list[dict[str, Any]]:
         sent = covering(session, None, leaf.index)
         kind = "start" if leaf.kind == onchain.START else "completion"
         tried = f"{sent.state}; {sent.error or ''}" if sent else None
-        items.append(_item(f"anchor of {kind}", "chain", leaf.since, tried=tried))
+        error = sent.error if sent else None
+        items.append(_item(f"anchor of {kind}", "chain", leaf.since, tried=tried, last_error=error))
     return items
 
 
-def _item(what: str, for_whom: str, since: int, *, tried: str | None = None) -> dict[str, Any]:
-    return {"what": what, "for_whom": for_whom, "since": since, "tried": tried}
+def delivery(row: OutboxRow) -> dict[str, Any]:
+    """A message that its receiver has not confirmed."""
+    return _item(
+        f"delivery of {row.what}",
+        row.partner,
+        row.since,
+        tried=f"{row.attempts} times; {row.last_error or ''}",
+        attempts=row.attempts,
+        last_error=row.last_error,
+        next_try_at=row.retry_at,
+    )
+
+
+def _item(
+    what: str,
+    for_whom: str,
+    since: int,
+    *,
+    tried: str | None = None,
+    attempts: int | None = None,
+    last_error: str | None = None,
+    next_try_at: int | None = None,
+) -> dict[str, Any]:
+    """What, from whom, since when, and what was tried: in words, and where known how often, why not, and when next."""
+    return {
+        "what": what,
+        "for_whom": for_whom,
+        "since": since,
+        "tried": tried,
+        "attempts": attempts,
+        "last_error": last_error,
+        "next_try_at": next_try_at,
+    }

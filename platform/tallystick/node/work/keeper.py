@@ -24,6 +24,7 @@ from tallystick.node.record.unit import Note
 from tallystick.node.work.committer import Committer
 from tallystick.tenants.database import Database
 from tallystick.tenants.keystore import KeyFacts
+from tallystick.tenants.models.partner import Partner
 from tallystick.tenants.models.record import ExecutionRow, OutboxRow
 
 logger = logging.getLogger(__name__)
@@ -75,6 +76,9 @@ class Keeper:
             self._wake.clear()
             try:
                 is_done = await self.once()
+            except TallystickError as error:
+                logger.warning("keys are looked after later: %s", error)
+                is_done = False
             except Exception:  # whatever it is, keys must still be looked after
                 logger.exception("keys are looked after later")
                 is_done = False
@@ -95,8 +99,9 @@ class Keeper:
                 await self._relink()
             except TallystickError as error:
                 logger.warning("a partner's new card changes no link: %s", error)
-        token = await asyncio.to_thread(self._card)
-        await self._committer.run(lambda unit: cards.send(unit, self._context, token))
+        if await asyncio.to_thread(self._has_partners):
+            token = await asyncio.to_thread(self._card)
+            await self._committer.run(lambda unit: cards.send(unit, self._context, token))
         if not self._holds_past:
             return True
         found = await self._look_after()
@@ -110,6 +115,11 @@ class Keeper:
         keystore = self._context.keystore
         return len(keystore.signing_keys) > 1 or len(keystore.sealing_keys) > 1
 
+    def _has_partners(self) -> bool:
+        """Most tenants of a large node have none: they sign no card for nobody."""
+        with self._database.looking() as session:
+            return session.exec(select(Partner.org_id).where(Partner.status == "active").limit(1)).first() is not None
+
     def _heard(self, notes: list[Note]) -> None:
         kinds = {note.kind for note in notes}
         self._links_changed |= cards.NOTE in kinds
@@ -120,17 +130,19 @@ class Keeper:
         found, after = _Round(), -1
         while True:
             page = await asyncio.to_thread(self._open_after, after)
-            for row, wants in page:
-                found.oldest = row.created_at if found.oldest is None else min(found.oldest, row.created_at)
-                if wants:
-                    answer = await self._committer.run(
-                        partial(rekeying.follow_up, context=self._context, execution=row.id)
-                    )
-                    found.waiting += answer == "waiting"
-                    found.void += answer == "void"
-                after = row.number
+            follow_ups = [
+                self._committer.run(partial(rekeying.follow_up, context=self._context, execution=row.id))
+                for row, wants in page
+                if wants
+            ]
+            answers = await asyncio.gather(*follow_ups)  # they share commits
+            found.waiting += answers.count("waiting")
+            found.void += answers.count("void")
+            began = [row.created_at for row, _ in page]
+            found.oldest = min([*began, *([] if found.oldest is None else [found.oldest])], default=None)
             if len(page) < _PAGE:
                 return found
+            after = page[-1][0].number
 
     def _open_after(self, after: int) -> list[tuple[ExecutionRow, bool]]:
         query = (
@@ -150,7 +162,12 @@ class Keeper:
         return page
 
     def _cards_are_out(self) -> bool:
-        """A partner without our newest card knows us by a past key: over HTTPS, that key brings it the card."""
+        """A partner without our newest card knows us by a past key: over HTTPS, that key brings it the card.
+
+        One that has not been reached for a while is not waited for any longer.
+        """
+        if self._context.keystore.signing_facts[-1].made_at + self._keep_ms < self._context.now():
+            return True
         with self._database.looking() as session:
             return session.exec(select(OutboxRow.id).where(OutboxRow.what == "card").limit(1)).first() is None
 

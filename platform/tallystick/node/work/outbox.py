@@ -132,9 +132,11 @@ class Outbox:
             error = await self._sent(partner, batch)
             if settling is not None:
                 await settling
-            settling = self._committer.submit(partial(_settle, batch=batch, error=error))
-            after = batch.rows[-1].number
             failures = failures + 1 if error is not None else 0
+            pause_s = _BACKOFF[min(max(failures, 1), len(_BACKOFF)) - 1]
+            retry_at = self._context.now() + round(pause_s * 1000)
+            settling = self._committer.submit(partial(_settle, batch=batch, error=error, retry_at=retry_at))
+            after = batch.rows[-1].number
             if error is not None or batch.unread:
                 await settling
                 settling, after = None, 0
@@ -142,7 +144,7 @@ class Outbox:
                     together = 1  # the partner takes less at a time than we do
                     continue
                 with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(_BACKOFF[min(max(failures, 1), len(_BACKOFF)) - 1]):
+                    async with asyncio.timeout(pause_s):
                         await nudged.wait()
 
     async def _sent(self, partner: str, batch: "_Batch") -> TallystickError | None:
@@ -225,11 +227,12 @@ def _read_error(error: TallystickError | OSError) -> TallystickError:
     return error if isinstance(error, TallystickError) else Unavailable(f"a chunk cannot be read: {error.strerror}")
 
 
-def _settle(unit: Unit, *, batch: _Batch, error: TallystickError | None) -> None:
+def _settle(unit: Unit, *, batch: _Batch, error: TallystickError | None, retry_at: int) -> None:
     """Forget what the partner's stream has confirmed. Losing this to a crash sends it again, under the same ids."""
     failed = [*batch.unread.values(), *((row, error) for row in batch.sendable if error is not None)]
     for row, why in failed:
-        unit.change(OutboxRow, row.number, attempts=row.attempts + 1, last_error=f"{why.code}: {why.detail}"[:300])
+        told = f"{why.code}: {why.detail}"[:300]
+        unit.change(OutboxRow, row.number, attempts=row.attempts + 1, last_error=told, retry_at=retry_at)
     if error is None:
         for row in batch.sendable:
             unit.delete(OutboxRow, row.number)

@@ -209,6 +209,7 @@ class OutboxRow(SQLModel, table=True):
     since: int = Field(sa_type=BigInteger)
     attempts: int = 0
     last_error: str | None = None
+    retry_at: int | None = Field(default=None, sa_type=BigInteger)  # after a failure
 
 
 class InboxRow(SQLModel, table=True):

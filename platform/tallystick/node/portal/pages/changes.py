@@ -5,6 +5,7 @@ from typing import Any
 
 from starlette.responses import RedirectResponse, Response
 
+from tallystick.core.definition.observing import OBSERVER
 from tallystick.core.errors import Invalid
 from tallystick.node.portal.language import chosen
 from tallystick.node.portal.pages.collaborations import json_object
@@ -58,14 +59,18 @@ async def _page(visit: Visit, form: dict[str, str], error: Invalid | None) -> Re
         collaboration=found,
         changes=changes,
         form={**now, **form},
-        open=_may_change(found, visit),
+        open=_may_change(found, (await visit.services.organisation())["id"], visit),
         error=error,
     )
 
 
-def _may_change(found: dict[str, Any], visit: Visit) -> bool:
+def _may_change(found: dict[str, Any], me: str, visit: Visit) -> bool:
     """Whether the service would take a change from us, as far as the status tells."""
-    return found["status"] == "created" and visit.may("create_collaboration") and visit.may("give_consent")
+    ours = next((one for one in found["participants"] if one["org_id"] == me), None)
+    if found["status"] != "created" or ours is None or ours["role"] == OBSERVER:
+        return False
+    answers = ours["consent"] == "pending" or found["proposed_by"] == me
+    return answers and visit.may("create_collaboration") and visit.may("give_consent")
 
 
 def _key(visit: Visit) -> str:

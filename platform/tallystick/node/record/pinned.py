@@ -1,0 +1,45 @@
+"""An agreement against what is pinned here: nobody speaks for a partner of ours with keys that are not the partner's.
+
+A participant that is no partner of ours is known from the agreement only, so its keys are the proposer's word until it
+becomes one.
+"""
+
+from tallystick.core.agreement import Agreement, Participant, PublicKey
+from tallystick.core.errors import Invalid, NotYet
+from tallystick.node.record.context import Context
+from tallystick.node.record.unit import Unit
+from tallystick.tenants import card as cards
+from tallystick.tenants.models.partner import Partner, PartnerKeyRow
+
+REPLACED_MS = 7 * 24 * 60 * 60 * 1000  # whoever drafts from an older card than ours has had a week to get the newer one
+
+
+def check(unit: Unit, context: Context, agreement: Agreement) -> None:
+    """Refuse an agreement that names another root key for a partner; wait for the card that has its signing keys.
+
+    Cards travel by links of their own, so an agreement with a key that was just rotated in may come first, and one with
+    the key before it for a week after.
+    """
+    for one in agreement.participants:
+        known = None if one.org_id == context.org_id else unit.get(Partner, one.org_id)
+        if known is not None:
+            _check_one(unit, context, known, one)
+
+
+def _check_one(unit: Unit, context: Context, known: Partner, named: Participant) -> None:
+    if known.root_key != named.root_key:
+        raise Invalid(
+            f"agreement names another root key for {known.org_id} than the one pinned here", code="wrong_root_key"
+        )
+    if known.status == "removed":
+        return  # its card is no longer kept up to date
+    held = set(cards.verify(known.card).signing_keys)
+    if not all(key in held or _is_recent(unit, context, known, key) for key in named.signing_keys):
+        raise NotYet(
+            f"no card that is here has the keys that the agreement names for {known.org_id}", code="unknown_key"
+        )
+
+
+def _is_recent(unit: Unit, context: Context, known: Partner, key: PublicKey) -> bool:
+    row = unit.get(PartnerKeyRow, (known.org_id, key.kid))
+    return row is not None and row.key == key.key and context.now() < row.replaced_at + REPLACED_MS
