@@ -19,7 +19,7 @@ from tallystick.node.bench import engine, exchange, ledger, peers, report
 # minutes, and gigabytes of disk, of the whole run
 _NEEDS = {
     "engine": (engine.MINUTES, 40),
-    "exchange": (exchange.MINUTES, 2),
+    "exchange": (exchange.MINUTES, 8),
     "ledger": (ledger.MINUTES, 0),
     "peers": (peers.MINUTES, 1),
 }
