@@ -6,8 +6,9 @@ import os
 import re
 import signal
 import subprocess
+import sys
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from functools import partial
 from pathlib import Path
 
@@ -53,9 +54,7 @@ def type_in(text: str) -> subprocess.CompletedProcess[str]:
     )  # fmt: skip
 
 
-async def test_a_fourth_organisation_by_the_readme_alone(
-    three: State, tmp_path: Path, record_property: Callable[[str, object], None]
-) -> None:
+async def test_a_fourth_organisation_by_the_readme_alone(three: State, tmp_path: Path) -> None:
     text = commands(tmp_path, three)
     begun = time.monotonic()
     try:
@@ -66,7 +65,8 @@ async def test_a_fourth_organisation_by_the_readme_alone(
         await everybody_has_it(three, tmp_path)
     finally:
         os.kill(int((tmp_path / "acme" / "pid").read_text()), signal.SIGTERM)
-    record_property("seconds", round(took))  # asserted nowhere: how long it takes depends on what else runs
+    # Asserted nowhere: how long it takes depends on what else runs.
+    sys.stdout.write(f"\na fourth organisation met three and ended a collaboration with them in {took:.0f} s\n")
 
 
 async def everybody_has_it(three: State, folder: Path) -> None:
