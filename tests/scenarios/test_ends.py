@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from support.exchange import begin, ended, exchange, once, restart
+from support.exchange import begin, ended, exchange, holds, once, restart
 from tallystick.node.bench.exchange import World
 from tallystick.node.bench.load import BUYER, CARRIER, SUPPLIER
 
@@ -50,3 +50,31 @@ async def test_either_broker_killed_and_a_partner_stopped_for_8_seconds(world: W
         os.kill(pid, signal.SIGCONT)
     await ended(world, orders)
     await once(world, tmp_path, orders)
+
+
+async def test_results_that_a_brokers_store_lost_after_acknowledging_them_come_again(
+    world: World, tmp_path: Path
+) -> None:
+    """The coordinator's broker says that it has the supplier's results, and then its store is gone: past the agreed
+    limit their author sends them to everyone, and each is taken in once.
+    """
+    orders = await begin(world, 1)
+    buyer = world.buyer
+    server = (await buyer.ask("server"))["pid"]
+    await holds(lambda: _assigned(world, orders[0]))
+    os.kill(buyer.process.pid, signal.SIGSTOP)
+    await asyncio.sleep(2)  # its broker goes on taking in what partners send
+    os.kill(server, signal.SIGKILL)
+    await buyer.kill()
+    lost = [block for block in (tmp_path / BUYER / "nats").rglob("*.blk") if block.stat().st_size]
+    for block in lost:
+        block.write_bytes(b"")
+    assert lost
+    await buyer.start()
+    await ended(world, orders)
+    await once(world, tmp_path, orders)
+
+
+async def _assigned(world: World, order: str) -> bool:
+    found = await world.buyer.ask("roots")
+    return bool(found[order][0] > 6)  # it is under way, and far from its end

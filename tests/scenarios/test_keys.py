@@ -164,7 +164,7 @@ async def test_an_anchor_proves_what_a_stolen_key_had_signed_before(tmp_path: Pa
         positions = {(one["execution_id"], one["position"]) for one in mine}
         assert positions == {(first, "proven"), (second, "after")}
         assert {one["proven_by"]["size"] for one in mine if one["proven_by"]} <= {4, seen[SUPPLIER]["size"]}
-        assert {one["kind"] for one in report["items"] if one["what"] == "head"} == {"head"}
+        assert {one["kind"] for one in report["items"] if one["what"] == "head"} == {"attestation"}
         assert [one["position"] for one in report["anchors"] if one["execution_id"] == first] == ["proven", "proven"]
         text = await tally(member, "compromise-report", "--key", stolen, "--since", when, "--lang", "zh-CN")
         assert "已锚定于区块" in text

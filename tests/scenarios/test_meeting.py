@@ -240,7 +240,9 @@ async def test_a_suspension_outlives_a_restart(pair: Pair) -> None:
     await pair.buyer.post(f"/partners/{SUPPLIER}/suspend")
     await pair.buyer.stop()
     await pair.buyer.start()
-    assert (await pair.buyer.get(f"/partners/{SUPPLIER}"))["status"] == "suspended"
+    found = await pair.buyer.get(f"/partners/{SUPPLIER}")
+    assert found["status"] == "suspended"
+    assert found["last_seen"] >= found["card_issued_at"]
     await asyncio.sleep(2)
     assert not (await pair.supplier.get(f"/partners/{BUYER}"))["connected"]
     await pair.buyer.post(f"/partners/{SUPPLIER}/resume")

@@ -9,6 +9,7 @@ from typing import Any
 
 from starlette.types import ASGIApp
 
+from tallystick.core.errors import TallystickError
 from tallystick.node import linking
 from tallystick.node.accounts import UserAccounts
 from tallystick.node.activities.builtin import built_in
@@ -27,7 +28,7 @@ from tallystick.node.record.unit import Unit
 from tallystick.node.services import launching
 from tallystick.node.services.facade import Services
 from tallystick.node.services.organisation import own_card_token
-from tallystick.node.services.partnering import link_partners
+from tallystick.node.services.partnering import link_partners, note_seen
 from tallystick.node.serving import OnDemand
 from tallystick.node.settings import Settings
 from tallystick.node.work.activities import Activities
@@ -168,8 +169,11 @@ class Node:
         for task in self._tasks:
             with contextlib.suppress(asyncio.CancelledError):
                 await task
+        with contextlib.suppress(TallystickError):  # it is only told to people
+            await asyncio.to_thread(note_seen, self.parts)
         await self.parts.links.stop()
         await self.parts.transports.close()
+        self.parts.marks.stop()
         await self.parts.committer.idle()
         await asyncio.to_thread(self.parts.marks.end)
         self.parts.database.close()

@@ -7,14 +7,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlmodel import select
 
 from support.alone import PASSPHRASE, Alone, Somebody, definition
 from support.parties import NOON
 from tallystick.core.errors import Forbidden, Invalid, NotFound
+from tallystick.node.record import messages as m
 from tallystick.node.record import rekeying, store
 from tallystick.node.work import keeper
 from tallystick.node.work.keeper import Keeper
+from tallystick.tenants import card as cards
 from tallystick.tenants.keystore import Keystore
+from tallystick.tenants.models.record import OutboxRow
 from tallystick.tenants.permissions import Permission
 
 DAY = 24 * 3_600_000
@@ -118,6 +122,24 @@ async def test_past_keys_are_kept_for_a_week_and_sealing_keys_as_long_as_needed(
     assert await keeping.once()
     assert [one.kid for one in alone.keystore.sealing_keys] == [alone.keystore.sealing_key.kid]
     assert len(alone.keystore.signing_facts) == 2, "its public half is remembered"
+
+
+async def test_a_past_key_stays_while_a_partner_knows_no_other(alone: Alone) -> None:
+    """Over HTTPS it is the one that brings our new card there; who is out of reach for a week is not waited for."""
+    alone.meet()
+    old = alone.keystore.signing_key.kid
+    await alone.services.revoke_key(alone.who, old, reason="lost")
+    keeping = keeper_of(alone)
+    assert not await keeping.once(), "the card waits in the outbox"
+    assert old in {one.kid for one in alone.keystore.signing_keys}
+    alone.now += keeper.KEEP_MS + DAY
+    assert await keeping.once()
+    assert old not in {one.kid for one in alone.keystore.signing_keys}
+    with alone.database.session() as session:
+        sent = [m.decode(row.payload) for row in session.exec(select(OutboxRow))]
+    [message] = [one for one in sent if isinstance(one, m.CardMessage)]
+    card = cards.verify(message.token)
+    assert [one.kid for one in card.signing_keys] == [alone.keystore.signing_key.kid]
 
 
 async def test_only_an_administrator_rotates_and_revokes(alone: Alone) -> None:

@@ -123,6 +123,46 @@ async def test_a_forgery_changes_nothing_and_says_why(desk: Desk, name: str) -> 
     assert desk.seen()[0] == 2
 
 
+async def test_messages_that_came_as_one_each_have_their_own_end(desk: Desk) -> None:
+    """Good, forged, junk, waiting and good again: the good ones count, and the transport is told once."""
+    author, carrier = desk.author(), desk.author(CARRIER)
+    names = ["alg none", "from the far future"]
+    tokens = [author.token(), *(FORGERIES[name](author) for name in names), carrier.token()]
+    several = [m.encode(m.StatementMessage(token=token)) for token in tokens]
+    several.insert(2, b"{")
+    for _ in range(2):
+        assert await desk.inbox.receive(SUPPLIER, "together", m.join(several)) == "ack"
+        assert desk.seen()[0] == 3
+        assert (len(desk.rows("reject")), len(desk.rows("wait"))) == (2, 1)
+
+
+async def test_too_many_messages_as_one_are_refused_as_one(desk: Desk) -> None:
+    token = desk.author().token()
+    flood = m.join([m.encode(m.StatementMessage(token=token))] + [b"x"] * m.MAX_TOGETHER)
+    assert await desk.inbox.receive(SUPPLIER, "flood", flood) == "ack"
+    (row,) = desk.rows("reject")
+    assert (row.message_id, row.reason.partition(":")[0]) == ("flood", "too_many_messages")
+    assert desk.seen()[0] == 1
+
+
+async def test_one_that_has_to_come_again_brings_the_others_along(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inboxes, "MAX_WAITING", 0)
+    author = desk.author()
+    several = [author.token(), FORGERIES["from the far future"](author)]
+    payload = m.join([m.encode(m.StatementMessage(token=token)) for token in several])
+    assert await desk.inbox.receive(SUPPLIER, "together", payload) == "nak"
+    assert desk.seen()[0] == 2  # what could be taken in was
+    monkeypatch.setattr(inboxes, "MAX_WAITING", 10)
+    assert await desk.inbox.receive(SUPPLIER, "together", payload) == "ack"
+    assert desk.seen()[0] == 2
+
+
+async def test_an_id_that_comes_again_with_other_content_is_judged_by_its_content(desk: Desk) -> None:
+    for token in (desk.author().token(), desk.author(CARRIER).token()):
+        assert await desk.inbox.receive(SUPPLIER, "same", m.encode(m.StatementMessage(token=token))) == "ack"
+    assert desk.seen()[0] == 3
+
+
 async def test_a_refusal_is_signed_and_names_the_statement(desk: Desk) -> None:
     token = FORGERIES["resting on another history"](desk.author())
     await desk.token(token)

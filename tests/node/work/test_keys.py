@@ -219,6 +219,21 @@ async def test_what_came_too_late_is_said_again_under_the_new_key(desk: Desk) ->
     assert desk.posted("statement")[-1] == again, "a refusal that comes twice repeats nothing"
 
 
+async def test_what_the_coordinator_made_void_for_its_key_is_said_again(desk: Desk) -> None:
+    token = await signal(desk)
+    await rotated(desk)
+    desk.parties.at += 1000
+    assert desk.parties.sequence(token).outcome == "void:key_retired"
+    await desk.tell()
+    again = desk.posted("statement")[-1]
+    assert desk.parties.open(again.token).kid == desk.keystore.signing_key.kid
+    desk.sequence_own()
+    assert desk.parties.entries[-1].applied
+    await desk.tell()
+    assert desk.size == len(desk.parties.entries)
+    assert desk.posted("statement")[-1] == again
+
+
 async def test_values_are_sealed_to_the_key_that_a_partner_has_now(desk: Desk) -> None:
     key = SealingKey.generate()
     sealing = {"kid": key.kid, "suite": key.suite, "key": key.public_hex}

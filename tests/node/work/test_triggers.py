@@ -14,7 +14,7 @@ from support.parties import BUYER, SUPPLIER
 from support.trio import until
 from tallystick.core.definition import cron
 from tallystick.core.errors import Invalid, Unavailable
-from tallystick.node.work import triggers
+from tallystick.node.work import trigger_runs, triggers
 from tallystick.node.work.triggers import newest_due
 from tallystick.tenants.models.definition import TriggerRunRow
 
@@ -100,7 +100,7 @@ async def test_a_crash_before_the_commit_leaves_it_due(ours: Alone, monkeypatch:
         raise RuntimeError("killed")
 
     with monkeypatch.context() as patch:
-        patch.setattr(ours.triggers, "_launch", dies)
+        patch.setattr(ours.triggers._runs, "_launch", dies)
         assert await ours.triggers.fire() == triggers.TRY_AGAIN_S
     assert (await ours.statuses(), await runs(ours)) == ([], [])
     await ours.triggers.fire()
@@ -245,7 +245,7 @@ async def test_an_event_that_cannot_be_written_is_not_over(ours: Alone, monkeypa
         raise Unavailable("the disk is full")
 
     with monkeypatch.context() as patch:
-        patch.setattr(ours.triggers, "_launch", full)
+        patch.setattr(ours.triggers._runs, "_launch", full)
         with pytest.raises(Unavailable):
             await ours.triggers.event("areas/7/alarm", {"level": 4, "area": "x"}, "e1")
     done = await ours.triggers.event("areas/7/alarm", {"level": 4, "area": "x"}, "e1")
@@ -253,8 +253,8 @@ async def test_an_event_that_cannot_be_written_is_not_over(ours: Alone, monkeypa
 
 
 async def test_old_runs_are_forgotten(ours: Alone, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(triggers, "KEPT", 3)
-    monkeypatch.setattr(triggers, "_TIDY_EVERY", 1)
+    monkeypatch.setattr(trigger_runs, "KEPT", 3)
+    monkeypatch.setattr(trigger_runs, "_TIDY_EVERY", 1)
     await keep(ours, ALARM)
     for number in range(6):
         ours.now += 1

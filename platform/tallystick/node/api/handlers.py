@@ -1,10 +1,8 @@
 """What each operation does: one call of the services facade."""
 
-import asyncio
 from typing import Any
 
 import msgspec
-from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from tallystick.core import canonical
@@ -13,77 +11,6 @@ from tallystick.node.api import files, reading
 from tallystick.node.api.caching import cached
 from tallystick.node.api.language import preferred
 from tallystick.node.api.operation import Call
-from tallystick.node.api.ports import Person, Token
-
-
-def about(person: Person) -> dict[str, Any]:
-    """A user as the API shows one."""
-    return {
-        "id": person.id,
-        "username": person.username,
-        "display_name": person.display_name,
-        "roles": sorted(person.roles),
-        "groups": sorted(person.groups),
-        "language": person.language,
-    }
-
-
-async def sign_in(call: Call) -> dict[str, Any]:
-    """A session for a name and a password."""
-    session = await call.parts.accounts.sign_in(call.body.username, call.body.password)
-    return {"access_token": session.token, "token_type": "Bearer", "expires_at": session.expires_at}
-
-
-async def sign_in_with_link(call: Call) -> dict[str, Any]:
-    """A session for a one-time link."""
-    session = await call.parts.accounts.sign_in_with_link(call.body.link)
-    return {"access_token": session.token, "token_type": "Bearer", "expires_at": session.expires_at}
-
-
-async def me(call: Call) -> dict[str, Any]:
-    """Who is signed in."""
-    return about(call.who)
-
-
-async def users(call: Call) -> dict[str, Any]:
-    """The organisation's users."""
-    return {"items": [about(person) for person in await call.parts.accounts.users()]}
-
-
-async def add_user(call: Call) -> dict[str, Any]:
-    """Add a user."""
-    return about(await call.parts.accounts.add_user(**msgspec.to_builtins(call.body)))
-
-
-async def set_groups(call: Call) -> dict[str, Any]:
-    """Replace a user's groups."""
-    return about(await call.parts.accounts.set_groups(call.path["username"], call.body.groups))
-
-
-async def make_link(call: Call) -> dict[str, Any]:
-    """The secret of a link that signs a user in once; portals take it as ``/sign-in#link=…``."""
-    return {"link": await call.parts.accounts.make_link(call.path["username"])}
-
-
-def _token(token: Token) -> dict[str, Any]:
-    names = ("id", "name", "queues", "created_by", "created_at", "expires_at")
-    return {name: getattr(token, name) for name in names}
-
-
-async def add_token(call: Call) -> dict[str, Any]:
-    """A worker's access token; its text is told this once."""
-    text, kept = await call.parts.accounts.add_token(call.who, **msgspec.to_builtins(call.body))
-    return {"access_token": text, **_token(kept)}
-
-
-async def tokens(call: Call) -> dict[str, Any]:
-    """The workers' access tokens, without their secrets."""
-    return {"items": [_token(one) for one in await call.parts.accounts.tokens()]}
-
-
-async def remove_token(call: Call) -> None:
-    """End a worker's access token."""
-    await call.parts.accounts.remove_token(call.path["token_id"])
 
 
 async def organisation(call: Call) -> Any:
@@ -260,71 +187,6 @@ async def verify_bundle(call: Call) -> Any:
     """Check an evidence bundle as an auditor would."""
     bundle = await reading.bounded(call.request, files.MAX_DOCUMENT)
     return await call.services.verify_bundle(call.who, bundle)
-
-
-async def complete(call: Call) -> Any:
-    """Answer a task with the values of its form."""
-    task, body = call.path["task_id"], call.body
-    if body.claim_token is not None:
-        return await call.services.complete_claimed(call.who, task, body.claim_token, body.data)
-    return await call.services.complete(call.who, task, body.data)
-
-
-async def fail(call: Call) -> Any:
-    """Say why a task cannot be done."""
-    task, body = call.path["task_id"], call.body
-    if body.claim_token is not None:
-        return await call.services.fail_claimed(call.who, task, body.claim_token, body.code, body.message)
-    return await call.services.fail(call.who, task, body.code, body.message)
-
-
-async def task_queues(call: Call) -> Any:
-    """The queues that have something waiting or in work."""
-    return await call.services.task_queues(call.who)
-
-
-async def queue_tasks(call: Call) -> Any:
-    """What waits in a queue, and who holds what of it."""
-    return await call.services.queue_tasks(call.who, call.path["queue"], **msgspec.structs.asdict(call.query))
-
-
-async def claim_tasks(call: Call) -> Any:
-    """Take tasks from a queue, waiting for some when there are none; nothing is taken for a worker that has gone."""
-    queue, body = call.path["queue"], msgspec.structs.asdict(call.body)
-    asking = asyncio.ensure_future(call.services.claim_tasks(call.who, queue, **body))
-    leaving = asyncio.ensure_future(_gone(call.request))
-    try:
-        await asyncio.wait({asking, leaving}, return_when=asyncio.FIRST_COMPLETED)
-        return asking.result() if asking.done() else None
-    finally:
-        asking.cancel()
-        leaving.cancel()
-
-
-async def _gone(request: Request) -> None:
-    """Return when the client has hung up."""
-    while (await request.receive())["type"] != "http.disconnect":
-        pass
-
-
-async def heartbeat(call: Call) -> Any:
-    """Say that a claimed task is still worked on."""
-    return await call.services.heartbeat(call.who, call.path["task_id"], call.body.claim_token)
-
-
-async def cancel(call: Call) -> Any:
-    """Cancel a task with a reason."""
-    return await call.services.cancel(call.who, call.path["task_id"], call.body.reason)
-
-
-async def approve(call: Call) -> Any:
-    """Approve."""
-    return await call.services.approve(call.who, call.path["task_id"], call.body.comments)
-
-
-async def reject(call: Call) -> Any:
-    """Reject."""
-    return await call.services.reject(call.who, call.path["task_id"], call.body.comments)
 
 
 async def put_document(call: Call) -> Response:

@@ -4,7 +4,9 @@ from typing import Any
 
 from starlette.responses import Response
 
+from tallystick.node.api import account_handlers as accounts
 from tallystick.node.api import bodies, handlers, partnering
+from tallystick.node.api import task_handlers as tasks
 from tallystick.node.api.events import Streams, as_json
 from tallystick.node.api.handlers import by_id, listing
 from tallystick.node.api.operation import Call, Operation
@@ -42,20 +44,20 @@ def operations(streams: Streams) -> list[Operation]:
 def _people() -> list[Operation]:
     admin: dict[str, Any] = {"permission": "administer"}
     return [
-        post("/sessions", handlers.sign_in, "Sign in with a name and password", public=True, body=bodies.SignIn),
-        post("/sessions/link", handlers.sign_in_with_link, "Sign in with a one-time link", public=True,
+        post("/sessions", accounts.sign_in, "Sign in with a name and password", public=True, body=bodies.SignIn),
+        post("/sessions/link", accounts.sign_in_with_link, "Sign in with a one-time link", public=True,
              body=bodies.SignInLink),
-        get("/me", handlers.me, "Who is signed in", permission=None),
-        get("/users", handlers.users, "The organisation's users", **admin),
-        post("/users", handlers.add_user, "Add a user", body=bodies.NewUser, status=201, **admin),
-        Operation(method="PUT", path="/users/{username}/groups", handler=handlers.set_groups, body=bodies.UserGroups,
+        get("/me", accounts.me, "Who is signed in", permission=None),
+        get("/users", accounts.users, "The organisation's users", **admin),
+        post("/users", accounts.add_user, "Add a user", body=bodies.NewUser, status=201, **admin),
+        Operation(method="PUT", path="/users/{username}/groups", handler=accounts.set_groups, body=bodies.UserGroups,
                   summary="Replace the groups that a user is in", problems=["not_found"], **admin),
-        post("/users/{username}/links", handlers.make_link, "A link that signs a user in once", body=bodies.Nothing,
+        post("/users/{username}/links", accounts.make_link, "A link that signs a user in once", body=bodies.Nothing,
              status=201, problems=["not_found"], **admin),
-        post("/access-tokens", handlers.add_token, "An access token for a worker", body=bodies.NewAccessToken,
+        post("/access-tokens", accounts.add_token, "An access token for a worker", body=bodies.NewAccessToken,
              status=201, problems=["wrong_state"], **admin),
-        get("/access-tokens", handlers.tokens, "The workers' access tokens", **admin),
-        Operation(method="DELETE", path="/access-tokens/{token_id}", handler=handlers.remove_token, status=204,
+        get("/access-tokens", accounts.tokens, "The workers' access tokens", **admin),
+        Operation(method="DELETE", path="/access-tokens/{token_id}", handler=accounts.remove_token, status=204,
                   summary="End a worker's access token", problems=["not_found"], **admin),
         get("/organisation", handlers.organisation, "This organisation"),
         post("/organisation/clock", handlers.accept_clock, "Say that this machine's clock is right",
@@ -202,24 +204,24 @@ def _tasks() -> list[Operation]:
         get(one, by_id("task", "task_id"), "A task and its form", problems=["not_found"]),
         act("claim", by_id("claim", "task_id"), "Take a task"),
         act("release", by_id("release", "task_id"), "Give a taken task back"),
-        act("complete", handlers.complete, "Answer with the form's values", bodies.Completion, worker=True),
-        act("fail", handlers.fail, "Say that it cannot be done", bodies.Failure, worker=True),
-        act("cancel", handlers.cancel, "Cancel with a reason", bodies.Reason),
+        act("complete", tasks.complete, "Answer with the form's values", bodies.Completion, worker=True),
+        act("fail", tasks.fail, "Say that it cannot be done", bodies.Failure, worker=True),
+        act("cancel", tasks.cancel, "Cancel with a reason", bodies.Reason),
         act("retry", by_id("retry_task", "task_id"), "Try a held task again"),
-        act("approve", handlers.approve, "Approve", bodies.Comments),
-        act("reject", handlers.reject, "Reject", bodies.Comments),
+        act("approve", tasks.approve, "Approve", bodies.Comments),
+        act("reject", tasks.reject, "Reject", bodies.Comments),
     ]
 
 
 def _queues() -> list[Operation]:
     worker: dict[str, Any] = {"permission": "work_on_queues"}
     return [
-        get("/task-queues", handlers.task_queues, "The queues of external workers", **worker),
-        get("/task-queues/{queue}/tasks", handlers.queue_tasks, "What waits in a queue, and who holds what of it",
+        get("/task-queues", tasks.task_queues, "The queues of external workers", **worker),
+        get("/task-queues/{queue}/tasks", tasks.queue_tasks, "What waits in a queue, and who holds what of it",
             query=bodies.Page),
-        post("/task-queues/{queue}/claim", handlers.claim_tasks, "Take tasks from a queue, waiting for some",
+        post("/task-queues/{queue}/claim", tasks.claim_tasks, "Take tasks from a queue, waiting for some",
              body=bodies.ClaimTasks, **worker),
-        post("/tasks/{task_id}/heartbeat", handlers.heartbeat, "Keep a claimed task", body=bodies.ClaimToken,
+        post("/tasks/{task_id}/heartbeat", tasks.heartbeat, "Keep a claimed task", body=bodies.ClaimToken,
              problems=("not_found", "wrong_state"), **worker),
     ]  # fmt: skip
 

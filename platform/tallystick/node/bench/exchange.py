@@ -51,7 +51,7 @@ FULL = Size(
 QUICK = Size(
     raw_s=0.6, warm_s=0.5, full_s=2, half_s=1.5, again_s=0.7, hole_s=0.5, in_flight=12, partners=4, past=5
 )  # fmt: skip
-MINUTES = 4
+MINUTES = 8
 
 
 class Organisation:

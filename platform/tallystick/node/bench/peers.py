@@ -22,6 +22,7 @@ from tallystick.node.bench.world import Tenant, tenant
 
 PYTHON = Path(".cache/peers/bin/python")
 SCRIPT = Path(__file__).with_name("peer_dbos.py")
+MINUTES = 4  # of the full run on two cores
 _LAST_S = 600.0  # that a slice of theirs may take
 
 

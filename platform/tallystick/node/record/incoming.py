@@ -12,7 +12,6 @@ from tallystick.core import b64, canonical, jws, replay
 from tallystick.core import entry as entries
 from tallystick.core import head as heads
 from tallystick.core import statement as statements
-from tallystick.core.agreement import Agreement
 from tallystick.core.engine import keyring
 from tallystick.core.errors import BadSignature, Invalid, NotYet
 from tallystick.core.head import Head
@@ -31,6 +30,7 @@ from tallystick.node.record import (
     quota,
     refusing,
     rekeying,
+    resigning,
     sources,
     store,
     submitting,
@@ -63,7 +63,7 @@ def _agreement(unit: Unit, context: Context, partner: str, message: m.AgreementM
     name, agreement = store.put_agreement(unit, message.agreement, sources.checked(message))
     if agreement.participant(context.org_id) is None or agreement.participant(partner) is None:
         raise Invalid("agreement does not name both of us as participants", code="not_a_participant")
-    _check_keys(context, agreement)
+    rekeying.check(context, agreement)
     pinned.check(unit, context, agreement)
     faults = definition_faults(agreement.definition, agreement.definition, "/definition")
     if faults:
@@ -74,20 +74,6 @@ def _agreement(unit: Unit, context: Context, partner: str, message: m.AgreementM
     refused = unit.get(InboxRow, (partner, name))
     if refused is not None:
         unit.delete(InboxRow, (partner, name))  # refused before, for a reason that is gone
-
-
-def _check_keys(context: Context, agreement: Agreement) -> None:
-    """It names keys that we hold; one that has been replaced is replaced in the execution as well."""
-    mine = agreement.participant(context.org_id)
-    revoked = {one.kid for one in context.keystore.signing_facts if one.revoked_at is not None}
-    held = {one.kid for one in context.keystore.signing_keys} - revoked
-    can_open = {one.kid for one in context.keystore.sealing_keys}
-    if mine is None or not any(key.kid in held and agreement.key(context.org_id, key.kid) for key in mine.signing_keys):
-        raise Invalid("agreement names other keys for us than ours; our newest card has them", code="wrong_key")
-    if any(key.kid in revoked for key in mine.signing_keys):
-        raise Invalid("agreement names a revoked key of ours; our newest card has another", code="wrong_key")
-    if mine.sealing_key.kid not in can_open:
-        raise Invalid("agreement seals to a key that we do not hold; our newest card has another", code="wrong_key")
 
 
 def _statement(unit: Unit, context: Context, partner: str, message: m.StatementMessage) -> None:
@@ -216,6 +202,8 @@ def _take_entry(
     if said.iss != context.org_id:
         unit.note("signed_at", (said.iss, said.iat))
     Effects(unit, context, loaded, entry, said).run()
+    if row is not None and row.iss == context.org_id and entry.outcome.removeprefix("void:") in refusing.GONE:
+        resigning.again(unit, context, loaded, row)
     changing.follow(unit, context, loaded, said)
 
 

@@ -10,9 +10,10 @@ from typing import Any
 import msgspec
 from sqlmodel import select
 
-from tallystick.core.agreement import PublicKey, SealingKey
+from tallystick.core.agreement import Agreement, PublicKey, SealingKey
 from tallystick.core.engine import keyring
 from tallystick.core.engine.state import OPEN
+from tallystick.core.errors import Invalid
 from tallystick.core.statement import Body, RevokeKey, RotateKey
 from tallystick.node.record import store
 from tallystick.node.record.authoring import Saying, say
@@ -22,7 +23,7 @@ from tallystick.node.record.loaded import Loaded
 from tallystick.node.record.unit import Unit
 from tallystick.tenants.models.record import StatementRow
 
-__all__ = ["NOTE", "Todo", "follow_up", "todo"]
+__all__ = ["NOTE", "Todo", "check", "follow_up", "todo"]
 
 
 class Todo(msgspec.Struct, frozen=True):
@@ -64,6 +65,20 @@ def follow_up(unit: Unit, context: Context, execution: str) -> str | None:
     saying = Saying(kind=wanted.kind, make=lambda _data, _sealed: wanted.body, answer_key=wanted.answer_key)
     say(unit, context, loaded, saying)
     return None if todo(context, loaded) is None else "waiting"  # what we coordinate stands in the log already
+
+
+def check(context: Context, agreement: Agreement) -> None:
+    """See that an agreement names keys that we hold; one that was replaced is replaced in the execution as well."""
+    mine = agreement.participant(context.org_id)
+    revoked = {one.kid for one in context.keystore.signing_facts if one.revoked_at is not None}
+    held = {one.kid for one in context.keystore.signing_keys} - revoked
+    can_open = {one.kid for one in context.keystore.sealing_keys}
+    if mine is None or not any(key.kid in held and agreement.key(context.org_id, key.kid) for key in mine.signing_keys):
+        raise Invalid("agreement names other keys for us than ours; our newest card has them", code="wrong_key")
+    if any(key.kid in revoked for key in mine.signing_keys):
+        raise Invalid("agreement names a revoked key of ours; our newest card has another", code="wrong_key")
+    if mine.sealing_key.kid not in can_open:
+        raise Invalid("agreement seals to a key that we do not hold; our newest card has another", code="wrong_key")
 
 
 def _rotation(context: Context, loaded: Loaded, speaking: list[str]) -> Todo:

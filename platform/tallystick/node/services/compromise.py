@@ -6,9 +6,6 @@ entry proves that the entry, and every signature in the log up to it, was there 
 statement and head stands in one of three classes: ``proven`` to be from before, ``claimed`` to be (by the coordinator's
 clock alone), or ``after``. An entry names its statement by what was signed, not by the signature: that somebody had
 verified it by then is shown by who anchored, because a participant takes in nothing that it has not verified.
-
-A page looks at a bounded number of entries, in the order of executions and of entries in them; it may therefore be
-empty and have a next one.
 """
 
 import asyncio
@@ -16,30 +13,20 @@ from functools import partial
 from typing import Any
 
 import msgspec
-from sqlalchemy import and_, or_
-from sqlalchemy import select as columns
-from sqlmodel import Session, col, select
+from sqlmodel import Session
 
-from tallystick.core import b64, canonical
-from tallystick.core import entry as entries
 from tallystick.core.errors import Invalid
-from tallystick.core.head import Head
-from tallystick.core.jws import peek
 from tallystick.ledger import leaf as leaves
 from tallystick.ledger.audit.moments import Moment, moment
 from tallystick.ledger.audit.trust import Trust
 from tallystick.ledger.proofs import LeafProof
-from tallystick.node.record import store
+from tallystick.node.record.signatures import BEGIN, is_place, signatures
 from tallystick.node.services.base import Service, bounded, cursor_values, encode_cursor
 from tallystick.tenants.keystore import KeyFacts
-from tallystick.tenants.models.anchor import PartnerAnchorRow
-from tallystick.tenants.models.record import EntryRow, ExecutionRow, HeadRow, StatementRow
+from tallystick.tenants.models.record import EntryRow
 from tallystick.tenants.permissions import Permission, require
 from tallystick.tenants.users import User
 
-SCAN = 2_000  # entries or heads that one page looks at
-MAX_EXECUTIONS = 20  # of one page: each asks the chain for its proofs
-STATEMENTS, HEADS = "statements", "heads"
 _KINDS = {
     leaves.START: "start",
     leaves.COMPLETION: "completion",
@@ -47,22 +34,6 @@ _KINDS = {
     leaves.AUDIT: "audit",
 }
 _PROVEN, _CLAIMED, _AFTER = "proven", "claimed", "after"
-
-
-class Asked(msgspec.Struct, frozen=True, kw_only=True):
-    """The key of ``org`` and the moment (milliseconds since 1970)."""
-
-    kid: str
-    org: str
-    since: int
-
-
-class _Found(msgspec.Struct, kw_only=True):
-    """One page's signatures by execution number, and the place after which the next page begins."""
-
-    items: list[dict[str, Any]] = []
-    executions: dict[int, dict[str, Any]] = {}
-    following: list[Any] | None = None
 
 
 class Compromise(Service):
@@ -84,18 +55,18 @@ class Compromise(Service):
         known = [one for one in context.keystore.signing_facts if one.kid == kid and org in {None, context.org_id}]
         if since is None:
             since = _believed(known[0] if known else None, context.now())
-        asked = Asked(kid=kid, org=org or context.org_id, since=since)
-        after = cursor_values(cursor, (str, str, int)) or [STATEMENTS, "0", -1]
-        if after[0] not in {STATEMENTS, HEADS} or not _is_number(after[1]):
+        whose = org or context.org_id
+        after = cursor_values(cursor, (str, str, int)) or BEGIN
+        if not is_place(after):
             raise Invalid("cursor is not one that this API gave", code="bad_cursor", pointer="/cursor")
         size = bounded(limit)
-        found = await self.read(who, lambda session: _page(session, asked, after, size), Permission.VERIFY)
+        found = await self.read(who, lambda session: signatures(session, whose, kid, after, size), Permission.VERIFY)
         held = {number: await self._held(facts) for number, facts in found.executions.items()}
         moments = await self.read(who, lambda session: _covering(session, found.executions, held), Permission.VERIFY)
-        items = [_judged(one, moments[one.pop("number")], asked.since) for one in found.items]
+        items = [_judged(one, moments[one.pop("number")], since) for one in found.items]
         return {
             "kid": kid,
-            "org_id": asked.org,
+            "org_id": whose,
             "since": since,
             "key": msgspec.to_builtins(known[0]) if known else None,
             "items": items,
@@ -104,7 +75,7 @@ class Compromise(Service):
                 for facts in found.executions.values()
             ],
             "anchors": [
-                _anchor(facts, one, asked.since)
+                _anchor(facts, one, since)
                 for number, facts in found.executions.items()
                 for one in moments[number]
                 if one.org == facts["chain_org"]
@@ -150,110 +121,6 @@ def _covers(session: Session, facts: dict[str, Any], one: Moment) -> bool:
     row = session.get(EntryRow, (facts["number"], one.leaf.term, one.leaf.size - 1))
     named = (one.leaf.execution.hex(), one.leaf.agreement.hex())
     return row is not None and row.root == one.leaf.root and named == (facts["id"], facts["agreement_hash"])
-
-
-def _page(session: Session, asked: Asked, after: list[Any], size: int) -> _Found:
-    """Statements first, then heads; of each, those with the key's id in their header."""
-    phase, number, place = after[0], int(after[1]), after[2]  # numbers exceed what JSON carries
-    found = _Found()
-    query = _statements(number, place) if phase == STATEMENTS else _heads(number, place)
-    rows = session.exec(query.limit(SCAN)).all()
-    last = None
-    for row in rows:
-        last = [phase, str(row.number), row.place]
-        if row.iss != asked.org or kid_of(row.token) != asked.kid:
-            continue
-        if row.number not in found.executions:
-            found.executions[row.number] = _facts(session, row.number, asked.org)
-        facts = found.executions[row.number]
-        found.items.append(_statement(row, facts) if phase == STATEMENTS else _head(row, facts))
-        if len(found.items) == size or len(found.executions) == MAX_EXECUTIONS:
-            found.following = last
-            return found
-    if len(rows) == SCAN:
-        found.following = last
-    elif phase == STATEMENTS:
-        found.following = [HEADS, "0", -1]
-    return found
-
-
-def _is_number(text: str) -> bool:
-    return text.isascii() and text.isdecimal() and int(text) < 2**63
-
-
-def _statements(number: int, place: int) -> Any:
-    here = and_(col(StatementRow.number) == EntryRow.number, col(StatementRow.id) == EntryRow.statement_id)
-    row, said = col(EntryRow.number), (col(StatementRow.token), col(StatementRow.iss))
-    return (
-        columns(row.label("number"), col(EntryRow.seq).label("place"), col(EntryRow.leaf), *said)
-        .join(StatementRow, here)
-        .where(or_(row > number, and_(row == number, col(EntryRow.seq) > place)))
-        .order_by(row, col(EntryRow.seq))
-    )
-
-
-def _heads(number: int, size: int) -> Any:
-    row = col(HeadRow.number)
-    return (
-        columns(row.label("number"), col(HeadRow.size).label("place"), col(HeadRow.token), col(HeadRow.iss))
-        .where(or_(row > number, and_(row == number, col(HeadRow.size) > size)))
-        .order_by(row, col(HeadRow.size), col(HeadRow.iss))
-    )
-
-
-def kid_of(token: str) -> str | None:
-    """The key id in a stored token's header."""
-    try:
-        header = canonical.parse(b64.decode(token.partition(".")[0]), max_bytes=1000, max_depth=2)
-    except Invalid:
-        return None
-    kid = header.get("kid") if isinstance(header, dict) else None
-    return kid if isinstance(kid, str) else None
-
-
-def _facts(session: Session, number: int, org: str) -> dict[str, Any]:
-    row = session.exec(select(ExecutionRow).where(ExecutionRow.number == number)).one()
-    agreement = store.get_agreement(session, row.agreement_hash)
-    one = agreement.participant(org) if agreement else None
-    query = select(PartnerAnchorRow).where(PartnerAnchorRow.execution == row.id)
-    anchors = session.exec(query.order_by(col(PartnerAnchorRow.partner), col(PartnerAnchorRow.kind)))
-    return {
-        "number": number,
-        "id": row.id,
-        "name": row.name,
-        "agreement_hash": row.agreement_hash,
-        "status": row.status,
-        "chain_org": one.chain_org.lower() if one else "",
-        "partner_anchors": [canonical.parse(anchor.document) for anchor in anchors],
-    }
-
-
-def _statement(row: Any, facts: dict[str, Any]) -> dict[str, Any]:
-    entry, payload = entries.read(canonical.parse(row.leaf)), peek(row.token)
-    return {
-        "number": row.number,
-        "what": "statement",
-        "execution_id": facts["id"],
-        "place": entry.seq,
-        "id": entry.statement_id,
-        "kind": payload.get("kind"),
-        "outcome": entry.outcome,
-        "at": entry.at,
-    }
-
-
-def _head(row: Any, facts: dict[str, Any]) -> dict[str, Any]:
-    head = msgspec.convert(peek(row.token), Head)
-    return {
-        "number": row.number,
-        "what": "head",
-        "execution_id": facts["id"],
-        "place": head.size - 1,
-        "id": head.root,
-        "kind": "head",
-        "outcome": None,
-        "at": head.iat,
-    }
 
 
 def _judged(item: dict[str, Any], moments: list[Moment], since: int) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from tallystick.node.services import launching, repeats, views
 from tallystick.node.services.agreeing import compiled_for, facts
 from tallystick.node.services.base import Service, bounded, cursor_values, page
 from tallystick.node.services.repeats import Asked
-from tallystick.node.work.triggers import view as run_view
+from tallystick.node.work.trigger_runs import view as run_view
 from tallystick.tenants.models.definition import DefinitionRow, TriggerRunRow
 from tallystick.tenants.permissions import Permission, require
 from tallystick.tenants.users import User

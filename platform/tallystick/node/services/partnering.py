@@ -63,6 +63,13 @@ def _link(card: Card, *, is_suspended: bool = False) -> Link | None:
     )
 
 
+def note_seen(parts: Parts) -> None:
+    """Keep when partners were last linked: what the links know of it ends with them."""
+    if parts.settings.nats.enabled:
+        seen = {org: link.seen_at for org, link in parts.links.status().items() if link.seen_at is not None}
+        parts.partners.seen(seen)
+
+
 class Partnering(Service):
     """Invitations, introductions and partners; all changes are an administrator's."""
 
@@ -217,6 +224,7 @@ class Partnering(Service):
         require(who, Permission.ADMINISTER)
         async with self.parts.relinking:
             await asyncio.to_thread(write)
+            await asyncio.to_thread(note_seen, self.parts)
             self.parts.transports.forget(org_id)
             await self.parts.links.set_partners(await asyncio.to_thread(link_partners, self.parts))
         self.parts.bell.ring()

@@ -24,6 +24,7 @@ from tallystick.node.record.unit import Note
 from tallystick.node.work.committer import Committer
 from tallystick.tenants.database import Database
 from tallystick.tenants.keystore import KeyFacts
+from tallystick.tenants.models.partner import Partner
 from tallystick.tenants.models.record import ExecutionRow, OutboxRow
 
 logger = logging.getLogger(__name__)
@@ -98,8 +99,9 @@ class Keeper:
                 await self._relink()
             except TallystickError as error:
                 logger.warning("a partner's new card changes no link: %s", error)
-        token = await asyncio.to_thread(self._card)
-        await self._committer.run(lambda unit: cards.send(unit, self._context, token))
+        if await asyncio.to_thread(self._has_partners):
+            token = await asyncio.to_thread(self._card)
+            await self._committer.run(lambda unit: cards.send(unit, self._context, token))
         if not self._holds_past:
             return True
         found = await self._look_after()
@@ -112,6 +114,11 @@ class Keeper:
     def _holds_past(self) -> bool:
         keystore = self._context.keystore
         return len(keystore.signing_keys) > 1 or len(keystore.sealing_keys) > 1
+
+    def _has_partners(self) -> bool:
+        """Most tenants of a large node have none: they sign no card for nobody."""
+        with self._database.looking() as session:
+            return session.exec(select(Partner.org_id).where(Partner.status == "active").limit(1)).first() is not None
 
     def _heard(self, notes: list[Note]) -> None:
         kinds = {note.kind for note in notes}
@@ -155,7 +162,12 @@ class Keeper:
         return page
 
     def _cards_are_out(self) -> bool:
-        """A partner without our newest card knows us by a past key: over HTTPS, that key brings it the card."""
+        """A partner without our newest card knows us by a past key: over HTTPS, that key brings it the card.
+
+        One that has not been reached for a while is not waited for any longer.
+        """
+        if self._context.keystore.signing_facts[-1].made_at + self._keep_ms < self._context.now():
+            return True
         with self._database.looking() as session:
             return session.exec(select(OutboxRow.id).where(OutboxRow.what == "card").limit(1)).first() is None
 

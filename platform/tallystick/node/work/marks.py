@@ -38,6 +38,7 @@ class Marks:
         self._signed: tuple[int, str | None] = (0, None)
         self._written = 0
         self._news = False
+        self._stopping = False
         self.ahead: Ahead | None = None
         committer.listen(self._heard)
 
@@ -67,6 +68,10 @@ class Marks:
         with self._database.write() as session:
             session.merge(ClockMarkRow(id=1, at=now, signed_at=self._signed[0], signed_by=self._signed[1]))
 
+    def stop(self) -> None:
+        """Queue no more writing: the node is about to wait for what is queued."""
+        self._stopping = True
+
     def end(self) -> None:
         """Leave the mark."""
         if self._news and self._clock.doubt is None:
@@ -80,7 +85,7 @@ class Marks:
             if note.kind == "signed_at":
                 self._hear(*note.facts)
         now = self._clock()
-        if now - self._written >= EVERY_MS and self._clock.doubt is None:
+        if now - self._written >= EVERY_MS and self._clock.doubt is None and not self._stopping:
             self._written = now
             self._committer.submit(self._write).add_done_callback(_told)
 

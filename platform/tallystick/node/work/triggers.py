@@ -12,13 +12,9 @@ import contextlib
 import hashlib
 import logging
 import secrets
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from sqlalchemy import bindparam, literal_column
-from sqlalchemy import delete as delete_from
-from sqlalchemy import select as select_from
 from sqlmodel import Session, col, func, select
 
 from tallystick.core import canonical
@@ -28,12 +24,13 @@ from tallystick.core.errors import Invalid, TallystickError, Unavailable
 from tallystick.node.activities.mqtt import matches
 from tallystick.node.record import beginning, definitions, store
 from tallystick.node.record.context import Context
-from tallystick.node.record.triggering import Happening, check_no_documents, happening, input_of, wants
+from tallystick.node.record.triggering import Happening, happening, input_of, wants
 from tallystick.node.record.unit import Note, Unit
 from tallystick.node.services.values import resolve
 from tallystick.node.work.committer import Committer
+from tallystick.node.work.trigger_runs import Launch, Runs
 from tallystick.tenants.database import Database
-from tallystick.tenants.models.definition import AwaitingRow, DefinitionRow, ScheduleRow, TriggerRunRow
+from tallystick.tenants.models.definition import AwaitingRow, DefinitionRow, ScheduleRow
 
 logger = logging.getLogger(__name__)
 MAX_PAYLOAD = 200_000  # bytes, as http_request's answers: what is mapped from it travels in one message of the record
@@ -43,16 +40,6 @@ BATCH = 100  # due schedules of one round
 LOOK_AGAIN_S = 60.0  # where schedules are: the loop's clock may stand still while the machine sleeps
 IDLE_S = 300.0  # where none are; only a replica of this node could have brought one
 TRY_AGAIN_S = 5.0
-KEPT = 10_000  # runs of one definition: how far back an event is known to have come before
-_TIDY_EVERY = 100  # runs
-Launch = Callable[[Unit, DefinitionRow, dict[str, Any]], str]
-
-_definition, _at = col(TriggerRunRow.definition_id), col(TriggerRunRow.at)
-_newest = select_from(_at).where(_definition == bindparam("b_definition")).order_by(_at.desc())
-_MANY = delete_from(TriggerRunRow).where(
-    _definition == bindparam("b_definition"),
-    _at <= _newest.limit(literal_column("1")).offset(bindparam("b_kept")).scalar_subquery(),
-)
 
 
 class Listening:
@@ -71,9 +58,8 @@ class Triggers:
         self._database = database
         self._context = context
         self._committer = committer
-        self._launch = launch
+        self._runs = Runs(context, launch)
         self._listening: list[Listening] | None = None
-        self._runs = 0
         self._left = True  # proposals may have been accepted that are not started
         self._stale = True
         self._wake = asyncio.Event()
@@ -143,7 +129,7 @@ class Triggers:
         facts = {"code": "bad_payload", "detail": detail}
         for one in await self._listeners():
             if matches(one.trigger.topic or "", topic):
-                what = partial(self._note, one.definition, one.place, occasion, one.version, facts)
+                what = partial(self._runs.note, one.definition, one.place, occasion, one.version, facts)
                 await self._committer.run(what)
 
     # Inside units of work.
@@ -157,7 +143,7 @@ class Triggers:
         line, zone = held.cron, held.time_zone
         due = newest_due(line, zone, held.next_due, now)
         trigger = definitions.triggers_of(row.triggers)[place]
-        self._once(unit, row, place, f"due/{due}", partial(input_of, trigger, happening("", {"due_at": due})))
+        self._runs.once(unit, row, place, f"due/{due}", partial(input_of, trigger, happening("", {"due_at": due})))
         unit.change(ScheduleRow, (definition, place), next_due=cron.next_due(line, zone, now))
 
     def _take(self, unit: Unit, one: Listening, occasion: str, event: Happening) -> dict[str, Any] | None:
@@ -168,39 +154,7 @@ class Triggers:
         def make() -> dict[str, Any] | None:
             return input_of(one.trigger, event) if wants(one.trigger, event) else None
 
-        return self._once(unit, row, one.place, occasion, make)
-
-    def _once(
-        self, unit: Unit, row: DefinitionRow, place: int, occasion: str, make: Callable[[], dict[str, Any] | None]
-    ) -> dict[str, Any] | None:
-        """Start with the input that ``make`` makes, unless that was done; None where it makes none."""
-        held = unit.get(TriggerRunRow, (row.id, place, occasion))
-        if held is not None:
-            return view(held)
-        facts: dict[str, Any] = {}
-        try:
-            values = make()
-            if values is None:
-                return None
-            check_no_documents(values)
-            facts["execution"] = self._launch(unit, row, values)
-        except Unavailable:
-            raise  # which passes: the occasion is not over
-        except TallystickError as error:
-            unit.discard()
-            facts = {"code": error.code, "detail": str(error)[:500]}
-            logger.warning("trigger %d of %s started nothing: %s", place, row.id, error.code)
-        return self._note(row.id, place, occasion, row.version, facts, unit)
-
-    def _note(
-        self, definition: str, place: int, occasion: str, version: str, facts: dict[str, Any], unit: Unit
-    ) -> dict[str, Any]:
-        key = {"definition_id": definition, "trigger": place, "occasion": occasion}
-        unit.insert(TriggerRunRow, **key, version=version, at=self._context.now(), **facts)
-        self._runs += 1
-        if self._runs % _TIDY_EVERY == 0:
-            unit.later(TriggerRunRow, _MANY, {"b_definition": definition, "b_kept": KEPT})
-        return view(unit.get_one(TriggerRunRow, (definition, place, occasion)))
+        return self._runs.once(unit, row, one.place, occasion, make)
 
     async def _start(self, execution: str) -> None:
         def work(unit: Unit) -> None:
@@ -285,20 +239,6 @@ def check_topic(topic: str) -> None:
     if not 0 < len(topic.encode()) <= MAX_TOPIC or topic.startswith("$") or any(one in topic for one in "+#\0"):
         detail = f"a topic has 1 to {MAX_TOPIC} bytes, no wildcard, and does not begin with $"
         raise Invalid(detail, code="bad_topic", pointer="/topic")
-
-
-def view(row: Any) -> dict[str, Any]:
-    """What a trigger did on one occasion."""
-    return {
-        "definition_id": row.definition_id,
-        "version": row.version,
-        "trigger": row.trigger,
-        "occasion": row.occasion,
-        "at": row.at,
-        "execution_id": row.execution,
-        "code": row.code,
-        "detail": row.detail,
-    }
 
 
 def _current(session: Session) -> list[Any]:

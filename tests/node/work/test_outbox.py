@@ -1,0 +1,151 @@
+"""The outbox: what waits for a partner travels together, in order, until it is confirmed."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from sqlmodel import select
+
+from support.alone import Alone
+from support.parties import CARRIER, SUPPLIER
+from support.trio import until
+from tallystick.core.errors import Invalid, TallystickError, Unavailable
+from tallystick.node.record import messages as m
+from tallystick.node.record import outgoing
+from tallystick.node.record.unit import Unit
+from tallystick.node.work import outbox as outboxes
+from tallystick.node.work.outbox import Outbox
+from tallystick.tenants.models.record import OutboxRow
+
+
+class Post:
+    """An outbox at work; ``sent`` are the messages that each partner has confirmed, one list for each transmission."""
+
+    def __init__(self, folder: Path) -> None:
+        self.alone = Alone(folder)
+        self.sent: list[tuple[str, list[str]]] = []
+        self.ids: list[str] = []
+        self.refuses: list[TallystickError] = []
+        self.open = asyncio.Event()
+        self.open.set()
+        self.outbox = Outbox(self.alone.database, self.alone.context, self.alone.committer, self._send)
+        self._running = asyncio.create_task(self.outbox.run())
+
+    async def _send(self, partner: str, message_id: str, payload: bytes) -> None:
+        await self.open.wait()
+        if self.refuses:
+            raise self.refuses.pop(0)
+        self.ids.append(message_id)
+        self.sent.append((partner, [_size(one) for one in m.split(payload)]))
+
+    async def post(self, *sizes: int, partner: str = SUPPLIER) -> None:
+        """Queue one message a size, in one commit."""
+
+        def job(unit: Unit) -> None:
+            for size in sizes:
+                outgoing.post(unit, self.alone.context, partner, m.NeedMessage(execution="e", size=size), "e")
+
+        await self.alone.committer.run(job)
+
+    async def empty(self) -> None:
+        """Wait until all is confirmed."""
+        await until(self._is_empty)
+
+    async def _is_empty(self) -> bool | None:
+        return not self.rows() or None
+
+    def rows(self) -> list[OutboxRow]:
+        with self.alone.database.session() as session:
+            return list(session.exec(select(OutboxRow).order_by(OutboxRow.id)))  # type: ignore[arg-type]
+
+    async def close(self) -> None:
+        self._running.cancel()
+        with suppress(asyncio.CancelledError):
+            await self._running
+        await self.alone.close()
+
+
+def _size(payload: bytes) -> str:
+    message = m.decode(payload)
+    return str(message.size) if isinstance(message, m.NeedMessage) else type(message).__name__
+
+
+@pytest.fixture
+async def post(tmp_path: Path) -> AsyncIterator[Post]:
+    made = Post(tmp_path)
+    yield made
+    await made.close()
+
+
+async def test_what_waits_meanwhile_travels_in_the_next_one(post: Post) -> None:
+    post.open.clear()
+    await post.post(0)
+    await asyncio.sleep(0.3)
+    for number in range(1, 6):
+        await post.post(number)
+    await post.post(9, partner=CARRIER)
+    post.open.set()
+    await post.empty()
+    mine = [sizes for partner, sizes in post.sent if partner == SUPPLIER]
+    assert mine == [["0"], ["1", "2", "3", "4", "5"]]
+    assert (CARRIER, ["9"]) in post.sent
+
+
+async def test_no_more_travels_together_than_a_receiver_takes(post: Post) -> None:
+    await post.post(*range(m.MAX_TOGETHER + 1))
+    await post.empty()
+    assert [len(sizes) for _, sizes in post.sent] == [m.MAX_TOGETHER, 1]
+
+
+async def test_what_was_not_confirmed_is_sent_again_in_order_under_the_same_id(post: Post) -> None:
+    post.refuses = [Unavailable("down", code="link_down")]
+    await post.post(1)
+    name = post.rows()[0].message_id
+    await post.empty()
+    assert (post.sent, post.ids) == ([(SUPPLIER, ["1"])], [name])
+
+
+async def test_a_link_that_comes_up_is_used_at_once(post: Post, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outboxes, "_BACKOFF", (3600.0,))
+    post.refuses = [Unavailable("down", code="link_down")]
+    await post.post(1)
+    await until(lambda: _tried(post))
+    assert post.rows()[0].last_error == "link_down: down"
+    post.outbox.nudge(SUPPLIER)
+    await post.empty()
+    assert post.sent == [(SUPPLIER, ["1"])]
+
+
+async def _tried(post: Post) -> bool | None:
+    return post.rows()[0].attempts == 1 or None
+
+
+async def test_a_partner_that_takes_less_gets_them_one_by_one(post: Post) -> None:
+    post.refuses = [Invalid("too large for us", code="too_large")]
+    await post.post(1, 2, 3)
+    await post.empty()
+    assert post.sent == [(SUPPLIER, ["1"]), (SUPPLIER, ["2"]), (SUPPLIER, ["3"])]
+
+
+async def test_a_chunk_that_cannot_be_read_holds_up_nothing_else(post: Post) -> None:
+    def job(unit: Unit) -> None:
+        missing = m.ChunkMessage(execution="e", sha256="ab" * 32)
+        outgoing.post(unit, post.alone.context, SUPPLIER, missing, "e")
+        for size in (1, 2):
+            outgoing.post(unit, post.alone.context, SUPPLIER, m.NeedMessage(execution="e", size=size), "e")
+
+    await post.alone.committer.run(job)
+    await until(lambda: _rows(post, 1))
+    assert post.sent[0] == (SUPPLIER, ["1", "2"])
+    await until(lambda: _noted(post))
+
+
+async def _rows(post: Post, count: int) -> bool | None:
+    return len(post.rows()) == count or None
+
+
+async def _noted(post: Post) -> bool | None:
+    (row,) = post.rows()
+    return (row.what == "chunk" and row.attempts > 0 and bool(row.last_error)) or None
