@@ -204,7 +204,7 @@ async def test_who_may_not_change_what(stage: Trio) -> None:
         return consents(await carrier.get(path))[CARRIER] == "accepted" or None
 
     await until(accepted)
-    refused(await carrier.http.post(f"{path}/changes", json=some), 409, "wrong_state")
+    refused(await carrier.http.post(f"{path}/changes", json=some), 409, "already_answered")
     without = {**definition(), "participants": DEFINITION["participants"][1:]}
     without["tasks"] = [one for one in without["tasks"] if one["assigned_org"] == CARRIER]
     answer = await supplier.http.post(f"{path}/changes", json={"definition": without})

@@ -10,7 +10,8 @@ from tallystick.node.demo.combine import combine
 
 def _bundle(**disclosed: Any) -> dict[str, Any]:
     record = {"v": 1, "kind": "evidence", "execution": "e", "agreement": {}, "statements": {}, "entries": [{"seq": 0}]}
-    return {**record, "heads": ["h"], "attestations": [], "openings": [], "documents": {}, "anchors": [], **disclosed}
+    lists = {name: [] for name in ("attestations", "submissions", "receipts", "openings", "anchors")}
+    return {**record, **lists, "heads": ["h"], "documents": {}, **disclosed}
 
 
 def test_what_each_discloses_is_there_once() -> None:

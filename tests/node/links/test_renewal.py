@@ -121,6 +121,7 @@ async def test_a_renewed_authority_reaches_partners_and_drops_no_other_link(tmp_
         await one.send(two, "before")
         await two.send(three, "before")
         await three.send(two, "before")
+        await eventually(lambda: two.links.status()["blueline"].connected)  # messages are quicker than the next look
         since = two.links.status()["blueline"].since
         older = files.ca.read_bytes()
         tls.ensure(files.ca.parent, **facts, lifetimes=LIFETIMES._replace(certificate=LIFETIMES.authority))

@@ -71,7 +71,9 @@ class Changes(Service):
             raise WrongState("every participant has answered; what is agreed is not changed", state=state.status)
         consent = state.consents.get(me)
         if consent != "pending" and loaded.agreement.proposer != me:
-            raise WrongState("this organisation has answered already", state=consent or state.status)
+            raise WrongState(
+                "this organisation has answered already", state=consent or state.status, code="already_answered"
+            )
 
     async def changes(self, who: User, collaboration_id: str, language: str = "en") -> dict[str, Any]:
         """What this proposal differs in from the one that it replaces; ``items`` is empty where it replaces none."""
