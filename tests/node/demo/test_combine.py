@@ -10,7 +10,9 @@ from tallystick.node.demo.combine import combine
 
 def _bundle(**disclosed: Any) -> dict[str, Any]:
     record = {"v": 1, "kind": "evidence", "execution": "e", "agreement": {}, "statements": {}, "entries": [{"seq": 0}]}
-    lists = {name: [] for name in ("attestations", "submissions", "receipts", "openings", "anchors")}
+    lists: dict[str, list[Any]] = {
+        name: [] for name in ("attestations", "submissions", "receipts", "openings", "anchors")
+    }
     return {**record, **lists, "heads": ["h"], "documents": {}, **disclosed}
 
 
