@@ -17,6 +17,7 @@ from tallystick.ledger.submitter import Submitter
 
 Make = Callable[[], Awaitable[Party]]
 NOBODY = "0x" + "00" * 20
+GWEI = 10**9
 
 
 class Killed(Exception):
@@ -150,6 +151,43 @@ async def test_what_the_endpoint_forgets_is_sent_again(party: Make) -> None:
     assert (await _state(one, _creation(one))).state == "confirmed"
 
 
+async def test_a_transaction_that_the_endpoint_drops_is_sent_again(party: Make) -> None:
+    one = await party()
+    await one.chain.ask("evm_setAutomine", False)
+    submitter = _submitter(one)
+    await submitter.submit(_creation(one))
+    await submitter.step()
+    sent = await _state(one, _creation(one))
+    assert await one.chain.ask("anvil_dropTransaction", sent.transaction_hash)
+    await one.chain.ask("evm_mine")
+    await submitter.step()
+    await one.chain.ask("evm_mine")
+    await submitter.step()
+    done = await _state(one, _creation(one))
+    assert (done.state, done.transaction_hash) == ("confirmed", sent.transaction_hash)
+
+
+async def test_a_fee_spike_is_followed(party: Make) -> None:
+    """Sent for a quiet chain, it is in no block once the base fee is ten times as high; its replacement is."""
+    one = await party()
+    await one.chain.ask("evm_setAutomine", False)
+    submitter = _submitter(one, bump_after_ms=30_000)
+    await submitter.submit(_creation(one))
+    await submitter.step()
+    sent = await _state(one, _creation(one))
+    await one.chain.ask("anvil_setNextBlockBaseFeePerGas", hex(10 * sent.attempts[0].max_fee))
+    await one.chain.ask("evm_mine")
+    await submitter.step()
+    assert (await _state(one, _creation(one))).state == "sent"
+    one.clock.advance(31)
+    await submitter.step()
+    await one.chain.ask("evm_mine")
+    await submitter.step()
+    done = await _state(one, _creation(one))
+    assert (done.state, len(done.attempts)) == ("confirmed", 2)
+    assert await _nonce(one) == 1
+
+
 async def test_an_underpaid_transaction_is_replaced_and_counted_once(party: Make) -> None:
     one = await party()
     await one.chain.ask("evm_setAutomine", False)
@@ -173,7 +211,7 @@ async def test_an_underpaid_transaction_is_replaced_and_counted_once(party: Make
     assert await _nonce(one) == 1
 
 
-@pytest.mark.parametrize("depth", [1, 3, 12])
+@pytest.mark.parametrize("depth", range(1, 13))
 async def test_a_reorganisation_takes_nothing(party: Make, depth: int) -> None:
     one = await party()
     submitter = _submitter(one)
@@ -275,10 +313,76 @@ async def test_without_ether_it_waits_and_says_so(party: Make) -> None:
     assert (await _state(one, _creation(one))).state == "confirmed"
 
 
+class GreedyChain(Chain):
+    """An endpoint that asks for far more than anybody pays."""
+
+    async def number(self, method: str, *parameters: Any) -> int:
+        return 10**20 if method == "eth_maxPriorityFeePerGas" else await super().number(method, *parameters)
+
+
+async def test_an_endpoint_cannot_have_more_offered_than_the_ceiling(party: Make) -> None:
+    one = await party()
+    greedy = GreedyChain(one.url, one.chain.chain_id)
+    submitter = _submitter(one, chain=greedy, fee_ceiling=50 * GWEI)
+    await submitter.submit(_creation(one))
+    await finish(submitter, one.submissions)
+    done = await _state(one, _creation(one))
+    assert (done.state, done.attempts[-1].max_fee) == ("confirmed", 50 * GWEI)
+    await greedy.close()
+
+
+async def test_while_the_base_fee_is_above_the_ceiling_it_waits_and_says_so(party: Make) -> None:
+    one = await party()
+    submitter = _submitter(one, fee_ceiling=50 * GWEI)
+    await one.chain.ask("anvil_setNextBlockBaseFeePerGas", hex(60 * GWEI))
+    await one.chain.ask("evm_mine")
+    await submitter.submit(_creation(one))
+    await submitter.step()
+    waiting = await _state(one, _creation(one))
+    assert (waiting.state, waiting.attempts) == ("queued", ())
+    assert "60 gwei a unit of gas, the ceiling is 50" in (waiting.error or "")
+    await one.chain.ask("anvil_setNextBlockBaseFeePerGas", hex(GWEI))
+    await one.chain.ask("evm_mine")
+    await finish(submitter, one.submissions)
+    assert (await _state(one, _creation(one))).state == "confirmed"
+
+
+async def test_replacements_end_at_the_ceiling(party: Make) -> None:
+    one = await party()
+    await one.chain.ask("evm_setAutomine", False)
+    offered = await fees.current(one.chain)
+    submitter = _submitter(one, fee_ceiling=offered.max_fee * 13 // 10, bump_after_ms=30_000)
+    await submitter.submit(_creation(one))
+    for _ in range(8):
+        await submitter.step()
+        one.clock.advance(31)
+    waiting = await _state(one, _creation(one))
+    assert 2 <= len(waiting.attempts) <= 3
+    assert waiting.attempts[-1].max_fee <= offered.max_fee * 13 // 10
+    assert "no higher fee" in (waiting.error or "")
+    await one.chain.ask("evm_mine")
+    await submitter.step()
+    done = await _state(one, _creation(one))
+    assert (done.state, done.error) == ("confirmed", None)
+
+
+async def test_a_call_above_the_gas_limit_is_not_paid_for(party: Make) -> None:
+    one = await party()
+    short = _submitter(one, gas_limit=30_000)
+    await short.submit(_creation(one))
+    await short.step()
+    waiting = await _state(one, _creation(one))
+    assert (waiting.state, waiting.attempts, await _nonce(one)) == ("queued", (), 0)
+    assert "the settings allow 30000" in (waiting.error or "")
+    await finish(_submitter(one), one.submissions)
+    assert (await _state(one, _creation(one))).state == "confirmed"
+
+
 def test_replacements_raise_both_fees_by_an_eighth() -> None:
     assert fees.bumped(fees.Fee(1000, 1), fees.Fee(1, 1)) == (1125, 2)
     assert fees.bumped(fees.Fee(1000, 100), fees.Fee(5000, 700)) == (5000, 700)
     assert fees.bumped(fees.Fee(100, 100), fees.Fee(100, 500)) == (500, 500)
+    assert fees.bumped(fees.Fee(1000, 1), fees.Fee(1, 1), ceiling=1124) is None
 
 
 def _with(submission: Submission, **changes: Any) -> Submission:

@@ -9,10 +9,12 @@
     ├── LogContradicted   the chain holds another log than ours: nothing may be signed until a person has looked
     ├── Reverted          the contract refuses the call; ``data`` encodes its custom error
     ├── RpcRefused        the endpoint answered with a JSON-RPC error
+    ├── FeeTooHigh        the chain asks for more than the settings allow; ``base_fee``, ``ceiling``
     ├── NotAnchored       the leaf is in no root that the chain holds yet
     └── ChainUnavailable  the endpoint did not answer, or not in time
 
-Invalid is not unavailable: only ``NotAnchored``, ``RpcRefused`` and ``ChainUnavailable`` are worth trying again.
+Invalid is not unavailable: only ``FeeTooHigh``, ``NotAnchored``, ``RpcRefused`` and ``ChainUnavailable`` are worth
+trying again.
 """
 
 from tallystick.core.errors import Invalid, NotYet, TallystickError, Unavailable
@@ -67,6 +69,17 @@ class RpcRefused(LedgerError, Unavailable):
         self.data = data
 
 
+class FeeTooHigh(LedgerError, NotYet):
+    """The chain's base fee is above the ceiling; both in wei a unit of gas."""
+
+    default_code = "fee_too_high"
+
+    def __init__(self, base_fee: int, ceiling: int) -> None:
+        super().__init__(f"the chain asks for {_gwei(base_fee)} gwei a unit of gas, the ceiling is {_gwei(ceiling)}")
+        self.base_fee = base_fee
+        self.ceiling = ceiling
+
+
 class NotAnchored(LedgerError, NotYet):
     """The leaf is in no anchored root yet."""
 
@@ -77,3 +90,7 @@ class ChainUnavailable(LedgerError, Unavailable):
     """The endpoint did not answer in time."""
 
     default_code = "chain_unavailable"
+
+
+def _gwei(wei: int) -> str:
+    return f"{wei / 10**9:.9g}"

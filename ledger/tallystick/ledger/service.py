@@ -9,6 +9,7 @@ import msgspec
 from tallystick.core.errors import Invalid
 
 from . import contracts as calls
+from . import fees
 from .accounts import Account
 from .anchoring import Anchoring
 from .chain import Chain
@@ -23,13 +24,17 @@ __all__ = ["ChainStatus", "Contracts", "LedgerSettings", "OrgLedger", "Standing"
 
 
 class LedgerSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """Which chain and contracts, and how careful; ``gas_limit`` bounds one transaction."""
+    """Which chain and contracts, and how careful.
+
+    ``gas_limit`` bounds one transaction, ``fee_ceiling`` (wei) what is offered for a unit of its gas.
+    """
 
     blockchain_url: str
     chain_id: int
     contracts: Contracts
     confirmations: int = 1
     gas_limit: int = 3_000_000
+    fee_ceiling: int = fees.CEILING
     bump_after_ms: int = 30_000
 
 
@@ -78,6 +83,7 @@ class OrgLedger:
             clock=clock,
             confirmations=settings.confirmations,
             gas_limit=settings.gas_limit,
+            fee_ceiling=settings.fee_ceiling,
             bump_after_ms=settings.bump_after_ms,
         )
         self._registration = Registration(

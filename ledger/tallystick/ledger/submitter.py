@@ -16,7 +16,7 @@ from . import fees
 from .accounts import Account
 from .chain import Chain
 from .contracts import describe
-from .errors import ChainUnavailable, Reverted, RpcRefused
+from .errors import ChainUnavailable, FeeTooHigh, Reverted, RpcRefused
 from .ports import Attempt, Submission, SubmissionStore
 
 logger = logging.getLogger(__name__)
@@ -38,6 +38,7 @@ class Submitter:
         clock: Callable[[], int],
         confirmations: int = 1,
         gas_limit: int = 3_000_000,
+        fee_ceiling: int = fees.CEILING,
         bump_after_ms: int = 30_000,
     ) -> None:
         self._chain = chain
@@ -46,6 +47,7 @@ class Submitter:
         self._clock = clock
         self._confirmations = confirmations
         self._gas_limit = gas_limit
+        self._fee_ceiling = fee_ceiling
         self._bump_after_ms = bump_after_ms
 
     async def submit(self, submission: Submission) -> Submission:
@@ -144,7 +146,15 @@ class Submitter:
         except RpcRefused as error:
             await self._save(one, error=error.detail)  # out of funds, mostly: waits and says so
             return 0
-        fee = await fees.current(self._chain)
+        if gas > self._gas_limit:
+            # One with less would run out of gas, and be paid for.
+            await self._save(one, error=f"it needs {gas} gas; the settings allow {self._gas_limit}")
+            return 0
+        try:
+            fee = await fees.current(self._chain, self._fee_ceiling)
+        except FeeTooHigh as error:
+            await self._save(one, error=error.detail)
+            return 0
         gas = min(gas + gas // 4, self._gas_limit)
         await self._broadcast(await self._signed(one, nonce, gas, fee))
         return 1
@@ -154,7 +164,13 @@ class Submitter:
         last = one.attempts[-1]
         if self._clock() < last.at + self._bump_after_ms or one.nonce is None:
             return one
-        fee = fees.bumped(fees.Fee(last.max_fee, last.priority_fee), await fees.current(self._chain))
+        try:
+            now = await fees.current(self._chain, self._fee_ceiling)
+        except FeeTooHigh as error:
+            return await self._save(one, error=error.detail)
+        fee = fees.bumped(fees.Fee(last.max_fee, last.priority_fee), now, self._fee_ceiling)
+        if fee is None:
+            return await self._save(one, error="it waits for too long, and the settings allow no higher fee")
         logger.info("%s waits for too long; offering more", one.key)
         return await self._signed(one, one.nonce, last.gas, fee)
 

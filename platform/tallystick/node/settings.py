@@ -19,13 +19,14 @@ class Contracts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
 
 class Blockchain(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The chain that executions are anchored on."""
+    """The chain that executions are anchored on; ``fee_ceiling_gwei`` is the most offered for a unit of gas."""
 
     blockchain_url: str
     chain_id: int
     contracts: Contracts
     transaction_confirmation_blocks: int = 1
-    gas_limit: int = 3_000_000
+    gas_limit: Annotated[int, msgspec.Meta(ge=21_000, le=100_000_000)] = 3_000_000
+    fee_ceiling_gwei: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 200
 
 
 class NatsSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

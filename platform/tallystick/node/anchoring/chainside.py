@@ -125,6 +125,7 @@ def _ledger(blockchain: Blockchain, keystore: Keystore, database: Database) -> O
         contracts=_contracts(blockchain),
         confirmations=blockchain.transaction_confirmation_blocks,
         gas_limit=blockchain.gas_limit,
+        fee_ceiling=blockchain.fee_ceiling_gwei * 10**9,
     )
     admin, log_key = Account(keystore.chain_key), Account(keystore.log_key)
     return OrgLedger(settings, admin, log_key, _salt(keystore), SqlSubmissions(database), SqlLeaves(database))
