@@ -66,15 +66,19 @@ def _belongs(home: Path) -> bool:
 
 
 def _fast(root: Path, home: Path, python: Path, base: str) -> None:
-    """Try coincurve, once a lock: without it signing for the chain is slower and nothing else changes."""
+    """Try the optional wheels, once a lock: without them the chain's signatures and hashes are slower, no more."""
     lock = root / "requirements" / "fast.txt"
     stamp = Stamp(home / "tally-fast.json", digest(base, lock))
     if stamp.current():
         return
     try:
-        run("installing coincurve (optional)", [python, *PIP, *WHEELS, *LOCKED, lock], cwd=root)
+        run(
+            "installing faster signatures and hashes for the chain (optional)",
+            [python, *PIP, *WHEELS, *LOCKED, lock],
+            cwd=root,
+        )
     except SetupError:
-        say("  no coincurve for this machine: signing for the chain will be slower, all else is the same")
+        say("  none for this machine: what is signed and hashed for the chain will be slower, all else is the same")
         stamp.set("absent")
     else:
         stamp.set("present")

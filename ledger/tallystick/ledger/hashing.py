@@ -2,6 +2,11 @@
 
 from eth_hash.auto import keccak as _keccak
 
+try:
+    from sha3 import keccak_256 as _fast  # ten times as fast, where it has a wheel
+except ImportError:
+    _fast = None
+
 WORD = 32
 ADDRESS = 20
 EMPTY_ROOT = bytes.fromhex("c5d2460186f7233c927e7db2dcc703c0e500b653ca82273b7bfad8045d85a470")  # keccak256("")
@@ -9,7 +14,7 @@ EMPTY_ROOT = bytes.fromhex("c5d2460186f7233c927e7db2dcc703c0e500b653ca82273b7bfa
 
 def keccak(data: bytes) -> bytes:
     """Keccak-256, the organisation log's :data:`~tallystick.core.merkle.Hash`."""
-    digest: bytes = _keccak(data)
+    digest: bytes = _keccak(data) if _fast is None else _fast(data).digest()
     return digest
 
 

@@ -44,7 +44,7 @@ class Marks:
 
     def begin(self) -> None:
         """Hold the machine's clock against the mark."""
-        with self._database.session() as session:
+        with self._database.looking() as session:
             row = session.get(ClockMarkRow, 1)
         if row is None:
             return
