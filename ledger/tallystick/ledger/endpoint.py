@@ -9,7 +9,14 @@ import time
 from typing import Any, Literal
 
 import msgspec
-from aiohttp import ClientError, ClientSession, ClientTimeout
+from aiohttp import (
+    ClientError,
+    ClientOSError,
+    ClientSession,
+    ClientTimeout,
+    ServerDisconnectedError,
+    TraceConfig,
+)
 
 from tallystick.core.canonical import bound_depth
 from tallystick.core.errors import Invalid
@@ -137,20 +144,34 @@ class Endpoint:
 
     async def _answer(self, method: str, parameters: tuple[Any, ...]) -> dict[str, Any]:
         call = {"jsonrpc": "2.0", "id": next(self._ids), "method": method, "params": parameters}
+        sent = msgspec.json.encode(call)
         try:
-            if self._session is None:
-                self._session = ClientSession(timeout=self._timeout, headers=HEADERS)
-            # A redirect would carry the key of the URL to somebody else.
-            async with self._session.post(self._url, data=msgspec.json.encode(call), allow_redirects=False) as response:
-                status, body = response.status, bytearray()
-                async for chunk in response.content.iter_chunked(CHUNK):
-                    body += chunk
-                    if len(body) > MAX_ANSWER:
-                        raise ChainUnavailable(f"{self.label} answers {method} with more than {MAX_ANSWER} bytes")
+            connection: dict[str, bool] = {}
+            try:
+                status, body = await self._post(method, sent, connection)
+            except (ServerDisconnectedError, ClientOSError):
+                # A connection that was kept may have ended with its server. Saying it again does no harm: even signed
+                # bytes are one transaction, however often they are sent.
+                if not connection or not method.startswith("eth_"):
+                    raise
+                status, body = await self._post(method, sent, {})
         except (TimeoutError, OSError, ClientError, ValueError) as error:
             # Its text may hold the URL, so that only its kind is passed on.
             raise ChainUnavailable(f"{self.label} does not answer {method} ({type(error).__name__})") from None
-        return self._read(method, status, bytes(body))
+        return self._read(method, status, body)
+
+    async def _post(self, method: str, data: bytes, connection: dict[str, bool]) -> tuple[int, bytes]:
+        if self._session is None:
+            self._session = ClientSession(timeout=self._timeout, headers=HEADERS, trace_configs=[_tracing()])
+        body = bytearray()
+        # A redirect would carry the key of the URL to somebody else.
+        request = self._session.post(self._url, data=data, allow_redirects=False, trace_request_ctx=connection)
+        async with request as response:
+            async for chunk in response.content.iter_chunked(CHUNK):
+                body += chunk
+                if len(body) > MAX_ANSWER:
+                    raise ChainUnavailable(f"{self.label} answers {method} with more than {MAX_ANSWER} bytes")
+            return response.status, bytes(body)
 
     def _read(self, method: str, status: int, body: bytes) -> dict[str, Any]:
         try:
@@ -178,6 +199,17 @@ def quantity(method: str, result: Any) -> int:
     if not 0 <= number < 2**256:
         raise ChainUnavailable(f"the chain's endpoint answers {method} with no number")
     return number
+
+
+def _tracing() -> TraceConfig:
+    """Notes in a request's context that it went over a connection that was kept."""
+
+    async def reused(session: ClientSession, context: Any, _: Any) -> None:
+        context.trace_request_ctx["reused"] = True
+
+    tracing = TraceConfig()
+    tracing.on_connection_reuseconn.append(reused)
+    return tracing
 
 
 def _refused(method: str, error: Any) -> RpcRefused | Reverted:
