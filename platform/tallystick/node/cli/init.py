@@ -5,7 +5,6 @@ import getpass
 import os
 import secrets
 import shutil
-import socket
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,6 +14,7 @@ import msgspec
 
 from tallystick.core.errors import Invalid
 from tallystick.ledger import urls
+from tallystick.node import freeport
 from tallystick.node import settings as node_settings
 from tallystick.node.settings import Blockchain, Contracts, NatsSettings, Settings
 from tallystick.tenants import card
@@ -115,7 +115,7 @@ def _settings(options: argparse.Namespace) -> Settings:
         names=names,
         operator=options.operator,
         host=options.host,
-        port=options.port or _free_port(options.host),
+        port=options.port or freeport.find(options.host),
         url=options.url,
         nats=NatsSettings(enabled=not options.no_nats),
         database_url=options.database_url,
@@ -159,9 +159,3 @@ def _password(options: argparse.Namespace) -> str:
     if not os.isatty(sys.stdin.fileno()):
         raise Invalid("there is no terminal to ask for a password; give --admin-password-file", code="no_password")
     return getpass.getpass(f"password for {options.admin}: ")
-
-
-def _free_port(host: str) -> int:
-    """A port that is free now; partners know the node by it, so it is chosen once."""
-    with socket.create_server((host, 0)) as listener:
-        return int(listener.getsockname()[1])
