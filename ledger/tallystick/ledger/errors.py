@@ -11,10 +11,11 @@
     ├── RpcRefused        the endpoint answered with a JSON-RPC error
     ├── FeeTooHigh        the chain asks for more than the settings allow; ``base_fee``, ``ceiling``
     ├── NotAnchored       the leaf is in no root that the chain holds yet
+    ├── SignerUnavailable the external signer did not answer, or gave an answer that cannot be used
     └── ChainUnavailable  the endpoint did not answer, or not in time
 
-Invalid is not unavailable: only ``FeeTooHigh``, ``NotAnchored``, ``RpcRefused`` and ``ChainUnavailable`` are worth
-trying again.
+Invalid is not unavailable: only ``FeeTooHigh``, ``NotAnchored``, ``RpcRefused``, ``SignerUnavailable`` and
+``ChainUnavailable`` are worth trying again.
 """
 
 from tallystick.core.errors import Invalid, NotYet, TallystickError, Unavailable
@@ -84,6 +85,12 @@ class NotAnchored(LedgerError, NotYet):
     """The leaf is in no anchored root yet."""
 
     default_code = "not_anchored"
+
+
+class SignerUnavailable(LedgerError, Unavailable):
+    """The service that signs for an account gives no signature that can be used."""
+
+    default_code = "signer_unavailable"
 
 
 class ChainUnavailable(LedgerError, Unavailable):

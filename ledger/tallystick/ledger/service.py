@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import msgspec
 
@@ -15,10 +15,12 @@ from .anchoring import Anchoring
 from .chain import Chain
 from .contracts import Contracts
 from .hashing import WORD, to_hex, unhex
-from .ports import LeafStore, Submission, SubmissionStore
+from .patience import ticks
+from .ports import UNMINED, LeafStore, Submission, SubmissionStore
 from .proofs import LeafProof
 from .registration import Registration, Standing
-from .submitter import Submitter
+from .signing import Signer
+from .submitter import LAG_MS, Submitter
 
 __all__ = ["ChainStatus", "Contracts", "LedgerSettings", "OrgLedger", "Standing"]
 
@@ -27,6 +29,7 @@ class LedgerSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Which chain and contracts, and how careful.
 
     ``gas_limit`` bounds one transaction, ``fee_ceiling`` (wei) what is offered for a unit of its gas.
+    An endpoint that is behind what it knew before is believed after ``lag_ms``.
     """
 
     blockchain_url: str
@@ -36,6 +39,7 @@ class LedgerSettings(msgspec.Struct, frozen=True, kw_only=True):
     gas_limit: int = 3_000_000
     fee_ceiling: int = fees.CEILING
     bump_after_ms: int = 30_000
+    lag_ms: int = LAG_MS
 
 
 class ChainStatus(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,6 +75,8 @@ class OrgLedger:
         leaves: LeafStore,
         *,
         clock: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+        ticks: Callable[[], int] = ticks,
+        relayers: Iterable[Account | Signer] = (),
     ) -> None:
         self.chain = Chain(settings.blockchain_url, settings.chain_id)
         self._contracts = settings.contracts
@@ -85,6 +91,9 @@ class OrgLedger:
             gas_limit=settings.gas_limit,
             fee_ceiling=settings.fee_ceiling,
             bump_after_ms=settings.bump_after_ms,
+            lag_ms=settings.lag_ms,
+            ticks=ticks,
+            relayers=relayers,
         )
         self._registration = Registration(
             self.chain,
@@ -156,7 +165,7 @@ class OrgLedger:
             log_epoch=log.epoch,
             log_size=await self._anchoring.log.refresh(),
             anchored_size=log.size,
-            pending=sum(1 for one in live if one.state != "mined"),
+            pending=sum(1 for one in live if one.state in UNMINED),
             unsettled=len(live),
         )
 

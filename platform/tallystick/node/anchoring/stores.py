@@ -7,11 +7,9 @@ import msgspec
 from sqlalchemy import func
 from sqlmodel import Session, col, select
 
-from tallystick.ledger.ports import Submission
+from tallystick.ledger.ports import SETTLED, UNSETTLED, Submission
 from tallystick.tenants.database import Database
 from tallystick.tenants.models.anchor import LeafRow, SubmissionRow
-
-UNSETTLED = ("queued", "sent", "mined")
 
 
 class SqlSubmissions:
@@ -40,7 +38,7 @@ class SqlSubmissions:
         await asyncio.to_thread(work)
 
     async def unsettled(self) -> Sequence[Submission]:
-        """Queued, sent and mined ones: lowest nonce first, those without one last."""
+        """Those on their way: lowest nonce first, those without one last."""
 
         def work() -> list[Submission]:
             query = select(SubmissionRow).where(col(SubmissionRow.state).in_(UNSETTLED))
@@ -51,13 +49,13 @@ class SqlSubmissions:
         return await asyncio.to_thread(work)
 
     async def settled(self, limit: int) -> Sequence[Submission]:
-        """Confirmed ones, highest nonce first."""
+        """Those with a block, highest block first."""
 
         def work() -> list[Submission]:
             query = (
                 select(SubmissionRow)
-                .where(SubmissionRow.state == "confirmed")
-                .order_by(col(SubmissionRow.nonce).desc())
+                .where(col(SubmissionRow.state).in_(SETTLED), col(SubmissionRow.block_number).is_not(None))
+                .order_by(col(SubmissionRow.block_number).desc())
                 .limit(limit)
             )
             with self._database.session() as session:
@@ -119,6 +117,8 @@ def _row(one: Submission) -> SubmissionRow:
         key=one.key,
         state=one.state,
         nonce=one.nonce,
+        relayer=one.relayer,
+        block_number=one.block_number,
         since=one.since,
         log_epoch=one.log_epoch,
         log_size=one.log_size,
