@@ -24,7 +24,7 @@ class SqlSubmissions:
         def work() -> Submission | None:
             with self._database.session() as session:
                 row = session.get(SubmissionRow, key)
-                return _read(row) if row else None
+                return read_row(row) if row else None
 
         return await asyncio.to_thread(work)
 
@@ -43,7 +43,7 @@ class SqlSubmissions:
         def work() -> list[Submission]:
             query = select(SubmissionRow).where(col(SubmissionRow.state).in_(UNSETTLED))
             with self._database.session() as session:
-                rows = [_read(row) for row in session.exec(query)]
+                rows = [read_row(row) for row in session.exec(query)]
             return sorted(rows, key=lambda one: (one.nonce is None, one.nonce or 0, one.since))
 
         return await asyncio.to_thread(work)
@@ -59,7 +59,7 @@ class SqlSubmissions:
                 .limit(limit)
             )
             with self._database.session() as session:
-                return [_read(row) for row in session.exec(query)]
+                return [read_row(row) for row in session.exec(query)]
 
         return await asyncio.to_thread(work)
 
@@ -109,7 +109,7 @@ def covering(session: Session, epoch: int | None, index: int) -> Submission | No
         query = query.where(SubmissionRow.log_epoch == epoch)
     query = query.order_by(col(SubmissionRow.log_epoch).desc(), col(SubmissionRow.log_size)).limit(1)
     row = session.exec(query).first()
-    return _read(row) if row else None
+    return read_row(row) if row else None
 
 
 def _row(one: Submission) -> SubmissionRow:
@@ -126,5 +126,6 @@ def _row(one: Submission) -> SubmissionRow:
     )
 
 
-def _read(row: SubmissionRow) -> Submission:
+def read_row(row: SubmissionRow) -> Submission:
+    """A row in the ledger's own form."""
     return msgspec.json.decode(row.document, type=Submission)
