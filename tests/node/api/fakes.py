@@ -570,7 +570,12 @@ class FakeServicesForApiTests:
         ]}  # fmt: skip
 
     def _sent(self) -> dict[str, Any]:
-        tried: dict[str, Any] = {"transaction_hash": "0x" + "34" * 32, "relayer": "0x" + "5" * 40, "nonce": 3, "at": NOW}
+        tried: dict[str, Any] = {
+            "transaction_hash": "0x" + "34" * 32,
+            "relayer": "0x" + "5" * 40,
+            "nonce": 3,
+            "at": NOW,
+        }
         return told(Submission(key="k", to="0x", data=b"", state="reorged", since=NOW, gas_used=76413, price=10**10,
                                passed=(Passed("sent", NOW), Passed("mined", NOW)), transaction_hash="0x" + "12" * 32,
                                tried=(Tried(**tried, reason="<taken>"), Tried(**tried, reason="failed", cost=10**15)),
