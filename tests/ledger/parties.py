@@ -89,6 +89,7 @@ class Party:
         submissions: SubmissionStore | None = None,
         confirmations: int = 1,
         relayers: Sequence[Account | Signer] = (),
+        admin: Signer | None = None,
     ) -> OrgLedger:
         """Build what a node runs; building it again over the same stores is a restart."""
         settings = LedgerSettings(
@@ -101,7 +102,14 @@ class Party:
         kept = submissions or self.submissions
         stores, clock = (kept, self.leaves), self.clock
         return OrgLedger(
-            settings, self.account, self.log_key, self.salt, *stores, clock=clock, ticks=clock.ticks, relayers=relayers
+            settings,
+            admin or self.account,
+            self.log_key,
+            self.salt,
+            *stores,
+            clock=clock,
+            ticks=clock.ticks,
+            relayers=relayers,
         )
 
     async def register(self) -> None:

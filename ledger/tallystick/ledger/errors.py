@@ -11,7 +11,8 @@
     ├── RpcRefused        the endpoint answered with a JSON-RPC error
     ├── FeeTooHigh        the chain asks for more than the settings allow; ``base_fee``, ``ceiling``
     ├── NotAnchored       the leaf is in no root that the chain holds yet
-    ├── SignerUnavailable the external signer did not answer, or gave an answer that cannot be used
+    ├── SignerUnavailable the external signer did not answer, or refused
+    ├── BadSignature      the external signer answered with something else than it was asked to sign
     └── ChainUnavailable  the endpoint did not answer, or not in time
 
 Invalid is not unavailable: only ``FeeTooHigh``, ``NotAnchored``, ``RpcRefused``, ``SignerUnavailable`` and
@@ -88,9 +89,15 @@ class NotAnchored(LedgerError, NotYet):
 
 
 class SignerUnavailable(LedgerError, Unavailable):
-    """The service that signs for an account gives no signature that can be used."""
+    """The service that signs for an account did not answer in time, or refused."""
 
     default_code = "signer_unavailable"
+
+
+class BadSignature(LedgerError, Invalid):
+    """The service that signs for an account answered with another transaction, or in another account's name."""
+
+    default_code = "bad_signature"
 
 
 class ChainUnavailable(LedgerError, Unavailable):

@@ -12,7 +12,7 @@ from . import fees
 from .book import Book
 from .chain import Chain
 from .contracts import describe
-from .errors import FeeTooHigh, Reverted, RpcRefused, SignerUnavailable
+from .errors import BadSignature, FeeTooHigh, Reverted, RpcRefused, SignerUnavailable
 from .patience import Patience
 from .ports import Attempt, Submission
 from .signing import Signer
@@ -103,7 +103,7 @@ class Sender:
                 return f"insufficient funds: {lane.address} holds {balance} wei, the transaction may take {most}"
             nonce = lane.free
             signed = await self._signed(one, lane, nonce, gas, fee)
-        except (RpcRefused, FeeTooHigh, SignerUnavailable) as error:
+        except (RpcRefused, FeeTooHigh, SignerUnavailable, BadSignature) as error:
             return error.detail
         lane.taken.add(nonce)
         await self._broadcast(signed, lane)
@@ -123,7 +123,7 @@ class Sender:
                 return await self._book.save(one, error="it waits for too long, and the settings allow no higher fee")
             logger.info("%s waits for too long; offering more", one.key)
             return await self._signed(one, lane, nonce, last.gas, fee)
-        except (FeeTooHigh, SignerUnavailable) as error:
+        except (FeeTooHigh, SignerUnavailable, BadSignature) as error:
             return await self._book.save(one, error=error.detail)
 
     async def _signed(self, one: Submission, lane: Lane, nonce: int, gas: int, fee: fees.Fee) -> Submission:

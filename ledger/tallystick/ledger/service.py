@@ -68,7 +68,7 @@ class OrgLedger:
     def __init__(
         self,
         settings: LedgerSettings,
-        account: Account,
+        account: Account | Signer,
         log_key: Account,
         salt: bytes,
         submissions: SubmissionStore,
