@@ -10,36 +10,25 @@ import contextlib
 import logging
 from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 import msgspec
-from sqlalchemy import bindparam, func, update
-from sqlmodel import col, select
 
-from tallystick.core.engine.names import MISMATCH
-from tallystick.core.engine.state import GOING
-from tallystick.core.errors import TallystickError, Unavailable, WrongState
-from tallystick.core.statement import Timer
-from tallystick.node.record import queues, store, submitting
-from tallystick.node.record.answering import say_result
-from tallystick.node.record.authoring import Saying, say
-from tallystick.node.record.calls import ACTIVITY, LEASE_MS, QUEUED, Call, call_of
+from tallystick.core.errors import Unavailable
+from tallystick.node.record import submitting
+from tallystick.node.record.calls import ACTIVITY, LEASE_MS, Call
 from tallystick.node.record.context import Context
-from tallystick.node.record.forms import check_form
-from tallystick.node.record.loaded import Loaded
-from tallystick.node.record.scopes import output_of
 from tallystick.node.record.unit import Note, Unit
-from tallystick.node.schemas import SchemaMismatch
-from tallystick.node.work import automatic, schedules
-from tallystick.node.work.activities import Activities, ActivityCall, ActivityFailed
+from tallystick.node.work import doing
+from tallystick.node.work.activities import Activities, ActivityCall
 from tallystick.node.work.committer import Committer
 from tallystick.node.work.dispatch import Dispatch
+from tallystick.node.work.due import look
+from tallystick.node.work.firing import Firing
 from tallystick.node.work.inbox import Inbox
+from tallystick.node.work.returns import Returns
 from tallystick.tenants.database import Database
-from tallystick.tenants.models.record import ExecutionRow, InboxRow, StatementRow, TaskRow
 
 logger = logging.getLogger(__name__)
-BATCH = 500  # timers, and tasks, of one round
 LOOK_AGAIN_MS = 10_000  # for what another replica of this node has left undone
 SELDOM_MS = (
     300_000  # the same, where nothing has been committed since the last look: most tenants of a large node sleep
@@ -47,15 +36,6 @@ SELDOM_MS = (
 IDLE_MS = 2_000  # after the last commit; then a tenant keeps no connection open
 UNUSED_MS = 100  # the same, where there was none: hundreds of tenants that start together keep few connections open
 DOUBT_MS = 1_000  # until a clock in doubt is looked at again
-MAX_FIRED = 100  # timers of one execution in one job
-MAX_FAILURES = 10_000  # executions in trouble whose tries are counted
-MAX_DOUBLINGS = 9  # of the half a second after which they are tried again: at most some four minutes
-_PUT_OFF = (
-    update(ExecutionRow)
-    .where(col(ExecutionRow.id) == bindparam("b_execution"), col(ExecutionRow.next_due) <= bindparam("b_now"))
-    .values(next_due=bindparam("b_due"))
-)
-_CLAIMED = {"status": "claimed", "claimed_by": "node", "retry_at": None}
 
 
 class Runner:
@@ -73,10 +53,11 @@ class Runner:
         self._context = context
         self._committer = committer
         self._inbox = inbox
-        self._dispatch = Dispatch(activities, self._answer, self._keep_details)
+        self._firing = Firing(context)
+        returns = Returns(context, committer)
+        self._dispatch = Dispatch(activities, returns.answer, returns.keep_details)
         self._started = context.now()
         self._recovering = True
-        self._failures: dict[str, int] = {}  # of executions whose timers cannot be looked after
         self._due_at = 0
         self._look_again_ms = LOOK_AGAIN_MS
         self._committed = False  # since connections were closed last
@@ -108,17 +89,22 @@ class Runner:
             self._due_at = now + DOUBT_MS
             return 0
         self._due_at = now + self._look_again_ms
-        timers, tasks, overdue, later = await asyncio.to_thread(self._look, now)
-        self._due_at = min(self._due_at, later)  # a commit may have brought something meanwhile
+        # At start, what this node's last run had leased is due: it cannot be running any more.
+        leased_until = max(now, self._started + LEASE_MS - 1) if self._recovering else now
+        due = await asyncio.to_thread(look, self._database, now, leased_until)
+        if due.something:
+            self._due_at = 0
+        elif due.later is not None:
+            self._due_at = min(self._due_at, due.later)  # a commit may have brought something meanwhile
         done = await self._inbox.retry_waiting()
-        tries = [self._tried(partial(self._fire, execution=one), self._timers_later(one)) for one in timers]
-        tries += [
-            self._tried(partial(self._take_up if row.kind == ACTIVITY else self._task, key=row.key), _later(row))
-            for row in tasks
-        ]
-        tries += [self._tried(partial(self._submit, key=key), submitting.later(*key)) for key in overdue]
+        tries = [self._tried(partial(self._firing.fire, execution=one), self._firing.later(one)) for one in due.timers]
+        for row in due.tasks:
+            job = self._take_up if row.kind == ACTIVITY else self._do
+            tries.append(self._tried(partial(job, key=row.key), doing.later(row)))
+        for number, name in due.overdue:
+            tries.append(self._tried(partial(self._submit, key=(number, name)), submitting.later(number, name)))
         done += sum(await asyncio.gather(*tries))
-        if not tasks:
+        if not due.tasks:
             self._recovering = False
         self._look_again_ms = LOOK_AGAIN_MS if done or self._committed else SELDOM_MS
         return done
@@ -136,18 +122,14 @@ class Runner:
             await self._committer.run(lambda unit: later(unit, self._context.now()))
         return 0
 
-    def _timers_later(self, execution: str) -> Callable[[Unit, int], None]:
-        """Put an execution's timers off: they fire late rather than never, and hold up no other's."""
+    def _do(self, unit: Unit, key: str) -> int:
+        return doing.do(unit, self._context, key)
 
-        def later(unit: Unit, now: int) -> None:
-            self._failures[execution] = tries = min(self._failures.pop(execution, 0) + 1, MAX_DOUBLINGS)
-            while len(self._failures) > MAX_FAILURES:
-                del self._failures[next(iter(self._failures))]
-            retry_at = now + automatic.SOONEST_MS * 2**tries
-            unit.later(ExecutionRow, _PUT_OFF, {"b_execution": execution, "b_now": now, "b_due": retry_at})
-            unit.note("due", retry_at)
+    def _take_up(self, unit: Unit, key: str) -> int:
+        return doing.take_up(unit, self._context, key, self._dispatch.holds)
 
-        return later
+    def _submit(self, unit: Unit, key: tuple[int, str]) -> int:
+        return submitting.submit(unit, self._context, *key)
 
     async def _rest(self) -> None:
         """Until something is heard, or the earliest time known has come."""
@@ -198,173 +180,3 @@ class Runner:
             details=None if due.details is None else msgspec.json.decode(due.details),
         )
         self._dispatch.offer(call, due.since, due.priority)
-
-    def _look(self, now: int) -> tuple[list[str], list[TaskRow], list[tuple[int, str]], int]:
-        """Executions with due timers, due tasks, statements past the sequencing limit, and when to look again."""
-        # At start, what this node's last run had leased is due: it cannot be running any more.
-        until = max(now, self._started + LEASE_MS - 1) if self._recovering else now
-        with self._database.looking() as session:
-            due = select(ExecutionRow.id).where(col(ExecutionRow.next_due) <= now)
-            timers = list(session.exec(due.order_by(col(ExecutionRow.next_due)).limit(BATCH)))
-            ready = select(TaskRow).where(col(TaskRow.retry_at) <= until)
-            tasks = list(session.exec(ready.order_by(col(TaskRow.retry_at)).limit(BATCH)))
-            late = select(StatementRow.number, StatementRow.id).where(col(StatementRow.due_at) <= now)
-            overdue = [
-                (number, name) for number, name in session.exec(late.order_by(col(StatementRow.due_at)).limit(BATCH))
-            ]
-            times = (
-                select(func.min(ExecutionRow.next_due)).where(col(ExecutionRow.next_due) > now),
-                select(func.min(TaskRow.retry_at)).where(col(TaskRow.retry_at) > until),
-                select(func.min(StatementRow.due_at)).where(col(StatementRow.due_at) > now),
-                select(func.min(InboxRow.retry_at)).where(InboxRow.outcome == "wait"),
-            )
-            later = [session.exec(one).one() for one in times]
-        if timers or tasks or overdue:
-            return timers, tasks, overdue, 0
-        return timers, tasks, overdue, min((one for one in later if one is not None), default=now + self._look_again_ms)
-
-    def _fire(self, unit: Unit, execution: str) -> int:
-        """Every timer of the execution that is due, the earliest first."""
-        loaded = store.load(unit, execution)
-        fired = schedules.state_wanted(unit, self._context, loaded)
-        if loaded.agreement.coordinator != self._context.org_id:
-            return fired
-        self._failures.pop(execution, None)
-        while loaded.state.timers and loaded.state.status != "suspended" and fired < MAX_FIRED:
-            name, timer = min(loaded.state.timers.items(), key=lambda item: (item[1].due_at, item[0]))
-            if timer.due_at > self._context.now():
-                break
-            key = f"timer/{name}/{loaded.state.size}"
-            saying = Saying(kind="timer", make=partial(_timer, name), answer_key=key)
-            say(unit, self._context, loaded, saying)
-            fired += 1
-        return fired
-
-    def _task(self, unit: Unit, key: str) -> int:
-        """Do one automatic task; why it cannot be done now is noted where staff can see it."""
-        row = unit.get(TaskRow, key)
-        if row is None or row.status != "open":
-            unit.change(TaskRow, key, retry_at=None)
-            return 0
-        try:
-            loaded = store.load(unit, row.execution)
-            if row.kind == QUEUED:
-                return self._enqueue(unit, loaded, row)
-            automatic.DOERS[row.kind](unit, self._context, loaded, row)
-        except WrongState as error:
-            unit.discard()
-            unit.change(TaskRow, key, **_CLAIMED, note=_reason(error))  # our answer is on its way
-            return 0
-        except SchemaMismatch as error:
-            unit.discard()
-            automatic.mismatched(unit, self._context, loaded, row, _reason(error))
-            return 0
-        except TallystickError as error:
-            unit.discard()
-            retry_at = automatic.retry_at(row, self._context.now())
-            unit.change(TaskRow, key, note=_reason(error), retry_at=retry_at)
-            unit.note("due", retry_at)
-            return 0
-        self._said(unit, key)
-        return 1
-
-    def _submit(self, unit: Unit, key: tuple[int, str]) -> int:
-        return submitting.submit(unit, self._context, *key)
-
-    def _take_up(self, unit: Unit, key: str) -> int:
-        """Lease an activity that nobody seems to be running, and call it after the commit."""
-        row, until = unit.get_one(TaskRow, key), self._context.now() + LEASE_MS
-        unit.change(TaskRow, key, retry_at=until)
-        if not self._dispatch.holds(key):
-            self._call(unit, row)
-        unit.note("due", until)
-        return 1
-
-    def _call(self, unit: Unit, row: TaskRow) -> None:
-        loaded = store.load(unit, row.execution)
-        if row.task not in loaded.state.tasks:
-            unit.change(TaskRow, row.key, retry_at=None)
-            return
-        given = automatic.prepared(unit, self._context, loaded, row)
-        if given is None:
-            self._said(unit, row.key)
-        else:
-            unit.note("call", call_of(row, store.step_of(loaded.agreement, row.step), given))
-
-    def _enqueue(self, unit: Unit, loaded: Loaded, row: TaskRow) -> int:
-        """A worker may claim it now that its input can be read."""
-        if automatic.prepared(unit, self._context, loaded, row) is None:
-            self._said(unit, row.key)
-        else:
-            queues.enqueue(unit, row, store.step_of(loaded.agreement, row.step))
-            unit.change(TaskRow, row.key, retry_at=None)
-        return 1
-
-    async def _keep_details(self, token: str, details: str) -> None:
-        """Where a call says that it is; losing that costs work, not correctness."""
-        try:
-            await self._committer.run(lambda unit: unit.change(TaskRow, token, details=details))
-        except TallystickError as error:
-            logger.warning("the details of %s are not kept: %s", token, error)
-
-    async def _answer(self, call: ActivityCall, result: dict[str, object], failure: ActivityFailed | None) -> None:
-        try:
-            await self._committer.run(lambda unit: self._say_result(unit, call, result, failure))
-        except WrongState:
-            return  # answered before: by a replica, or by this node before it was stopped
-        except TallystickError as error:
-            logger.warning("the result of %s is put off: %s", call.task, error)
-        except Exception:  # the lease ends, and the function is called again
-            logger.exception("the result of %s is put off", call.task)
-
-    def _say_result(
-        self, unit: Unit, call: ActivityCall, result: dict[str, object], failure: ActivityFailed | None
-    ) -> None:
-        loaded = store.load(unit, call.execution)
-        task = loaded.state.tasks.get(call.task)
-        if loaded.state.status not in GOING or task is None or (task.status, task.attempt) != ("open", call.attempt):
-            return  # its time is over
-        outcome: dict[str, Any] = {"status": "completed", "values": dict(result)}
-        if failure is not None:
-            outcome = {"status": "failed", "values": {}, "code": failure.code, "message": failure.detail}
-        try:
-            if failure is None:
-                outcome["values"] = output_of(unit, loaded, call.task, dict(result))
-                check_form(store.step_of(loaded.agreement, call.step), outcome["values"])
-            say_result(unit, self._context, loaded, call, **outcome)
-        except WrongState:
-            raise
-        except TallystickError as error:  # what it returned cannot be said: that is its failure
-            if failure is not None:
-                raise
-            unit.discard()
-            code = MISMATCH if isinstance(error, SchemaMismatch) else error.code
-            self._say_result(unit, call, {}, ActivityFailed(error.detail, code=code))
-            return
-        if loaded.agreement.coordinator != self._context.org_id:
-            unit.change(TaskRow, call.token, **_CLAIMED)
-
-    def _said(self, unit: Unit, key: str) -> None:
-        """The record will close the task, or has done so."""
-        held = unit.get_one(TaskRow, key)
-        if held.status == "open":
-            unit.change(TaskRow, key, **_CLAIMED)
-
-
-def _timer(name: str, _data: dict[str, str], _sealed: list[str]) -> Timer:
-    return Timer(timer=name)
-
-
-def _later(row: TaskRow) -> Callable[[Unit, int], None]:
-    """Put a task off that this node cannot even look after; why stands in its log."""
-
-    def later(unit: Unit, now: int) -> None:
-        retry_at = automatic.retry_at(row, now)
-        unit.change(TaskRow, row.key, note="internal: this node cannot do it now", retry_at=retry_at)
-        unit.note("due", retry_at)
-
-    return later
-
-
-def _reason(error: TallystickError) -> str:
-    return f"{error.code}: {error.detail}"[:300]
