@@ -224,11 +224,17 @@ class Anchoring:
         return depth
 
     async def restart_chain(self, spare: Path | None = None) -> None:
-        """Kill the chain and start it from what it wrote last, or from an older state."""
+        """Kill the chain and start it from what it wrote last, or from an older state.
+
+        Where the kill came while it was writing, what it wrote before serves.
+        """
+        last = self.folder / "last.json"
+        await self.until(lambda: _copied(self._state, last))
         async with self._moving:
             self.anvil.server.kill()
-            if spare is not None:
-                shutil.copy(spare, self._state)
+            torn = not _copied(self._state, last)
+            if spare is not None or torn:
+                shutil.copy(spare or last, self._state)
             await asyncio.sleep(0.3)
             self.anvil = await asyncio.to_thread(self._anvil, self.anvil.port)
             await self._learn()
@@ -238,12 +244,8 @@ class Anchoring:
         spare = self.folder / "spare.json"
         before = self._state.stat().st_mtime_ns if self._state.exists() else 0
         await self.until(lambda: self._state.exists() and self._state.stat().st_mtime_ns > before)
-        while True:
-            await asyncio.sleep(0.1)
-            shutil.copy(self._state, spare)
-            with contextlib.suppress(ValueError):
-                msgspec.json.decode(spare.read_bytes())
-                return spare
+        await self.until(lambda: _copied(self._state, spare))
+        return spare
 
     async def _mines(self) -> None:
         while True:
@@ -326,6 +328,17 @@ class Anchoring:
         assert found
         assert {len(roots) for roots in found.values()} == {1}, "two heads of one size"
         return found
+
+
+def _copied(state: Path, copy: Path) -> bool:
+    """Copy a dump unless it is being written."""
+    try:
+        dump = state.read_bytes()
+        msgspec.json.decode(dump)
+    except (FileNotFoundError, msgspec.DecodeError):
+        return False
+    copy.write_bytes(dump)
+    return True
 
 
 def _verify(proofs: list[LeafProof]) -> None:

@@ -42,8 +42,15 @@ class LedgerSettings(msgspec.Struct, frozen=True, kw_only=True):
     lag_ms: int = LAG_MS
 
 
+class Payer(msgspec.Struct, frozen=True, kw_only=True):
+    """An account that pays; ``balance`` in wei, as text because it exceeds what JSON numbers carry."""
+
+    address: str
+    balance: str
+
+
 class ChainStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """What a person wants to know; ``balance`` in wei, as text because it exceeds what JSON numbers carry.
+    """What a person wants to know; ``balance`` is that of ``address``, in wei as text, as in ``payers``.
 
     ``log_size`` counts our leaves, ``anchored_size`` those below the newest root on the chain; ``pending`` counts
     transactions that are not mined, ``unsettled`` those that are not confirmed.
@@ -60,6 +67,7 @@ class ChainStatus(msgspec.Struct, frozen=True, kw_only=True):
     anchored_size: int
     pending: int
     unsettled: int
+    payers: list[Payer]
 
 
 class OrgLedger:
@@ -118,7 +126,7 @@ class OrgLedger:
 
     @property
     def address(self) -> str:
-        """The account that administers the organisation and pays; heads are signed by its log key."""
+        """The account that administers the organisation and pays first; heads are signed by its log key."""
         return self._account.address
 
     async def step(self) -> None:
@@ -155,10 +163,12 @@ class OrgLedger:
         """What the chain says now."""
         log = await calls.log_of(self.chain, self._contracts.execution_ledger, self._registration.org)
         live = await self._submissions.unsettled()
+        accounts = self._submitter.relayers
+        payers = [Payer(address=one, balance=str(await self.chain.balance(one))) for one in accounts]
         return ChainStatus(
             chain_id=self.chain.chain_id,
             block_number=await self.chain.block_number(),
-            balance=str(await self.chain.balance(self.address)),
+            balance=payers[0].balance,
             org=self.org,
             address=self.address,
             registered=await self.registered(),
@@ -167,6 +177,7 @@ class OrgLedger:
             anchored_size=log.size,
             pending=sum(1 for one in live if one.state in UNMINED),
             unsettled=len(live),
+            payers=payers,
         )
 
     async def close(self) -> None:

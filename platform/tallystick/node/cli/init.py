@@ -94,6 +94,10 @@ def _parser() -> argparse.ArgumentParser:
     add("--blockchain-url", help="JSON-RPC endpoint of the chain; without one nothing is anchored")
     add("--chain-id", type=int, help="the chain's id, when the file of contracts does not name it")
     add("--contracts", type=Path, help="JSON with org_registry, workflow_registry and execution_ledger")
+    add("--relayers", type=int, default=0, help="further accounts that pay on the chain (default: %(default)s)")
+    add("--signer", help="URL of a web3signer that holds the keys of the accounts that pay; needs --signer-account")
+    add("--signer-account", action="append", default=[], metavar="0x…",
+        help="an account that it signs for, the administrator's first; may be repeated")  # fmt: skip
     return parser
 
 
@@ -133,11 +137,21 @@ def _blockchain(options: argparse.Namespace) -> Blockchain:
         with options.contracts.open("rb") as file:
             found = msgspec.json.decode(file.read(MAX_CONTRACTS), type=dict[str, Any])
         chain_id = options.chain_id or found.get("chain_id")
-        wanted = {"blockchain_url": options.blockchain_url, "chain_id": chain_id}
+        wanted: dict[str, Any] = {"blockchain_url": options.blockchain_url, "chain_id": chain_id}
+        wanted |= {"relayers": options.relayers, "signer": _signer(options)}
         contracts = {name: found.get(name) for name in Contracts.__struct_fields__}
         return msgspec.convert({**wanted, "contracts": contracts}, Blockchain)
     except msgspec.MsgspecError as error:
         raise Invalid(f"{options.contracts}: {error}", code="bad_settings") from error
+
+
+def _signer(options: argparse.Namespace) -> dict[str, Any] | None:
+    if bool(options.signer) != bool(options.signer_account):
+        raise Invalid("--signer and --signer-account go together", code="bad_settings")
+    if not options.signer:
+        return None
+    first, *relayers = options.signer_account
+    return {"url": options.signer, "address": first, "relayers": relayers}
 
 
 def _password(options: argparse.Namespace) -> str:
