@@ -34,6 +34,11 @@ class Book:
         return await self.save(one, state="queued", error=reason, **given_up(one, reason))
 
 
+def failure(one: Submission) -> str:
+    """What is waited for, after it failed, before it is tried again."""
+    return f"{one.key} failed {one.failures}"
+
+
 def given_up(one: Submission, reason: str) -> dict[str, Any]:
     """The changes that leave a submission without a nonce; what was signed stays known."""
     left = tuple(

@@ -32,6 +32,11 @@ class Patience:
         first, before = self._first[key]
         return before + self._ticks() - first
 
+    def begin(self, key: str) -> None:
+        """It begins to wait now, whatever the wall clock says when it is asked about."""
+        self.over(key)
+        self.waited(key)
+
     def over(self, key: str) -> None:
         """It waits no longer; asked about again, it begins anew."""
         self._first.pop(key, None)

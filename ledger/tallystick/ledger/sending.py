@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from . import fees
-from .book import Book
+from .book import Book, failure
 from .chain import Chain
 from .contracts import describe
 from .errors import BadSignature, FeeTooHigh, Reverted, RpcRefused, SignerUnavailable
@@ -66,7 +66,8 @@ class Sender:
                 reason = await self._first(one, lane)
             except Reverted as error:
                 refusal = f"the contract would refuse it: {describe(error)}"
-                await self._book.save(one, state="failed", failures=one.failures + 1, error=refusal)
+                failed = await self._book.save(one, state="failed", failures=one.failures + 1, error=refusal)
+                self._patience.begin(failure(failed))
                 return
             if reason is None:
                 return
@@ -149,6 +150,7 @@ class Sender:
             at=self._book.clock(),
         )
         placed: dict[str, Any] = {"relayer": lane.address, "nonce": nonce, "attempts": (*one.attempts, attempt)}
+        self._patience.begin(name)
         # One that left the chain shows so until it is mined again.
         state = "reorged" if one.state == "reorged" else "sent"
         return await self._book.save(one, state=state, **placed, transaction_hash=name, error=None)

@@ -12,7 +12,7 @@ import msgspec
 
 from . import fees
 from .accounts import Account
-from .book import UNMINED_FACTS, Book, given_up
+from .book import UNMINED_FACTS, Book, failure, given_up
 from .chain import Chain
 from .errors import ChainUnavailable
 from .patience import Patience, ticks
@@ -82,7 +82,7 @@ class Submitter:
 
     def _retried(self, known: Submission) -> bool:
         pause = min(RETRY_MS << min(known.failures, 20), MAX_RETRY_MS)
-        return self._patience.waited(f"{known.key} failed {known.failures}", known.since) >= pause
+        return self._patience.waited(failure(known), known.since) >= pause
 
     async def step(self) -> None:
         """Look at the chain, then send, send again, bump and confirm as it demands."""
@@ -209,7 +209,8 @@ class Submitter:
         else:
             failures = one.failures + 1
             reason = "the contract refused it when mined"
-            await self._book.save(one, state="failed", **facts, failures=failures, error=reason)
+            failed = await self._book.save(one, state="failed", **facts, failures=failures, error=reason)
+            self._patience.begin(failure(failed))
 
     async def _deepened(self, view: View, one: Submission) -> None:
         if one.block_number is not None and self._deep(view, one.block_number):
