@@ -14,6 +14,7 @@
     ├── SignerUnavailable the external signer did not answer, or refused
     ├── BadSignature      the external signer answered with something else than it was asked to sign
     └── ChainUnavailable  the endpoint did not answer, or not in time
+        └── EndpointsDisagree  two endpoints contradict each other; ``endpoints`` names those that stand alone
 
 Invalid is not unavailable: only ``FeeTooHigh``, ``NotAnchored``, ``RpcRefused``, ``SignerUnavailable`` and
 ``ChainUnavailable`` are worth trying again.
@@ -104,6 +105,17 @@ class ChainUnavailable(LedgerError, Unavailable):
     """The endpoint did not answer in time."""
 
     default_code = "chain_unavailable"
+
+
+class EndpointsDisagree(ChainUnavailable):
+    """Endpoints of one chain contradict each other: nothing may be concluded until they do not."""
+
+    default_code = "endpoints_disagree"
+
+    def __init__(self, method: str, endpoints: tuple[str, ...]) -> None:
+        super().__init__(f"the chain's endpoints contradict each other about {method}: {', '.join(endpoints)}")
+        self.method = method
+        self.endpoints = endpoints
 
 
 def _gwei(wei: int) -> str:
