@@ -33,6 +33,7 @@ from tallystick.ledger.ports import UNSETTLED, Submission
 from tallystick.ledger.proofs import LeafProof, verify_leaf
 from tallystick.ledger.service import LedgerSettings, OrgLedger
 from tallystick.node.anchoring.stores import SqlLeaves, SqlSubmissions, read_row
+from tallystick.node.demo.chain import keep_first_block
 from tallystick.tenants.database import Database
 from tallystick.tenants.models.anchor import LeafRow, SubmissionRow
 
@@ -233,6 +234,7 @@ class Anchoring:
             torn = not _copied(self._state, last)
             if spare is not None or torn:
                 shutil.copy(spare or last, self._state)
+            keep_first_block(self._state)
             await asyncio.sleep(0.3)
             self.anvil = await asyncio.to_thread(self._anvil, self.anvil.port)
             self._oldest = await self.chain.block_number()

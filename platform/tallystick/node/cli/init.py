@@ -96,11 +96,11 @@ def _parser() -> argparse.ArgumentParser:
     add("--fallback-url", action="append", default=[], help="another endpoint of the same chain; may be repeated, to 7")
     add("--endpoint-quorum", type=int, default=1, help="endpoints that have to agree (default: %(default)s)")
     add("--chain-id", type=int, help="the chain's id, when the file of contracts does not name it")
+    add("--contracts", type=Path, help="what tally chain deploy wrote: addresses, chain id and first block")
     add("--relayers", type=int, default=0, help="further accounts that pay on the chain (default: %(default)s)")
     add("--signer", help="URL of a web3signer that holds the keys of the accounts that pay; needs --signer-account")
     add("--signer-account", action="append", default=[], metavar="0x…",
         help="an account that it signs for, the administrator's first; may be repeated")  # fmt: skip
-    add("--contracts", type=Path, help="what tally chain deploy wrote: addresses, chain id and first block")
     return parser
 
 
