@@ -28,15 +28,9 @@ __all__ = ["ChainStatus", "Contracts", "LedgerSettings", "OrgLedger", "Standing"
 class LedgerSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Which chain and contracts, and how careful.
 
-    <<<<<<< HEAD
-        ``gas_limit`` bounds one transaction, ``fee_ceiling`` (wei) what is offered for a unit of its gas. An endpoint that
-        is behind what it knew before is believed after ``lag_ms``. ``fallback_urls`` are further endpoints of the same
-        chain, of which ``endpoint_quorum`` have to agree where answers are compared; ``genesis_hash`` is its first block's.
-    =======
-        ``gas_limit`` bounds one transaction, ``fee_ceiling`` (wei) what is offered for a unit of its gas. ``fallback_urls``
-        are further endpoints of the same chain, of which ``endpoint_quorum`` have to agree where answers are compared;
-        ``genesis_hash`` is its first block's. An endpoint that is behind what it knew before is believed after ``lag_ms``.
-    >>>>>>> main
+    ``gas_limit`` bounds one transaction, ``fee_ceiling`` (wei) what is offered for a unit of its gas. ``fallback_urls``
+    are further endpoints of the same chain, of which ``endpoint_quorum`` have to agree where answers are compared;
+    ``genesis_hash`` is its first block's. An endpoint that is behind what it knew before is believed after ``lag_ms``.
     """
 
     blockchain_url: str
