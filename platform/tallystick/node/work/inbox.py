@@ -51,10 +51,14 @@ _MOVED = (
 
 
 class Outcome(NamedTuple):
-    """What became of a message: ``confirm``, ``reject``, ``wait``, or ``full`` when it has to come again; and why."""
+    """What became of a message: ``confirm``, ``reject``, ``wait``, or ``full`` when it has to come again; and why.
+
+    ``execution`` is what a confirmed one was about.
+    """
 
     word: str
     error: TallystickError | None = None
+    execution: str | None = None
 
 
 class Inbox:
@@ -149,8 +153,7 @@ class Inbox:
         if outcome.word == "confirm" and message is not None:
             if isinstance(message, ChunkMessage):
                 await asyncio.to_thread(incoming.finish, self._context, message)
-            execution = messages.execution_of(message)
-            self._bell.ring({"topic": "execution", "id": execution} if execution else None)
+            self._bell.ring({"topic": "execution", "id": outcome.execution} if outcome.execution else None)
         return outcome
 
     def _due(self) -> list[InboxRow]:
@@ -171,12 +174,11 @@ class Inbox:
 
     def _take(self, unit: Unit, partner: str, message_id: str, message: Message, payload: bytes) -> Outcome:
         """The outcome; whatever it is, it becomes durable with it."""
-        execution = messages.execution_of(message)
         try:
-            incoming.handle(unit, self._context, partner, message)
+            execution = incoming.handle(unit, self._context, partner, message)
         except NotYet as error:
             unit.discard()
-            return self._wait(unit, partner, message_id, execution, error, payload)
+            return self._wait(unit, partner, message_id, messages.execution_of(message), error, payload)
         except Invalid as error:
             unit.discard()
             return self._rejected(unit, partner, message_id, message, error)
@@ -187,9 +189,9 @@ class Inbox:
             logger.exception("message %s from %s cannot be taken in now", message_id, partner)
             unit.discard()
             put_off = NotYet("this node cannot take it in now; its log says why", code="internal")
-            return self._wait(unit, partner, message_id, execution, put_off, payload)
+            return self._wait(unit, partner, message_id, messages.execution_of(message), put_off, payload)
         self._settle(unit, partner, message_id, execution, chunk=isinstance(message, ChunkMessage))
-        return Outcome("confirm")
+        return Outcome("confirm", execution=execution)
 
     def _settle(self, unit: Unit, partner: str, message_id: str, execution: str | None, *, chunk: bool) -> None:
         """The message waits no longer, and what waits for its execution, or for its chunk, is due at once."""
