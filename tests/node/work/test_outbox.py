@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -118,13 +119,16 @@ async def test_what_a_commit_brings_is_sent_without_a_look_at_the_table_and_stru
         blind.setattr(lines, "read", _unexpected)
         for number in range(1, 6):
             await post.post(number)
-            await until(lambda number=number: _sent(post, str(number)))
-    assert len(post.rows()) == 5
+            await until(partial(_sent, post, str(number)))
+    rows = post.rows()
+    assert len(rows) == 5
+    assert outgoing.CONFIRMED.issuperset(row.id for row in rows), "people are told that they wait"
     post.refuses = [Unavailable("down", code="link_down")]  # then it is looked through
     await post.post(6)
     await until(lambda: _sent(post, "6"))
     assert [size for _, sizes in post.sent for size in sizes] == ["0", "1", "2", "3", "4", "5", "6"]
     assert len(post.rows()) == 1
+    assert not outgoing.CONFIRMED.intersection(row.id for row in rows)
 
 
 async def test_what_cannot_be_struck_off_now_is_later(post: Post, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -55,6 +55,7 @@ class Numbers:
 
 
 NUMBERS = Numbers()
+CONFIRMED: set[int] = set()  # numbers whose partners have them, and that wait to be struck off: nothing waits for them
 _BATCH_ENTRIES = 200
 _BATCH_BYTES = 500_000
 

@@ -20,7 +20,7 @@ from sqlmodel import select
 from tallystick.core.errors import Invalid, TallystickError
 from tallystick.node.record import messages
 from tallystick.node.record.context import Context
-from tallystick.node.record.outgoing import NUMBERS
+from tallystick.node.record.outgoing import CONFIRMED, NUMBERS
 from tallystick.node.record.unit import Note, Unit
 from tallystick.node.work import line as lines
 from tallystick.node.work.committer import Committer
@@ -181,7 +181,9 @@ class Outbox:
         return None
 
     def _confirm(self, batch: Batch) -> None:
-        self._confirmed += [row.number for row in batch.sendable]
+        numbers = [row.number for row in batch.sendable]
+        CONFIRMED.update(numbers)
+        self._confirmed += numbers
         if len(self._confirmed) >= _STRIKE_AT_ONCE:
             self._strike()
         elif self._striking is None:
@@ -203,7 +205,10 @@ class Outbox:
         struck.add_done_callback(partial(self._struck, confirmed))
 
     def _struck(self, confirmed: list[int], struck: asyncio.Future[None]) -> None:
-        if not struck.cancelled() and (error := struck.exception()) is not None:
+        error = None if struck.cancelled() else struck.exception()
+        if error is None:
+            CONFIRMED.difference_update(confirmed)
+        else:
             self._put_back(confirmed, error)
 
     def _put_back(self, confirmed: list[int], error: BaseException) -> None:
