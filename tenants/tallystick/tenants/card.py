@@ -7,6 +7,7 @@ the card names. That this is the right root key is for the caller to know: it wa
 import re
 import time
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
@@ -108,6 +109,7 @@ def build(
     chain_org: str,
     leaf_url: str | None,
     tls_ca: str,
+    chain_admin: str | None = None,
     names: Mapping[str, str] | None = None,
     operator: str | None = None,
     is_active: bool = True,
@@ -116,10 +118,11 @@ def build(
 ) -> str:
     """The signed card of the organisation that holds ``keys``; it passes :func:`verify`.
 
-    Without a ``leaf_url`` it has no NATS link. ``last`` is the token that was built before: while nothing has changed
-    it is the card still, and a card that differs is dated later than it.
+    Without a ``leaf_url`` it has no NATS link; ``chain_admin`` is the account of a signer outside of ``keys``.
+    ``last`` is the token that was built before: while nothing has changed it is the card still, and a card that
+    differs is dated later than it.
     """
-    before = verify(last) if last else None
+    before = verified(last) if last else None
     now = time.time_ns() // 1_000_000 if issued_at is None else issued_at
     card = Card(
         v=VERSION,
@@ -137,7 +140,7 @@ def build(
         signing_keys=[PublicKey(kid=keys.signing_key.kid, key=keys.signing_key.public_hex)],
         sealing_key=SealingKey(kid=keys.sealing_key.kid, suite=keys.sealing_key.suite, key=keys.sealing_key.public_hex),
         chain_org=chain_org,
-        chain_admin=keys.chain_address,
+        chain_admin=chain_admin or keys.chain_address,
         log_key=keys.log_address,
         nats=None if leaf_url is None else Nats(leaf_url=leaf_url, nkey=keys.nkey_public, tls_ca=tls_ca),
     )
@@ -158,6 +161,12 @@ def verify(token: str) -> Card:
         raise BadCard("public_key", "is not the key that the token names")
     jws.verify(read, card.public_key)
     return card
+
+
+@lru_cache(maxsize=1024)
+def verified(token: str) -> Card:
+    """The same as :func:`verify`, for cards that are read again and again: our own and those that stand pinned."""
+    return verify(token)
 
 
 def check_org_id(org_id: str) -> str:
