@@ -22,7 +22,8 @@ from tallystick.core import b64
 from tallystick.core.errors import Invalid, TallystickError, Unavailable
 from tallystick.node.record import messages
 from tallystick.node.record.context import Context
-from tallystick.node.record.unit import Note, Unit
+from tallystick.node.record.group import Note
+from tallystick.node.record.unit import Unit
 from tallystick.node.work.committer import Committer
 from tallystick.tenants.database import Database
 from tallystick.tenants.models.record import OutboxRow
