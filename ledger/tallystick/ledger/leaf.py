@@ -15,12 +15,12 @@ from .hashing import WORD, keccak, word
 VERSION = 1
 WORDS = 13
 SIZE = WORDS * WORD
-START, COMPLETION, SUBMISSION, AUDIT = 1, 2, 3, 4
+START, COMPLETION, SUBMISSION, AUDIT, PADDING = 1, 2, 3, 4, 5
 RUNNING, COMPLETED, FAILED, CANCELLED, TERMINATED = 0, 1, 2, 3, 4
 ZERO = bytes(WORD)
 
 # Largest values of the integer fields; all others are opaque words.
-_LIMITS = {"version": VERSION, "kind": AUDIT, "term": 2**64 - 1, "size": 2**64 - 1, "status": TERMINATED}
+_LIMITS = {"version": VERSION, "kind": PADDING, "term": 2**64 - 1, "size": 2**64 - 1, "status": TERMINATED}
 _LIMITS["start_index"] = 2**64 - 1
 
 
@@ -50,6 +50,12 @@ class Leaf(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     def hash(self) -> bytes:
         """``keccak256(0x00 ‖ leaf)``."""
         return leaf_hash(self.encode(), keccak)
+
+
+def padding(org: bytes, salt: bytes) -> Leaf:
+    """A leaf that says nothing; its salt makes it look like any other to whoever sees hashes only."""
+    blank = {"execution": ZERO, "agreement": ZERO, "term": 0, "size": 0, "root": ZERO, "start_index": 0}
+    return msgspec.convert({"kind": PADDING, "org": org, "salt": salt, **blank}, Leaf)
 
 
 def decode(data: bytes) -> Leaf:

@@ -12,6 +12,7 @@ from . import contracts as calls
 from . import fees
 from .accounts import Account
 from .anchoring import Anchoring
+from .cadence import Batching
 from .chain import Chain
 from .contracts import Contracts
 from .hashing import WORD, to_hex, unhex
@@ -71,6 +72,7 @@ class OrgLedger:
         leaves: LeafStore,
         *,
         clock: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+        batching: Batching | None = None,
     ) -> None:
         self.chain = Chain(settings.blockchain_url, settings.chain_id)
         self._contracts = settings.contracts
@@ -99,6 +101,7 @@ class OrgLedger:
         self._anchoring = Anchoring(
             *(self.chain, settings.contracts, self._submitter, log_key, self._registration.org, submissions, leaves),
             clock=clock,
+            batching=batching,
         )
         self._round = asyncio.Lock()
 

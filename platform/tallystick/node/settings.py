@@ -1,10 +1,11 @@
 """A node's settings: one JSON file in its data folder, written by ``tally init`` and readable by its owner only."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 
+from tallystick.core import policy
 from tallystick.core.errors import Invalid
 from tallystick.node.activities.settings import ActivitySettings
 from tallystick.node.partner_api.settings import PartnerApiSettings
@@ -19,7 +20,10 @@ class Contracts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
 
 class Blockchain(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The chain that executions are anchored on; ``fee_ceiling_gwei`` is the most offered for a unit of gas."""
+    """The chain that executions are anchored on; ``fee_ceiling_gwei`` is the most offered for a unit of gas.
+
+    ``policy`` is what our proposals say of anchoring where nobody asks for something else (``core.policy``).
+    """
 
     blockchain_url: str
     chain_id: int
@@ -27,6 +31,14 @@ class Blockchain(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     transaction_confirmation_blocks: int = 1
     gas_limit: Annotated[int, msgspec.Meta(ge=21_000, le=100_000_000)] = 3_000_000
     fee_ceiling_gwei: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 200
+    policy: dict[str, Any] = {}
+
+    def __post_init__(self) -> None:
+        """Refuse a policy that no agreement could have."""
+        try:
+            policy.terms(self.policy)
+        except Invalid as error:
+            raise ValueError(f"blockchain.policy{error.pointer or ''}: {error.detail}") from error
 
 
 class NatsSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -16,6 +16,7 @@ from tallystick.core import b64, canonical
 from tallystick.core.commitment import Opening, Place, commit, data_hash, new_salt
 from tallystick.core.keys import SigningKey
 from tallystick.core.merkle import Frontier, leaf_hash
+from tallystick.core.policy import DIRECT
 from tallystick.core.replay import anchored_commitments
 from tallystick.ledger import leaf as leaves
 from tallystick.ledger.audit.report import Check
@@ -167,7 +168,7 @@ def _parties(members: dict[str, chains.Party], contracts: Contracts) -> Parties:
     for one in participants:
         one["chain_org"] = "0x" + members[one["org_id"]].org.hex()
     anchoring = {"chain_id": CHAIN_ID, **msgspec.to_builtins(contracts), "workflow_salt": "A" * 22}
-    anchoring["start_anchor"] = "best_effort"
+    anchoring |= {**DIRECT, "also": []}
     parties = Parties(participants=participants, anchoring=anchoring)
     parties.at = time.time_ns() // 1_000_000 - 60_000  # the chain's clock is the real one
     return parties

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tallystick.core.errors import Forbidden, Invalid, NotFound, NotYet, TallystickError, Unavailable, WrongState
+from tallystick.core.policy import DIRECT
 from tallystick.node.api.ports import Unauthenticated
 
 NOW = 1_795_485_600_000
@@ -520,7 +521,8 @@ class FakeServicesForApiTests:
         """By id."""
         self._called("agreement", key)
         terms = {"retention_days": 3650, "limits": {"skew_ms": 300_000, "sequencing_ms": 60_000}}
-        return {"agreement_hash": "ab" * 32, "agreement": {"v": 1, "kind": "agreement", **terms},
+        agreement = {"v": 1, "kind": "agreement", "anchoring": dict(DIRECT), **terms}
+        return {"agreement_hash": "ab" * 32, "agreement": agreement,
                 "source": {"id": "order", "name": "订单 <Order>"}}  # fmt: skip
 
     def _execution(self, key: str) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from tallystick.ledger.hashing import to_hex, unhex
 from tallystick.ledger.service import Contracts as LedgerContracts
 from tallystick.ledger.service import LedgerSettings, OrgLedger
 from tallystick.ledger.trust import chain_trust
+from tallystick.node.anchoring.batching import SqlBatching
 from tallystick.node.anchoring.sharing import Sharing
 from tallystick.node.anchoring.stores import SqlLeaves, SqlSubmissions
 from tallystick.node.anchoring.workflows import Workflows
@@ -50,7 +51,8 @@ class ChainSide:
         self._workflows = Workflows(database)
         self._sharing = Sharing(context, database, bell, committer)
         self._trouble: str | None = None
-        self._ledger = _ledger(blockchain, context.keystore, database)
+        batching = SqlBatching(database, committer, identity(blockchain, context.keystore).org, context.now)
+        self._ledger = _ledger(blockchain, context.keystore, database, batching)
 
     @property
     def org(self) -> str:
@@ -118,7 +120,7 @@ class ChainSide:
             return list(session.exec(query))
 
 
-def _ledger(blockchain: Blockchain, keystore: Keystore, database: Database) -> OrgLedger:
+def _ledger(blockchain: Blockchain, keystore: Keystore, database: Database, batching: SqlBatching) -> OrgLedger:
     settings = LedgerSettings(
         blockchain_url=blockchain.blockchain_url,
         chain_id=blockchain.chain_id,
@@ -128,7 +130,8 @@ def _ledger(blockchain: Blockchain, keystore: Keystore, database: Database) -> O
         fee_ceiling=blockchain.fee_ceiling_gwei * 10**9,
     )
     admin, log_key = Account(keystore.chain_key), Account(keystore.log_key)
-    return OrgLedger(settings, admin, log_key, _salt(keystore), SqlSubmissions(database), SqlLeaves(database))
+    stores = SqlSubmissions(database), SqlLeaves(database)
+    return OrgLedger(settings, admin, log_key, _salt(keystore), *stores, batching=batching)
 
 
 def _salt(keystore: Keystore) -> bytes:
@@ -144,6 +147,7 @@ def identity(blockchain: Blockchain, keystore: Keystore) -> OnChain:
         chain_id=blockchain.chain_id,
         contracts=msgspec.to_builtins(blockchain.contracts),
         secret=keystore.session_secret,
+        policy=blockchain.policy,
     )
 
 

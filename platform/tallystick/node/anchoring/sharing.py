@@ -7,11 +7,15 @@ from typing import Any
 import msgspec
 from sqlmodel import col, select
 
+from tallystick.core.errors import TallystickError
+from tallystick.core.policy import Finality
+from tallystick.ledger import finality as finalities
 from tallystick.ledger import header as headers
 from tallystick.ledger.chain import Chain
 from tallystick.ledger.hashing import to_hex, unhex
 from tallystick.ledger.service import OrgLedger
 from tallystick.node.record.context import Context
+from tallystick.node.record.onchain import PADDING
 from tallystick.node.record.outgoing import share_anchor
 from tallystick.node.record.unit import Unit
 from tallystick.node.work.bell import Bell
@@ -20,6 +24,7 @@ from tallystick.tenants.database import Database
 from tallystick.tenants.models.anchor import LeafRow
 
 BATCH = 100  # leaves of one round
+_UNSHARED = (col(LeafRow.block_number).is_(None), LeafRow.kind != PADDING)
 WATCHED = 64  # shared proofs whose blocks are still compared with the chain
 
 
@@ -33,11 +38,26 @@ class Sharing:
         self._committer = committer
 
     async def step(self, ledger: OrgLedger) -> None:
-        """One round: take back what no longer holds, then share what is confirmed."""
+        """One round: take back what no longer holds, then share what counts as final where it was agreed on.
+
+        Trouble with one kind of finality (an endpoint need not know ``safe``) keeps no other from being looked at.
+        """
         await self._reopen(ledger.chain)
-        for row in await asyncio.to_thread(self._unshared):
+        trouble: TallystickError | None = None
+        for finality in await asyncio.to_thread(self._finalities):
+            try:
+                await self._share(ledger, finality)
+            except TallystickError as error:
+                trouble = error
+        if trouble is not None:
+            raise trouble
+
+    async def _share(self, ledger: OrgLedger, finality: str) -> None:
+        """Those with one kind of finality; the log is anchored in order, so the first that waits ends it."""
+        reached = await finalities.reached(ledger.chain, msgspec.json.decode(finality, type=Finality))
+        for row in await asyncio.to_thread(self._unshared, finality):
             anchor = await ledger.anchor_of(row.index)
-            if anchor is None or anchor.state != "confirmed":
+            if anchor is None or anchor.state != "confirmed" or (anchor.block_number or 0) > reached:
                 return
             proof = msgspec.to_builtins(await ledger.proof(row.index))
             await self._committer.run(partial(self._post, row.index, proof))
@@ -50,8 +70,14 @@ class Sharing:
                 return
             await self._committer.run(partial(_take_back, row.index))
 
-    def _unshared(self) -> list[LeafRow]:
-        query = select(LeafRow).where(col(LeafRow.block_number).is_(None)).order_by(col(LeafRow.index)).limit(BATCH)
+    def _finalities(self) -> list[str]:
+        query = select(LeafRow.finality).where(*_UNSHARED).distinct().order_by(LeafRow.finality)
+        with self._database.session() as session:
+            return list(session.exec(query))
+
+    def _unshared(self, finality: str) -> list[LeafRow]:
+        query = select(LeafRow).where(*_UNSHARED, LeafRow.finality == finality)
+        query = query.order_by(col(LeafRow.index)).limit(BATCH)
         with self._database.session() as session:
             return list(session.exec(query))
 

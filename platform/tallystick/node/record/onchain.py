@@ -6,20 +6,22 @@ Rows are written in the transaction that makes them true; the chain side takes t
 import hashlib
 import hmac
 import secrets
+from typing import Any
 
 import msgspec
 from sqlalchemy import func
 from sqlmodel import select
 
 from tallystick.core import agreement as agreements
-from tallystick.core import b64, canonical
+from tallystick.core import b64, canonical, policy
 from tallystick.core.agreement import Agreement, Anchoring
 from tallystick.core.errors import Invalid
-from tallystick.ledger.leaf import Leaf
+from tallystick.ledger.leaf import Leaf, padding
 from tallystick.node.record.unit import Reader, Unit
 from tallystick.tenants.models.anchor import LeafRow, WorkflowRow
 
-START, COMPLETION = 1, 2
+START, COMPLETION, SUBMISSION, PADDING = 1, 2, 3, 5
+KINDS = {START: "start", COMPLETION: "completion", SUBMISSION: "submission"}
 STATUS = {"running": 0, "completed": 1, "failed": 2, "cancelled": 3, "terminated": 4}
 
 
@@ -34,12 +36,15 @@ class OnChain(msgspec.Struct, frozen=True, kw_only=True):
     chain_id: int
     contracts: dict[str, str]
     secret: bytes
+    policy: dict[str, Any] = {}  # what we propose, where nobody asks for something else
 
     def anchoring(self, definition: dict[str, object]) -> Anchoring:
         """What an agreement that we draft says; one definition always gets one salt, so it is registered once."""
         said = b"tallystick/workflow-salt/v1" + canonical.encode(definition)
         salt = b64.encode(hmac.digest(self.secret, said, hashlib.sha256)[:16])
-        return msgspec.convert({"chain_id": self.chain_id, "workflow_salt": salt, **self.contracts}, Anchoring)
+        terms = policy.terms(self.policy)
+        said_of_us = {"chain_id": self.chain_id, "workflow_salt": salt, **self.contracts}
+        return msgspec.convert({**said_of_us, **terms}, Anchoring)
 
     def agrees(self, anchoring: Anchoring) -> bool:
         """Whether that is the chain and these are the contracts that we anchor on."""
@@ -91,13 +96,13 @@ def add_leaf(
     results: str,
     status: str,
     now: int,
+    subject: str = "",
 ) -> None:
-    """Append the leaf of (execution, kind) unless it stands already, or the agreement anchors nowhere."""
-    me = agreement.participant(org_id)
-    if agreement.anchoring is None or me is None or _index(unit, execution, kind) is not None:
+    """Append the leaf of (execution, kind, subject) unless it stands already, or the agreement anchors nowhere."""
+    me, terms = agreement.participant(org_id), agreement.anchoring
+    if terms is None or me is None or _index(unit, execution, kind, subject) is not None:
         return
-    last = unit.exec(select(func.max(LeafRow.index)))[0]
-    index = 0 if last is None else last + 1
+    index = _next(unit)
     start = _index(unit, execution, START)
     leaf = Leaf(
         version=1,
@@ -114,11 +119,41 @@ def add_leaf(
         start_index=index if kind == START or start is None else start,
         salt=secrets.token_bytes(32),
     )
-    unit.insert(LeafRow, index=index, execution=execution, kind=kind, data=leaf.encode(), since=now)
+    unit.insert(
+        LeafRow,
+        index=index,
+        execution=execution,
+        kind=kind,
+        data=leaf.encode(),
+        since=now,
+        subject=subject,
+        due_at=policy.due_at(now, terms.max_age_seconds),
+        max_leaves=terms.max_leaves,
+        padding=_json(terms.padding),
+        finality=_json(terms.finality),
+    )
 
 
-def _index(unit: Unit, execution: str, kind: int) -> int | None:
-    found = unit.exec(select(LeafRow.index).where(LeafRow.execution == execution, LeafRow.kind == kind))
+def pad(unit: Unit, org: str, count: int, now: int) -> None:
+    """Append leaves that mean nothing: they make a batch larger than what is in it."""
+    first = _next(unit)
+    for index in range(first, first + count):
+        data = padding(_word(org), secrets.token_bytes(32)).encode()
+        unit.insert(LeafRow, index=index, execution="", kind=PADDING, data=data, since=now, subject=str(index))
+
+
+def _json(value: Any) -> str:
+    return msgspec.json.encode(value, order="sorted").decode()
+
+
+def _next(unit: Unit) -> int:
+    last = unit.exec(select(func.max(LeafRow.index)))[0]
+    return 0 if last is None else last + 1
+
+
+def _index(unit: Unit, execution: str, kind: int, subject: str = "") -> int | None:
+    here = (LeafRow.execution == execution, LeafRow.kind == kind, LeafRow.subject == subject)
+    found = unit.exec(select(LeafRow.index).where(*here))
     return found[0] if found else None
 
 

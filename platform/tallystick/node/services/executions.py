@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import msgspec
 from sqlalchemy import and_
 from sqlmodel import Session, col, select
 
@@ -12,7 +13,7 @@ from tallystick.core.agreement import Agreement
 from tallystick.core.head import read_attestation, read_head
 from tallystick.node.anchoring.stores import covering
 from tallystick.node.record import store
-from tallystick.node.record.onchain import START
+from tallystick.node.record.onchain import KINDS
 from tallystick.node.services import searching, views
 from tallystick.node.services.base import Service, bounded
 from tallystick.node.services.searching import Wanted, cursor_key
@@ -155,13 +156,21 @@ def _leaves(session: Session, execution_id: str) -> list[LeafRow]:
 
 
 def _anchor(session: Session, leaf: LeafRow) -> dict[str, Any]:
+    """Where a leaf stands; ``confirmed`` is what is final as agreed, and a transaction before that is ``mined``."""
     one = covering(session, None, leaf.index)
-    facts = {"kind": "start" if leaf.kind == START else "completion", "index": leaf.index}
+    facts = {
+        "kind": KINDS[leaf.kind],
+        "index": leaf.index,
+        "statement_id": leaf.subject or None,
+        "due_at": leaf.due_at,
+        "finality": msgspec.json.decode(leaf.finality),
+    }
     if one is None:
-        return {**facts, "state": "queued", "since": leaf.since, "transaction_hash": None, "block_number": None}
+        return {**facts, "state": "waiting", "since": leaf.since, "transaction_hash": None, "block_number": None}
+    final = leaf.block_number is not None
     return {
         **facts,
-        "state": one.state,
+        "state": "mined" if one.state == "confirmed" and not final else one.state,
         "since": one.since,
         "transaction_hash": one.transaction_hash,
         "block_number": one.block_number,

@@ -146,10 +146,13 @@ def _chain(session: Session, loaded: Loaded) -> list[dict[str, Any]]:
     query = select(LeafRow).where(LeafRow.execution == loaded.row.id, col(LeafRow.block_number).is_(None))
     for leaf in session.exec(query):
         sent = covering(session, None, leaf.index)
-        kind = "start" if leaf.kind == onchain.START else "completion"
-        tried = f"{sent.state}; {sent.error or ''}" if sent else None
-        error = sent.error if sent else None
-        items.append(_item(f"anchor of {kind}", "chain", leaf.since, tried=tried, last_error=error))
+        kind = onchain.KINDS[leaf.kind]
+        if sent is None:
+            batch = f"waits for its batch: {leaf.max_leaves} leaves, or the time" if leaf.max_leaves > 1 else None
+            items.append(_item(f"anchor of {kind}", "chain", leaf.since, tried=batch, next_try_at=leaf.due_at))
+            continue
+        tried = f"{sent.state}; {sent.error or f'to count, it needs {leaf.finality}'}"
+        items.append(_item(f"anchor of {kind}", "chain", leaf.since, tried=tried, last_error=sent.error))
     return items
 
 

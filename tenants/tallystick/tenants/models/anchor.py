@@ -7,17 +7,25 @@ from sqlmodel import Field, SQLModel
 class LeafRow(SQLModel, table=True):
     """A leaf of the organisation's log, in order of ``index``.
 
+    ``subject`` is the statement that a submission's leaf is about, a padding leaf's own number, else "". ``due_at`` to
+    ``finality`` are what its agreement asks for (``core.policy``; the last two as JSON).
+
     ``block_number`` and ``block_hash`` name the block that the proof rests on which the other participants were given;
     None while they have none.
     """
 
     __tablename__ = "leaf"
-    __table_args__ = (UniqueConstraint("execution", "kind"),)
+    __table_args__ = (UniqueConstraint("execution", "kind", "subject"),)
     index: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
     execution: str
     kind: int
     data: bytes = Field(sa_type=LargeBinary)
     since: int = Field(sa_type=BigInteger)
+    subject: str = ""
+    due_at: int = Field(default=0, sa_type=BigInteger)
+    max_leaves: int = 1
+    padding: str = '"none"'
+    finality: str = '{"confirmations":1}'
     block_number: int | None = Field(default=None, index=True, sa_type=BigInteger)
     block_hash: str | None = None
 

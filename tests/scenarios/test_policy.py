@@ -1,0 +1,148 @@
+"""What was agreed on anchoring, over three real nodes and a real chain: batches, padding, finality."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from support.chain import LocalChain
+from support.parties import BUYER, DEFINITION, NAMES, SUPPLIER
+from support.trio import Member, Trio, until
+from tallystick.ledger import contracts as calls
+from tallystick.ledger.chain import Chain
+from tallystick.ledger.hashing import unhex
+
+pytestmark = pytest.mark.timeout(180)
+
+
+@pytest.fixture
+async def chain(tmp_path: Path) -> AsyncIterator[LocalChain]:
+    """Give a chain with the contracts on it."""
+    local = LocalChain(tmp_path)
+    await local.start()
+    try:
+        yield local
+    finally:
+        await local.stop()
+
+
+@pytest.fixture
+async def trio(chain: LocalChain, tmp_path: Path) -> AsyncIterator[Trio]:
+    """Give three nodes that anchor on it."""
+    three = Trio(tmp_path, chain)
+    try:
+        await three.start()
+        yield three
+    finally:
+        await three.stop()
+
+
+async def anchors(member: Member, collaboration: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = (await member.get(f"/executions/{collaboration}/anchors"))["items"]
+    return found
+
+
+async def in_state(trio: Trio, collaboration: str, *states: str) -> dict[str, list[dict[str, Any]]]:
+    """Each organisation's anchors, once each has one of each state."""
+
+    async def look() -> dict[str, list[dict[str, Any]]] | None:
+        found = {org: await anchors(one, collaboration) for org, one in trio.members.items()}
+        return found if all([one["state"] for one in items] == list(states) for items in found.values()) else None
+
+    return await until(look)
+
+
+async def verified(trio: Trio, collaboration: str) -> list[dict[str, Any]]:
+    """The buyer's own verdict, once everything has come."""
+
+    async def look() -> list[dict[str, Any]] | None:
+        found = await trio.members[BUYER].post(f"/executions/{collaboration}/verify")
+        return found["checks"] if found["is_valid"] else None
+
+    return await until(look)
+
+
+async def sizes(trio: Trio, collaboration: str) -> list[int]:
+    """What the chain shows of the three logs."""
+    agreement = (await trio.members[BUYER].get(f"/collaborations/{collaboration}/agreement"))["agreement"]
+    assert trio.chain
+    client = Chain(trio.chain.words[1], 31337)
+    ledger = agreement["anchoring"]["execution_ledger"]
+    logs = [await calls.log_of(client, ledger, unhex(one["chain_org"])) for one in agreement["participants"]]
+    await client.close()
+    return [one.size for one in logs]
+
+
+async def test_a_policy_that_makes_no_sense_is_refused_with_all_that_is_wrong(trio: Trio) -> None:
+    policy = {"mode": "batched", "max_leaves": 1, "padding": "twice", "finality": {"confirmations": 0}, "fee": 1}
+    body = {"definition": DEFINITION, "terms": {"anchoring": policy}}
+    answer = await trio.members[BUYER].http.post("/collaborations", json=body)
+    assert answer.status_code == 422
+    assert {one["pointer"] for one in answer.json()["errors"]} == {
+        "/terms/anchoring/fee",
+        "/terms/anchoring/padding",
+        "/terms/anchoring/finality/confirmations",
+    }
+    alone = await trio.members[BUYER].http.post(
+        "/collaborations", json={"definition": DEFINITION, "terms": {"anchoring": {"mode": "direct", "max_leaves": 3}}}
+    )
+    assert [one["pointer"] for one in alone.json()["errors"]] == ["/terms/anchoring/max_leaves"]
+
+
+async def test_leaves_wait_visibly_for_a_batch_that_is_filled_up(trio: Trio) -> None:
+    """By count: the completion makes the batch of two, which is filled up to eight; nobody is told more before."""
+    policy = {"mode": "batched", "max_leaves": 2, "max_age_seconds": 604_800, "padding": {"multiple_of": 8}}
+    collaboration = await trio.begin(DEFINITION, {"anchoring": policy})
+    waiting = await in_state(trio, collaboration, "waiting")
+    for member in trio.members.values():
+        (start,) = waiting[member.org]
+        assert start["due_at"] % 604_800_000 == 0
+        items = (await member.get(f"/executions/{collaboration}/waiting"))["items"]
+        (waits,) = [one for one in items if one["what"] == "anchor of start"]
+        assert (waits["since"], waits["next_try_at"]) == (start["since"], start["due_at"])
+        assert "batch" in waits["tried"]
+    assert await sizes(trio, collaboration) == [0, 0, 0]
+    await trio.play(collaboration)
+    await in_state(trio, collaboration, "confirmed", "confirmed")
+    assert await sizes(trio, collaboration) == [8, 8, 8]
+    await verified(trio, collaboration)
+    page = await trio.members[SUPPLIER].http.get(trio.members[SUPPLIER].url + f"/executions/{collaboration}")
+    assert page.status_code in {200, 303}
+
+
+async def test_a_batch_goes_at_the_time_of_the_cadence(trio: Trio) -> None:
+    policy = {"mode": "batched", "max_leaves": 4096, "max_age_seconds": 5}
+    collaboration = await trio.begin(DEFINITION, {"anchoring": policy})
+    await trio.play(collaboration)
+    found = await in_state(trio, collaboration, "confirmed", "confirmed")
+    for items in found.values():
+        assert all(one["since"] >= one["due_at"] for one in items)  # sent no sooner
+    await verified(trio, collaboration)
+
+
+async def test_one_log_serves_executions_that_ask_for_different_things(trio: Trio, chain: LocalChain) -> None:
+    """A patient execution's leaf goes with an impatient one's; each counts when its own agreement says."""
+    patient = {"mode": "batched", "max_leaves": 4096, "max_age_seconds": 604_800, "finality": "finalized"}
+    first = await trio.begin(DEFINITION, {"anchoring": patient})
+    await in_state(trio, first, "waiting")
+    second = await trio.begin(DEFINITION)
+    await in_state(trio, second, "confirmed")
+    found = await in_state(trio, first, "mined")
+    assert all(items[0]["finality"] == "finalized" for items in found.values())
+    await chain.ask("anvil_mine", hex(40))
+    await in_state(trio, first, "mined")
+    await chain.ask("anvil_mine", hex(40))
+    await in_state(trio, first, "confirmed")
+
+
+async def test_as_many_confirmations_as_agreed(trio: Trio, chain: LocalChain) -> None:
+    collaboration = await trio.begin(DEFINITION, {"anchoring": {"finality": {"confirmations": 200}}})
+    await in_state(trio, collaboration, "mined")
+    items = (await trio.members[SUPPLIER].get(f"/executions/{collaboration}/waiting"))["items"]
+    assert any(one["what"] == "anchor of start" and "200" in one["tried"] for one in items)
+    await chain.ask("anvil_mine", hex(150))
+    await in_state(trio, collaboration, "mined")
+    await chain.ask("anvil_mine", hex(50))
+    await in_state(trio, collaboration, "confirmed")
+    assert len(NAMES) == 3
