@@ -146,3 +146,32 @@ async def test_as_many_confirmations_as_agreed(trio: Trio, chain: LocalChain) ->
     await chain.ask("anvil_mine", hex(50))
     await in_state(trio, collaboration, "confirmed")
     assert len(NAMES) == 3
+
+
+async def test_no_work_before_the_start_is_anchored_and_nothing_lost_while_the_chain_is_down(
+    trio: Trio, chain: LocalChain
+) -> None:
+    """The chain is killed before the start: nobody has a task, everyone is told why, and no time-out runs."""
+    first = await trio.begin(DEFINITION)  # the organisations are registered by then
+    await in_state(trio, first, "confirmed")
+    await chain.kill()
+    collaboration = await trio.begin(DEFINITION, {"anchoring": {"start_anchor": "required"}})
+    for member in trio.members.values():
+
+        async def waits(member: Member = member) -> bool | None:
+            found = (await member.get(f"/executions/{collaboration}/waiting"))["items"]
+            held = [one for one in found if one["what"] == "the start's anchor"]
+            return (len(held) == 1 and held[0]["for_whom"] == BUYER and bool(held[0]["since"])) or None
+
+        await until(waits)
+        tasks = (await member.get("/tasks"))["items"]
+        assert all(one["execution_id"] != collaboration for one in tasks)
+    assert len((await trio.members[BUYER].get(f"/executions/{collaboration}/timeline"))["items"]) == 4
+    await chain.start()
+    await trio.play(collaboration)
+    for member in trio.members.values():
+        items = (await member.get(f"/executions/{collaboration}/timeline"))["items"]
+        assert items[4]["kind"] == "cite_start"
+        assert items[4]["events"][0]["type"] == "start_anchored"
+    found = await verified(trio, collaboration)
+    assert [one["code"] for one in found if one["number"] == 21] == ["cited"]

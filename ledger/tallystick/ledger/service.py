@@ -115,6 +115,11 @@ class OrgLedger:
         """The account that administers the organisation and pays; heads are signed by its log key."""
         return self._account.address
 
+    @property
+    def contract(self) -> str:
+        """The address of ``ExecutionLedger``."""
+        return self._contracts.execution_ledger
+
     async def step(self) -> None:
         """One round. Nothing is signed for a chain, or for contracts, other than those in the settings."""
         async with self._round:

@@ -22,6 +22,7 @@ from tallystick.ledger.service import LedgerSettings, OrgLedger
 from tallystick.ledger.trust import chain_trust
 from tallystick.node.anchoring.batching import SqlBatching
 from tallystick.node.anchoring.sharing import Sharing
+from tallystick.node.anchoring.starts import Watch
 from tallystick.node.anchoring.stores import SqlLeaves, SqlSubmissions
 from tallystick.node.anchoring.workflows import Workflows
 from tallystick.node.record.context import Context
@@ -50,6 +51,7 @@ class ChainSide:
         self._bell = bell
         self._workflows = Workflows(database)
         self._sharing = Sharing(context, database, bell, committer)
+        self._watch = Watch(context, committer)
         self._trouble: str | None = None
         batching = SqlBatching(database, committer, identity(blockchain, context.keystore).org, context.now)
         self._ledger = _ledger(blockchain, context.keystore, database, batching)
@@ -74,6 +76,7 @@ class ChainSide:
             await ledger.step()
             await self._workflows.step(ledger, self._context.now())
             await self._sharing.step(ledger)
+            await self._watch.step(ledger)
             self._trouble = None
         except TallystickError as error:
             if self._trouble != error.detail:

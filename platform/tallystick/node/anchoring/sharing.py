@@ -2,7 +2,6 @@
 
 import asyncio
 from functools import partial
-from typing import Any
 
 import msgspec
 from sqlmodel import col, select
@@ -13,7 +12,9 @@ from tallystick.ledger import finality as finalities
 from tallystick.ledger import header as headers
 from tallystick.ledger.chain import Chain
 from tallystick.ledger.hashing import to_hex, unhex
+from tallystick.ledger.proofs import LeafProof
 from tallystick.ledger.service import OrgLedger
+from tallystick.node.anchoring import starts
 from tallystick.node.record.context import Context
 from tallystick.node.record.onchain import PADDING
 from tallystick.node.record.outgoing import share_anchor
@@ -59,7 +60,7 @@ class Sharing:
             anchor = await ledger.anchor_of(row.index)
             if anchor is None or anchor.state != "confirmed" or (anchor.block_number or 0) > reached:
                 return
-            proof = msgspec.to_builtins(await ledger.proof(row.index))
+            proof = await ledger.proof(row.index)
             await self._committer.run(partial(self._post, row.index, proof))
             self._bell.ring({"topic": "anchor", "id": row.execution})
 
@@ -86,10 +87,12 @@ class Sharing:
         with self._database.session() as session:
             return list(session.exec(shared.order_by(col(LeafRow.block_number).desc()).limit(WATCHED)))
 
-    def _post(self, index: int, proof: dict[str, Any], unit: Unit) -> None:
-        header = headers.decode(unhex(proof["state"]["header"]))
+    def _post(self, index: int, proof: LeafProof, unit: Unit) -> None:
+        header = headers.decode(unhex(proof.state.header))
         unit.change(LeafRow, index, block_number=header.number, block_hash=to_hex(header.hash))
-        share_anchor(unit, self._context, unit.get_one(LeafRow, index).execution, proof)
+        execution = unit.get_one(LeafRow, index).execution
+        share_anchor(unit, self._context, execution, msgspec.to_builtins(proof))
+        starts.cite(unit, self._context, execution, proof)
 
 
 def _take_back(index: int, unit: Unit) -> None:

@@ -22,6 +22,7 @@ from tallystick.node.record import (
     cards,
     changing,
     children,
+    citations,
     coordinator,
     onchain,
     openings,
@@ -195,6 +196,7 @@ def _take_entry(
     row = unit.get(StatementRow, (loaded.row.number, said.id))
     if row is not None and row.seq is not None:
         raise Invalid(f"entry {entry.seq} sequences a statement for the second time", code="repeated_statement")
+    citations.check(unit, context.citations, loaded, entry, said)
     loaded.replay.step(entry, said)
     store.add_entry(unit, loaded, entry, said, token)
     openings.keep_envelopes(unit, loaded, said, envelopes)

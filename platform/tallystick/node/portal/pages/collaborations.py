@@ -35,7 +35,10 @@ async def propose(visit: Visit) -> Response:
     try:
         asked = json_object(policy, "/terms/anchoring")
         made = await visit.services.propose(
-            visit.who, json_object(definition, "/definition"), json_object(values, "/input"), terms={"anchoring": asked} if asked else {}
+            visit.who,
+            json_object(definition, "/definition"),
+            json_object(values, "/input"),
+            terms={"anchoring": asked} if asked else {},
         )
     except Invalid as error:
         return await visit.page("collaboration_new.html", code=422, **typed, error=error)
