@@ -55,9 +55,14 @@ async def in_state(trio: Trio, collaboration: str, *states: str) -> dict[str, li
 
 async def verified(trio: Trio, collaboration: str) -> list[dict[str, Any]]:
     """The buyer's own verdict, once everything has come."""
+    return await verified_at(trio.members[BUYER], collaboration)
+
+
+async def verified_at(member: Member, collaboration: str) -> list[dict[str, Any]]:
+    """An organisation's own verdict, once everything has come."""
 
     async def look() -> list[dict[str, Any]] | None:
-        found = await trio.members[BUYER].post(f"/executions/{collaboration}/verify")
+        found = await member.post(f"/executions/{collaboration}/verify")
         return found["checks"] if found["is_valid"] else None
 
     return await until(look)
@@ -175,3 +180,25 @@ async def test_no_work_before_the_start_is_anchored_and_nothing_lost_while_the_c
         assert items[4]["events"][0]["type"] == "start_anchored"
     found = await verified(trio, collaboration)
     assert [one["code"] for one in found if one["number"] == 21] == ["cited"]
+
+
+async def test_a_statement_that_nobody_sequences_is_anchored_by_its_author(trio: Trio) -> None:
+    """The coordinator is down for longer than agreed: the supplier's word stands on the chain all the same."""
+    collaboration = await trio.begin(DEFINITION, {"limits": {"sequencing_ms": 1_000}})
+    await in_state(trio, collaboration, "confirmed")
+    supplier = trio.members[SUPPLIER]
+    await trio.members[BUYER].kill()
+    await supplier.post(f"/executions/{collaboration}/signals", {"name": "late", "data": {"why": "雪"}})
+
+    async def anchored() -> str | None:
+        items = await anchors(supplier, collaboration)
+        found = [one for one in items if one["kind"] == "submission" and one["state"] == "confirmed"]
+        return str(found[0]["statement_id"]) if found else None
+
+    name = await until(anchored)
+    await trio.members[BUYER].start()
+    await trio.play(collaboration)
+    items = (await supplier.get(f"/executions/{collaboration}/timeline"))["items"]
+    assert [one["kind"] for one in items if one["statement_id"] == name] == ["signal"]
+    found = await verified_at(supplier, collaboration)
+    assert [one["code"] for one in found if one["number"] == 20] == ["submitted_heard"]

@@ -160,7 +160,7 @@ async def build() -> World:
 async def _build(url: str, chain: Chain) -> World:
     deployment = await deploy(chain, chains.FAUCET)
     members = {org: await chains.make_party(url, chain, deployment) for org in NAMES}
-    parties = _parties(members, deployment.contracts)
+    parties = parties_on(members, deployment.contracts)
     play(parties)
     anchors = []
     for org in NAMES:
@@ -189,7 +189,7 @@ async def _build_cited(url: str, chain: Chain, behind_s: int) -> World:
     deployment = await deploy(chain, chains.FAUCET)
     members = {org: await chains.make_party(url, chain, deployment) for org in NAMES}
     ledgers = {org: one.ledger() for org, one in members.items()}
-    parties = _parties(members, deployment.contracts, start_anchor="required")
+    parties = parties_on(members, deployment.contracts, start_anchor="required")
     parties.at -= behind_s * 1000
     begin(parties)
     await _anchored(parties, members, ledgers, 0)
@@ -211,14 +211,17 @@ async def _anchored(
         await chains.settle(ledger)
 
 
-def _parties(members: dict[str, chains.Party], contracts: Contracts, **terms: Any) -> Parties:
+def parties_on(
+    members: dict[str, chains.Party], contracts: Contracts, changes: dict[str, Any] | None = None, **terms: Any
+) -> Parties:
+    """The three on a chain; ``changes`` are of the agreement, ``terms`` of its anchoring."""
     keys = {org: SigningKey(bytes([number]) * 32) for number, org in enumerate(NAMES, 1)}
     participants = agreement_document(keys)["participants"]
     for one in participants:
         one["chain_org"] = "0x" + members[one["org_id"]].org.hex()
     anchoring = {"chain_id": CHAIN_ID, **msgspec.to_builtins(contracts), "workflow_salt": "A" * 22}
     anchoring |= {**DIRECT, "also": [], **terms}
-    parties = Parties(participants=participants, anchoring=anchoring)
+    parties = Parties(participants=participants, anchoring=anchoring, **(changes or {}))
     parties.at = time.time_ns() // 1_000_000 - 60_000  # the chain's clock is the real one
     return parties
 

@@ -262,11 +262,15 @@ def _anchor(unit: Unit, context: Context, partner: str, message: m.AnchorMessage
     sender = loaded.agreement.participant(partner)
     if sender is None or (leaf.execution.hex(), "0x" + leaf.org.hex()) != (message.execution, sender.chain_org):
         raise Invalid("anchor is of another execution or organisation", code="bad_anchor")
+    subject = leaf.input.hex() if leaf.kind == leaves.SUBMISSION else ""
+    if subject and unit.get(StatementRow, (loaded.row.number, subject)) is None:
+        raise Invalid("anchor is of a submission that is not known here", code="bad_anchor")
     unit.put(
         PartnerAnchorRow,
         execution=message.execution,
         partner=partner,
         kind=leaf.kind,
+        subject=subject,
         document=canonical.encode(message.proof),
     )
 

@@ -16,7 +16,8 @@ from tallystick.core import agreement as agreements
 from tallystick.core import b64, canonical, policy
 from tallystick.core.agreement import Agreement, Anchoring
 from tallystick.core.errors import Invalid
-from tallystick.ledger.leaf import Leaf, padding
+from tallystick.ledger.leaf import ZERO, Leaf, padding
+from tallystick.node.record.loaded import Loaded
 from tallystick.node.record.unit import Reader, Unit
 from tallystick.tenants.models.anchor import LeafRow, WorkflowRow
 
@@ -131,6 +132,26 @@ def add_leaf(
         max_leaves=terms.max_leaves,
         padding=_json(terms.padding),
         finality=_json(terms.finality),
+    )
+
+
+def add_submission(unit: Unit, loaded: Loaded, org_id: str, statement_id: str, now: int) -> None:
+    """Append the leaf of a statement that goes to everyone: it shows by when it was said, and on which history."""
+    add_leaf(
+        unit,
+        loaded.agreement,
+        org_id,
+        kind=SUBMISSION,
+        execution=loaded.row.id,
+        agreement_hash=loaded.row.agreement_hash,
+        term=loaded.state.term,
+        size=loaded.state.size,
+        root=loaded.replay.root,
+        inputs=statement_id,
+        results=ZERO.hex(),
+        status="running",
+        now=now,
+        subject=statement_id,
     )
 
 

@@ -9,10 +9,12 @@ from sqlmodel import Session, col, select
 
 from tallystick.core import canonical
 from tallystick.core.errors import Invalid
+from tallystick.ledger import leaf as leaves
 from tallystick.ledger.audit.bundle import MAX_BYTES
 from tallystick.ledger.audit.report import Report
 from tallystick.ledger.audit.trust import Organisation, Trust
 from tallystick.ledger.audit.verify import verify
+from tallystick.ledger.hashing import unhex
 from tallystick.node.evidence import assemble
 from tallystick.node.record import signing, store
 from tallystick.node.record.unit import Unit
@@ -101,7 +103,8 @@ def _anchors(bundle: bytes) -> list[Any]:
 
 
 def _completion(bundle: dict[str, Any], org: str | None) -> dict[str, Any]:
-    mine = [one for one in bundle["anchors"] if one["org"] == org]
+    kinds = (leaves.START, leaves.COMPLETION)
+    mine = [one for one in bundle["anchors"] if one["org"] == org and leaves.decode(unhex(one["leaf"])).kind in kinds]
     return mine[-1] if mine else {}
 
 

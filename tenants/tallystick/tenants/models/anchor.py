@@ -50,12 +50,16 @@ class WorkflowRow(SQLModel, table=True):
 
 
 class PartnerAnchorRow(SQLModel, table=True):
-    """A partner's proof that it anchored its leaf of an execution; the verifier checks it, not this node."""
+    """A partner's proof that it anchored its leaf of an execution; the verifier checks it, not this node.
+
+    ``subject`` is the statement that a submission's leaf is about, else "".
+    """
 
     __tablename__ = "partner_anchor"
     execution: str = Field(primary_key=True)
     partner: str = Field(primary_key=True)
     kind: int = Field(primary_key=True)
+    subject: str = Field(default="", primary_key=True)
     document: bytes = Field(sa_type=LargeBinary)
 
 
