@@ -200,26 +200,32 @@ contract ExecutionLedger is IExecutionLedger, OrgRegistry {
         private
     {
         Packed storage stored = _logs[org];
-        Log memory log = _unpacked(stored);
-        if (newSize <= log.size) revert ExecutionLedgerNotGrowing(org, log.size, newSize);
-        bytes32 oldRoot = log.size == 0 ? Merkle.EMPTY_ROOT : log.root;
-        if (!Merkle.verifyConsistency(log.size, newSize, oldRoot, newRoot, proof)) {
-            revert ExecutionLedgerInconsistent(org, log.size, newSize);
+        uint256 facts = stored.facts;
+        uint64 size = uint64(facts >> 64);
+        if (newSize <= size) revert ExecutionLedgerNotGrowing(org, size, newSize);
+        bytes32 digest = Heads.digest(org, uint64(facts), size, newSize, newRoot);
+        if (!Merkle.verifyConsistency(size, newSize, size == 0 ? Merkle.EMPTY_ROOT : stored.root, newRoot, proof)) {
+            revert ExecutionLedgerInconsistent(org, size, newSize);
         }
-        bytes32 digest = Heads.digest(org, log.epoch, log.size, newSize, newRoot);
-        address[] memory signers = Signatures.signers(digest, signatures);
-        if (signers.length < log.quorum) revert ExecutionLedgerQuorumNotMet(org, signers.length, log.quorum);
-        if (!areKeys(org, ROLE_LOG, signers)) revert ExecutionLedgerInvalidSigners(org);
-        if (log.lowestQuorum == 0) log.lowestQuorum = log.quorum == 0 ? 1 : log.quorum;
-        (log.size, log.root) = (newSize, newRoot);
-        _store(stored, log);
+        _signed(org, digest, uint8(facts >> 128), signatures);
+        uint256 quorums = facts >> 128;
+        // Of the first head the quorum is the lowest so far.
+        if (quorums >> 8 == 0) quorums = quorums == 0 ? 0x100 : quorums | quorums << 8;
+        facts = uint256(uint64(facts)) | uint256(newSize) << 64 | quorums << 128;
+        (stored.facts, stored.root) = (facts, newRoot);
         // A later epoch may come by an old root again; the first time that it stood on the chain is what counts.
         mapping(bytes32 root => uint256) storage anchors = _anchors[org];
         if (anchors[newRoot] == 0) {
-            anchors[newRoot] =
-                uint256(newSize) | block.number << 64 | block.timestamp << 128 | uint256(log.epoch) << 192;
+            anchors[newRoot] = uint256(newSize) | block.number << 64 | block.timestamp << 128 | facts << 192;
         }
-        emit Anchored(org, log.epoch, newSize, newRoot);
+        emit Anchored(org, uint64(facts), newSize, newRoot);
+    }
+
+    /// @dev That enough of the organisation's log keys, and nobody else, signed a digest.
+    function _signed(bytes32 org, bytes32 digest, uint8 quorum, bytes calldata signatures) private view {
+        address[] memory signers = Signatures.signers(digest, signatures);
+        if (signers.length < quorum) revert ExecutionLedgerQuorumNotMet(org, signers.length, quorum);
+        if (!areKeys(org, ROLE_LOG, signers)) revert ExecutionLedgerInvalidSigners(org);
     }
 
     function _store(Packed storage stored, Log memory log) private {
@@ -228,9 +234,10 @@ contract ExecutionLedger is IExecutionLedger, OrgRegistry {
         stored.root = log.root;
     }
 
-    function _unpacked(Packed storage stored) private view returns (Log memory) {
+    function _unpacked(Packed storage stored) private view returns (Log memory log) {
         uint256 facts = stored.facts;
-        return Log(uint64(facts), uint64(facts >> 64), uint8(facts >> 128), uint8(facts >> 136), stored.root);
+        (log.epoch, log.size, log.root) = (uint64(facts), uint64(facts >> 64), stored.root);
+        (log.quorum, log.lowestQuorum) = (uint8(facts >> 128), uint8(facts >> 136));
     }
 
     /// @dev A completed execution holds another commitment, so that it is not completed twice.

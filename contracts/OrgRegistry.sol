@@ -155,15 +155,15 @@ contract OrgRegistry is IOrgRegistry {
             mstore(add(free, 0x60), 0x80)
             mstore(add(free, 0x80), 20)
             mstore(0x20, windows.slot)
-            good := 1
+            let bad := 0
             let end := add(add(signers, 0x20), shl(5, mload(signers)))
             for { let next := add(signers, 0x20) } lt(next, end) { next := add(next, 0x20) } {
                 mstore(add(free, 0xa0), shl(96, mload(next)))
                 mstore(0x00, keccak256(free, 0xc0))
                 let word := sload(keccak256(0x00, 0x40))
-                if iszero(and(word, ADDED)) { good := 0 }
-                if and(word, closed) { good := 0 }
+                bad := or(bad, or(iszero(and(word, ADDED)), and(word, closed)))
             }
+            good := iszero(bad)
         }
     }
 

@@ -4,11 +4,15 @@ import asyncio
 import json
 from pathlib import Path
 
+import pytest
+
 from ledger.parties import FAUCET, Party, make_party, settle
 from support.processes import Anvil, Processes, start_anvil
 from tallystick.ledger.chain import Chain
-from tallystick.ledger.deploy import deploy
+from tallystick.ledger.deploy import deploy, fund
+from tallystick.ledger.errors import WrongChain
 from tallystick.ledger.proofs import verify_leaf
+from tallystick.ledger.service import LedgerSettings, OrgLedger
 
 DUMP_SECONDS = 1
 
@@ -67,3 +71,36 @@ async def test_kill_9_of_the_chain_loses_no_leaf(processes: Processes, tmp_path:
     assert (await ledger.status()).anchored_size == 5
     await ledger.close()
     await chain.close()
+
+
+async def test_a_chain_that_was_reset_is_named_and_nothing_happens_there(processes: Processes) -> None:
+    """A new chain under the old URL, with the contracts at their old addresses: it is still not the chain."""
+    anvil = start_anvil(processes)
+    chain = Chain(anvil.url, 31337)
+    one: Party = await make_party(anvil.url, chain, await deploy(chain, FAUCET))
+    genesis = await chain.genesis()
+    ledger = one.ledger()
+    one.append(2)
+    await settle(ledger)
+    anvil.server.kill()
+    fresh = start_anvil(processes, port=anvil.port)
+    new = Chain(fresh.url, 31337)
+    assert await new.genesis() != genesis
+    assert (await deploy(new, FAUCET)).contracts == one.contracts
+    await fund(new, FAUCET, one.account.address, 10**18)
+    one.append()
+    before = await one.submissions.unsettled()
+    for _ in range(3):
+        with pytest.raises(WrongChain) as caught:
+            await ledger.step()
+        assert caught.value.code == "chain_reset"
+    assert [(one.state, one.trouble) for one in ledger.chain.endpoints()] == [("reset", caught.value.detail)]
+    assert await one.submissions.unsettled() == before
+    # A node that is started anew and has the first block in its settings holds just as well.
+    settings = LedgerSettings(blockchain_url=fresh.url, chain_id=31337, contracts=one.contracts, genesis_hash=genesis)
+    again = OrgLedger(settings, one.account, one.log_key, one.salt, one.submissions, one.leaves, clock=one.clock)
+    with pytest.raises(WrongChain):
+        await again.step()
+    assert await new.number("eth_getTransactionCount", one.account.address, "latest") == 0
+    for client in (ledger, again, chain, new):
+        await client.close()

@@ -3,10 +3,10 @@
 import json
 import os
 import signal
-import socket
 from pathlib import Path
 
 from support.processes import Processes, Server, tool
+from tallystick.node import freeport
 
 SIZE = 3
 
@@ -90,8 +90,7 @@ class Cluster:
 
 
 def _free(count: int) -> list[int]:
-    held = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [one.getsockname()[1] for one in held]
-    for one in held:
-        one.close()
+    ports: list[int] = []
+    while len(ports) < count:
+        ports.append(freeport.find("127.0.0.1", taken=ports))
     return ports

@@ -45,7 +45,7 @@ async def test_without_a_fault_it_passes_everything(proxy: RpcProxy, chain: Chai
     await chain.check()
     await chain.ask("evm_mine")
     assert await chain.block_number() == 1
-    assert proxy.seen == {"eth_chainId": 1, "evm_mine": 1, "eth_blockNumber": 1}
+    assert proxy.seen == {"eth_chainId": 1, "eth_getBlockByNumber": 1, "evm_mine": 1, "eth_blockNumber": 1}
 
 
 async def test_another_chain(proxy: RpcProxy, chain: Chain) -> None:

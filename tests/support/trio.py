@@ -206,7 +206,10 @@ async def work(member: Member, *, approve: bool = True) -> None:
         if task["status"] != "open":
             continue
         path = f"/tasks/{task['task_id']}"
-        await member.post(f"{path}/claim")
+        claimed = await member.http.post(f"{path}/claim", json={})
+        if claimed.is_error and claimed.json().get("state") == "cancelled":
+            continue  # its execution was cancelled since it was listed
+        assert not claimed.is_error, claimed.text
         if task["task_type"] == "approval":
             await member.post(f"{path}/{'approve' if approve else 'reject'}", {"comments": "看过 了"})
         else:

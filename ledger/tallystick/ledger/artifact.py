@@ -10,6 +10,7 @@ import msgspec
 from .hashing import address_word, keccak, to_hex, unhex
 
 FOLDER = Path(__file__).with_name("artifacts")
+SOURCES = FOLDER / "sources.json"
 NAMES = ("OrgRegistry", "WorkflowRegistry", "ExecutionLedger")
 
 
@@ -46,3 +47,16 @@ class Artifact(msgspec.Struct, frozen=True, kw_only=True):
 def load(name: str) -> Artifact:
     """The artifact of a contract in :data:`NAMES`."""
     return msgspec.json.decode((FOLDER / f"{name}.json").read_bytes(), type=Artifact)
+
+
+class Sources(msgspec.Struct, frozen=True, kw_only=True):
+    """What the artifacts were compiled from: the compiler's long version, and its standard JSON input."""
+
+    compiler: str
+    input: dict[str, Any]
+
+
+@cache
+def sources() -> Sources:
+    """The sources of all contracts."""
+    return msgspec.json.decode(SOURCES.read_bytes(), type=Sources)

@@ -1,64 +1,65 @@
-"""An Ethereum JSON-RPC endpoint: pinned to one chain, each request in bounded time, each failure one of our errors."""
+"""An Ethereum chain as we ask about it: the pinned one, in bounded time, and each failure is one of our errors.
 
-import asyncio
+Which of its endpoints answers is :mod:`~tallystick.ledger.endpoints`' concern.
+"""
+
+from collections.abc import Sequence
 from typing import Any
 
-from aiohttp import ClientError, ClientTimeout
 from eth_abi.exceptions import DecodingError
-from web3 import AsyncHTTPProvider
-from web3.exceptions import Web3Exception
-from web3.types import RPCEndpoint
 
 from . import header
 from .abi import Abi
-from .errors import ChainUnavailable, Reverted, RpcRefused, WrongChain
+from .endpoint import TIMEOUT_S, EndpointStatus, quantity
+from .endpoints import Endpoints
+from .errors import ChainUnavailable, WrongChain
 from .hashing import unhex
 from .proofs import StateProof
 
-TIMEOUT_S = 10.0
-EXECUTION_REVERTED = 3  # JSON-RPC error code that clients give for a revert, with its data
-
 
 class Chain:
-    """One endpoint. ``check`` before relying on it: an endpoint may come back as another chain."""
+    """One chain through one or several endpoints. ``check`` before relying on it: an endpoint may change its chain.
 
-    def __init__(self, url: str, chain_id: int, *, timeout_s: float = TIMEOUT_S) -> None:
+    ``genesis_hash`` is its first block's; where it is not given, the one met first has to stay. ``quorum`` endpoints
+    have to give the same answer where answers are compared.
+    """
+
+    def __init__(
+        self,
+        url: str | Sequence[str],
+        chain_id: int,
+        *,
+        genesis_hash: str | None = None,
+        quorum: int = 1,
+        timeout_s: float = TIMEOUT_S,
+    ) -> None:
         self.chain_id = chain_id
-        self._timeout_s = timeout_s
-        arguments = {"timeout": ClientTimeout(total=timeout_s)}
-        # Trying again is the caller's decision: only it knows whether a request may be repeated.
-        self._provider = AsyncHTTPProvider(url, arguments, exception_retry_configuration=None)
+        urls = [url] if isinstance(url, str) else list(url)
+        self._endpoints = Endpoints(urls, chain_id, genesis_hash=genesis_hash, quorum=quorum, timeout_s=timeout_s)
 
     async def close(self) -> None:
         """End its connections."""
-        await self._provider.disconnect()
+        await self._endpoints.close()
+
+    def endpoints(self) -> list[EndpointStatus]:
+        """How each endpoint does, in the order of the settings."""
+        return self._endpoints.status()
 
     async def ask(self, method: str, *parameters: Any) -> Any:
         """One request's result; ChainUnavailable, Reverted or RpcRefused otherwise."""
-        try:
-            async with asyncio.timeout(self._timeout_s):
-                answer = await self._provider.make_request(RPCEndpoint(method), list(parameters))
-        except (TimeoutError, OSError, ClientError, Web3Exception, ValueError) as error:
-            raise ChainUnavailable(f"the chain's endpoint does not answer {method}") from error
-        if not isinstance(answer, dict):
-            raise ChainUnavailable(f"the chain's endpoint answers {method} with no JSON-RPC object")
-        if answer.get("error"):
-            raise _refused(method, answer["error"])
-        return answer.get("result")
+        return await self._endpoints.ask(method, *parameters)
 
     async def check(self) -> None:
-        """WrongChain unless the endpoint serves the pinned chain."""
-        found = await self.number("eth_chainId")
-        if found != self.chain_id:
-            raise WrongChain(f"the endpoint serves chain {found}, not {self.chain_id}")
+        """WrongChain when no endpoint serves the pinned chain; EndpointsDisagree while two contradict each other."""
+        await self._endpoints.check()
+
+    async def genesis(self) -> str:
+        """The hash of the chain's first block, once an endpoint of the pinned chain has been found."""
+        return await self._endpoints.genesis()
 
     async def number(self, method: str, *parameters: Any) -> int:
         """A request whose result is a quantity."""
-        result = await self.ask(method, *parameters)
-        try:
-            return int(result, 16)
-        except (TypeError, ValueError) as error:
-            raise ChainUnavailable(f"the chain's endpoint answers {method} with no number") from error
+        return quantity(method, await self.ask(method, *parameters))
 
     async def block_number(self) -> int:
         """The newest block's number."""
@@ -110,23 +111,8 @@ class Chain:
             raise ChainUnavailable("the chain's endpoint gives no proofs (eth_getProof)") from error
 
 
-def _refused(method: str, error: Any) -> RpcRefused | Reverted:
-    fields = error if isinstance(error, dict) else {"message": str(error)}
-    message, number, data = str(fields.get("message", ""))[:300], fields.get("code"), fields.get("data")
-    if number == EXECUTION_REVERTED or "revert" in message.lower():
-        return Reverted(message, data=_custom_error(data))
-    return RpcRefused(f"{method}: {message}", number=number if isinstance(number, int) else 0, data=data)
-
-
 def _data(method: str, result: Any) -> bytes:
     try:
         return unhex(result)
     except (TypeError, ValueError) as error:
         raise ChainUnavailable(f"the chain's endpoint answers {method} with no bytes") from error
-
-
-def _custom_error(data: Any) -> bytes | None:
-    try:
-        return unhex(data)
-    except (TypeError, ValueError):
-        return None

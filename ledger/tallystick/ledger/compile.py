@@ -1,7 +1,8 @@
 """``python -m tallystick.ledger.compile [--check]``: the contracts to committed artifacts, and the comparison.
 
 py-solc-x drives the npm ``solc`` through ``contracts/solc.js``. An artifact holds the ABI, both bytecodes and where the
-runtime code has its immutables, so that only ``make artifacts`` and a test ever need the compiler.
+runtime code has its immutables, and ``sources.json`` the compiler's version and whole input, so that only ``make
+artifacts`` and tests ever need the compiler.
 """
 
 import argparse
@@ -13,7 +14,7 @@ from typing import Any
 import msgspec
 from solcx import compile_standard
 
-from .artifact import FOLDER, NAMES
+from .artifact import FOLDER, NAMES, SOURCES
 from .errors import LedgerError
 
 CONTRACTS = Path(__file__).parents[3] / "contracts"
@@ -35,12 +36,18 @@ class CompilationFailed(LedgerError):
 
 def compile_sources(sources: Mapping[str, str]) -> dict[str, dict[str, Any]]:
     """The artifacts of all contracts in ``sources`` (path to text), by contract name."""
-    request = {
-        "language": "Solidity",
-        "sources": {name: {"content": text} for name, text in sources.items()},
-        "settings": SETTINGS,
-    }
-    answer = compile_standard(request, solc_binary=COMPILER)
+    return compile_input(standard_input(sources))
+
+
+def standard_input(sources: Mapping[str, str]) -> dict[str, Any]:
+    """What the compiler is given, as explorers that verify sources take it."""
+    contents = {name: {"content": text} for name, text in sources.items()}
+    return {"language": "Solidity", "sources": contents, "settings": SETTINGS}
+
+
+def compile_input(given: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """The artifacts of all contracts in a standard input, by name."""
+    answer = compile_standard(dict(given), solc_binary=COMPILER)
     if answer.get("errors"):
         raise CompilationFailed("\n".join(one["formattedMessage"] for one in answer["errors"]))
     return {name: _artifact(name, found) for unit in answer["contracts"].values() for name, found in unit.items()}
@@ -53,8 +60,11 @@ def read_sources(folder: Path = CONTRACTS) -> dict[str, str]:
 
 def render() -> dict[Path, bytes]:
     """Every artifact file as it should stand."""
-    compiled = compile_sources(read_sources())
-    return {FOLDER / f"{name}.json": _format(compiled[name]) for name in NAMES}
+    given = standard_input(read_sources())
+    compiled = compile_input(given)
+    metadata = msgspec.json.decode(compiled[NAMES[0]].pop("metadata"))
+    rendered = {FOLDER / f"{name}.json": _format(_without_metadata(compiled[name])) for name in NAMES}
+    return {**rendered, SOURCES: _format({"compiler": metadata["compiler"]["version"], "input": given})}
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -81,7 +91,12 @@ def _artifact(name: str, found: dict[str, Any]) -> dict[str, Any]:
         "runtime": "0x" + runtime["object"],
         "immutables": sorted(({"start": one["start"], "length": one["length"]} for one in places), key=_start),
         "storage": {one["label"]: int(one["slot"]) for one in found["storageLayout"]["storage"]},
+        "metadata": found["metadata"],
     }
+
+
+def _without_metadata(artifact: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in artifact.items() if name != "metadata"}
 
 
 def _start(place: dict[str, int]) -> int:

@@ -12,6 +12,7 @@
     ├── FeeTooHigh        the chain asks for more than the settings allow; ``base_fee``, ``ceiling``
     ├── NotAnchored       the leaf is in no root that the chain holds yet
     └── ChainUnavailable  the endpoint did not answer, or not in time
+        └── EndpointsDisagree  two endpoints contradict each other; ``endpoints`` names those that stand alone
 
 Invalid is not unavailable: only ``FeeTooHigh``, ``NotAnchored``, ``RpcRefused`` and ``ChainUnavailable`` are worth
 trying again.
@@ -90,6 +91,17 @@ class ChainUnavailable(LedgerError, Unavailable):
     """The endpoint did not answer in time."""
 
     default_code = "chain_unavailable"
+
+
+class EndpointsDisagree(ChainUnavailable):
+    """Endpoints of one chain contradict each other: nothing may be concluded until they do not."""
+
+    default_code = "endpoints_disagree"
+
+    def __init__(self, method: str, endpoints: tuple[str, ...]) -> None:
+        super().__init__(f"the chain's endpoints contradict each other about {method}: {', '.join(endpoints)}")
+        self.method = method
+        self.endpoints = endpoints
 
 
 def _gwei(wei: int) -> str:

@@ -27,12 +27,17 @@ __all__ = ["ChainStatus", "Contracts", "LedgerSettings", "OrgLedger", "Standing"
 class LedgerSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Which chain and contracts, and how careful.
 
-    ``gas_limit`` bounds one transaction, ``fee_ceiling`` (wei) what is offered for a unit of its gas.
+    ``gas_limit`` bounds one transaction, ``fee_ceiling`` (wei) what is offered for a unit of its gas. ``fallback_urls``
+    are further endpoints of the same chain, of which ``endpoint_quorum`` have to agree where answers are compared;
+    ``genesis_hash`` is its first block's.
     """
 
     blockchain_url: str
     chain_id: int
     contracts: Contracts
+    fallback_urls: tuple[str, ...] = ()
+    endpoint_quorum: int = 1
+    genesis_hash: str | None = None
     confirmations: int = 1
     gas_limit: int = 3_000_000
     fee_ceiling: int = fees.CEILING
@@ -74,7 +79,12 @@ class OrgLedger:
         clock: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
         batching: Batching | None = None,
     ) -> None:
-        self.chain = Chain(settings.blockchain_url, settings.chain_id)
+        self.chain = Chain(
+            (settings.blockchain_url, *settings.fallback_urls),
+            settings.chain_id,
+            genesis_hash=settings.genesis_hash,
+            quorum=settings.endpoint_quorum,
+        )
         self._contracts = settings.contracts
         self._account = account
         self._submissions = submissions

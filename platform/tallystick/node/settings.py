@@ -22,12 +22,18 @@ class Contracts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 class Blockchain(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The chain that executions are anchored on; ``fee_ceiling_gwei`` is the most offered for a unit of gas.
 
+    ``fallback_urls`` are further endpoints of the same chain; where answers are compared, ``endpoint_quorum`` of all
+    have to agree. ``genesis_hash`` is the hash of the chain's first block: whoever has another one is not asked.
+
     ``policy`` is what our proposals say of anchoring where nobody asks for something else (``core.policy``).
     """
 
     blockchain_url: str
     chain_id: int
     contracts: Contracts
+    fallback_urls: Annotated[tuple[str, ...], msgspec.Meta(max_length=7)] = ()
+    endpoint_quorum: Annotated[int, msgspec.Meta(ge=1, le=8)] = 1
+    genesis_hash: Annotated[str, msgspec.Meta(pattern=r"^0x[0-9a-f]{64}\Z")] | None = None
     transaction_confirmation_blocks: int = 1
     gas_limit: Annotated[int, msgspec.Meta(ge=21_000, le=100_000_000)] = 3_000_000
     fee_ceiling_gwei: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 200

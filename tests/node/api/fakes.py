@@ -776,7 +776,9 @@ class FakeServicesForApiTests:
         return {"blockchain_url": "http://127.0.0.1:1", "chain_id": 31337,
                 "contracts": {"OrgRegistry": "0x" + "1" * 40},
                 "block_number": None, "reachable": False, "balance": None, "trouble": "no answer <b>",
-                "org_id": "0x" + "2" * 64, "log_size": 4, "pending": 2}  # fmt: skip
+                "org_id": "0x" + "2" * 64, "log_size": 4, "pending": 2,
+                "endpoints": [{"endpoint": "http://127.0.0.1:1", "state": "disagree", "since": NOW, "head": 7,
+                               "trouble": "they contradict <i>each</i> other"}]}  # fmt: skip
 
     async def subscribe(self) -> AsyncIterator[dict[str, Any]]:
         """Three changes and the end."""

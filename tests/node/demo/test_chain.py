@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from tallystick.core.errors import Unavailable
+from tallystick.node import freeport
 from tallystick.node.client import until
 from tallystick.node.demo.chain import CHAIN_ID, Chain, binary
-from tallystick.node.demo.processes import free_port
 
 ROOT = Path(__file__).parents[3]
 SOMEONE = "0x" + "11" * 20
@@ -17,7 +17,7 @@ SOMEONE = "0x" + "11" * 20
 
 @pytest.fixture
 async def chain(tmp_path: Path) -> AsyncIterator[Chain]:
-    made = Chain(binary(ROOT), tmp_path, tmp_path / "anvil.log", port=free_port())
+    made = Chain(binary(ROOT), tmp_path, tmp_path / "anvil.log", port=freeport.find("127.0.0.1"))
     await made.start()
     yield made
     await made.stop()

@@ -1,7 +1,6 @@
 """Servers are started, found again and ended by id."""
 
 import os
-import socket
 import sys
 from functools import partial
 from pathlib import Path
@@ -10,7 +9,7 @@ import pytest
 
 from tallystick.core.errors import Unavailable
 from tallystick.node.client import until
-from tallystick.node.demo.processes import Running, born, free_port, spawn
+from tallystick.node.demo.processes import Running, born, spawn
 
 SERVE = "import time; print('ready at 7', flush=True); time.sleep(60)"
 STUBBORN = "import signal, time; signal.signal(15, signal.SIG_IGN); print('ready', flush=True); time.sleep(60)"
@@ -71,12 +70,3 @@ async def test_a_stubborn_server_is_ended_all_the_same(tmp_path: Path, monkeypat
 async def test_a_process_id_that_was_used_again_is_a_stranger() -> None:
     stranger = Running(name="server", pid=os.getpid(), since="long ago")
     assert not stranger.alive
-
-
-def test_a_taken_port_shifts() -> None:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
-        port = taken.getsockname()[1]
-        assert port < free_port(port) < port + 200
-    assert free_port() > 0

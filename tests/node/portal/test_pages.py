@@ -166,6 +166,8 @@ def test_the_chain_page_says_what_is_in_the_way(browser: TestClient) -> None:
     page = browser.get("/chain").text
     assert "The chain does not answer" in page
     assert "no answer &lt;b&gt;" in page
+    assert "contradicts the others" in page
+    assert "they contradict &lt;i&gt;each" in page
     assert rendering.ether("99999581527919308581") == "99.999582"
 
 

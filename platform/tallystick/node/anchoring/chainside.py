@@ -20,6 +20,7 @@ from tallystick.ledger.hashing import to_hex, unhex
 from tallystick.ledger.service import Contracts as LedgerContracts
 from tallystick.ledger.service import LedgerSettings, OrgLedger
 from tallystick.ledger.trust import chain_trust
+from tallystick.ledger.urls import label_of
 from tallystick.node.anchoring.batching import SqlBatching
 from tallystick.node.anchoring.sharing import Sharing
 from tallystick.node.anchoring.starts import Watch
@@ -86,7 +87,7 @@ class ChainSide:
     async def status(self) -> dict[str, Any]:
         """Where we anchor, how far, and what is in the way."""
         facts = {
-            "blockchain_url": self._blockchain.blockchain_url,
+            "blockchain_url": label_of(self._blockchain.blockchain_url),  # the rest of it may be an access key
             "chain_id": self._blockchain.chain_id,
             "contracts": msgspec.to_builtins(self._blockchain.contracts),
             "org_id": self._ledger.org,
@@ -94,7 +95,9 @@ class ChainSide:
         try:
             status = msgspec.to_builtins(await self._ledger.status())
         except TallystickError as error:
+            facts["endpoints"] = msgspec.to_builtins(self._ledger.chain.endpoints())
             return {**facts, "reachable": False, "trouble": error.detail}
+        facts["endpoints"] = msgspec.to_builtins(self._ledger.chain.endpoints())
         return {**status, **facts, "reachable": True, "trouble": self._trouble}
 
     async def proof_material(self, execution: str) -> list[dict[str, Any]]:
@@ -126,6 +129,9 @@ class ChainSide:
 def _ledger(blockchain: Blockchain, keystore: Keystore, database: Database, batching: SqlBatching) -> OrgLedger:
     settings = LedgerSettings(
         blockchain_url=blockchain.blockchain_url,
+        fallback_urls=blockchain.fallback_urls,
+        endpoint_quorum=blockchain.endpoint_quorum,
+        genesis_hash=blockchain.genesis_hash,
         chain_id=blockchain.chain_id,
         contracts=_contracts(blockchain),
         confirmations=blockchain.transaction_confirmation_blocks,

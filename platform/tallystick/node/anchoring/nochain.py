@@ -15,7 +15,7 @@ class NoChain:
 
     async def status(self) -> dict[str, Any]:
         """Where nothing is anchored."""
-        return {"blockchain_url": None, "reachable": False, "trouble": None}
+        return {"blockchain_url": None, "endpoints": [], "reachable": False, "trouble": None}
 
     async def proof_material(self, execution: str) -> list[dict[str, Any]]:
         """There are no anchors."""

@@ -24,8 +24,9 @@ from tallystick.ledger.deploy import Deployment
 from tallystick.ledger.hashing import address_word, keccak
 from tallystick.ledger.leaf import COMPLETION, START, Leaf
 from tallystick.ledger.orglog import head_digest
+from tallystick.node import freeport
 from tallystick.node.demo.chain import CHAIN_ID, ETHER, binary
-from tallystick.node.demo.processes import free_port, spawn
+from tallystick.node.demo.processes import spawn
 
 GAS = 12_000_000  # a transaction of the widest batch takes two
 FEE = 100_000_000_000  # wei a unit of gas: more than the local chain ever asks for
@@ -123,7 +124,7 @@ async def deploy_compared(world: World) -> dict[str, tuple[str, Abi]]:
 @asynccontextmanager
 async def world() -> AsyncIterator[World]:
     """Start anvil, deploy, register; end anvil afterwards."""
-    port = free_port()
+    port = freeport.find("127.0.0.1")
     url = f"http://127.0.0.1:{port}"
     program = binary(CONTRACTS.parent)
     with tempfile.TemporaryDirectory(prefix="tally-bench-") as folder:

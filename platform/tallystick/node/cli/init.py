@@ -5,7 +5,6 @@ import getpass
 import os
 import secrets
 import shutil
-import socket
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,6 +13,8 @@ from typing import Any
 import msgspec
 
 from tallystick.core.errors import Invalid
+from tallystick.ledger import urls
+from tallystick.node import freeport
 from tallystick.node import settings as node_settings
 from tallystick.node.settings import Blockchain, Contracts, NatsSettings, Settings
 from tallystick.tenants import card
@@ -92,8 +93,10 @@ def _parser() -> argparse.ArgumentParser:
     add("--language", choices=("en", "zh-CN"), default="en", help="their language (default: %(default)s)")
     add("--database-url", help="a Postgres database (postgresql+psycopg://…) instead of a file in the folder")
     add("--blockchain-url", help="JSON-RPC endpoint of the chain; without one nothing is anchored")
+    add("--fallback-url", action="append", default=[], help="another endpoint of the same chain; may be repeated, to 7")
+    add("--endpoint-quorum", type=int, default=1, help="endpoints that have to agree (default: %(default)s)")
     add("--chain-id", type=int, help="the chain's id, when the file of contracts does not name it")
-    add("--contracts", type=Path, help="JSON with org_registry, workflow_registry and execution_ledger")
+    add("--contracts", type=Path, help="what tally chain deploy wrote: addresses, chain id and first block")
     return parser
 
 
@@ -112,7 +115,7 @@ def _settings(options: argparse.Namespace) -> Settings:
         names=names,
         operator=options.operator,
         host=options.host,
-        port=options.port or _free_port(options.host),
+        port=options.port or freeport.find(options.host),
         url=options.url,
         nats=NatsSettings(enabled=not options.no_nats),
         database_url=options.database_url,
@@ -133,7 +136,16 @@ def _blockchain(options: argparse.Namespace) -> Blockchain:
         with options.contracts.open("rb") as file:
             found = msgspec.json.decode(file.read(MAX_CONTRACTS), type=dict[str, Any])
         chain_id = options.chain_id or found.get("chain_id")
-        wanted = {"blockchain_url": options.blockchain_url, "chain_id": chain_id}
+        endpoints = (options.blockchain_url, *options.fallback_url)
+        for url in endpoints:
+            urls.check_url(url)
+        wanted = {
+            "blockchain_url": endpoints[0],
+            "fallback_urls": endpoints[1:],
+            "endpoint_quorum": options.endpoint_quorum,
+            "genesis_hash": found.get("genesis_hash"),
+            "chain_id": chain_id,
+        }
         contracts = {name: found.get(name) for name in Contracts.__struct_fields__}
         return msgspec.convert({**wanted, "contracts": contracts}, Blockchain)
     except msgspec.MsgspecError as error:
@@ -147,9 +159,3 @@ def _password(options: argparse.Namespace) -> str:
     if not os.isatty(sys.stdin.fileno()):
         raise Invalid("there is no terminal to ask for a password; give --admin-password-file", code="no_password")
     return getpass.getpass(f"password for {options.admin}: ")
-
-
-def _free_port(host: str) -> int:
-    """A port that is free now; partners know the node by it, so it is chosen once."""
-    with socket.create_server((host, 0)) as listener:
-        return int(listener.getsockname()[1])

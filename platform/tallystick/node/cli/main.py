@@ -37,6 +37,7 @@ COMMANDS = {
     "agreement": Command("tallystick.node.cli.agreement", "say what a changed proposal differs in"),
     "evidence": Command("tallystick.node.cli.evidence", "fetch an execution's evidence bundle from a node"),
     "verify": Command("tallystick.ledger.audit.command", "check an evidence bundle, trusting no node"),
+    "chain": Command("tallystick.node.cli.chain", "deploy the contracts, see how a chain does, fund, export sources"),
     "bench": Command("tallystick.node.cli.bench", "measure how fast this machine runs executions"),
     "doctor": Command("tallystick.node.cli.doctor", "say what this machine has, lacks, and how to mend it"),
 }

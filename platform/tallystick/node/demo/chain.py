@@ -10,8 +10,9 @@ from typing import Any
 import httpx2
 
 from tallystick.core.errors import Unavailable
+from tallystick.node import freeport
 
-from .processes import Running, free_port, spawn
+from .processes import Running, spawn
 
 CHAIN_ID = 31337
 PORT = 8545
@@ -124,4 +125,4 @@ def _whole(state: Path) -> bool:
 
 def choose_port(preferred: int) -> int:
     """The usual port, or the next that is free."""
-    return free_port(preferred)
+    return freeport.find("127.0.0.1", preferred)

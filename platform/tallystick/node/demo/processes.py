@@ -9,7 +9,6 @@ import contextlib
 import os
 import re
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -24,19 +23,6 @@ READY_IN = 30.0
 STOP_IN = 10.0
 LAST_WORDS = 2000  # bytes of a failed server's log that its error shows
 T = TypeVar("T")
-
-
-def free_port(preferred: int = 0, taken: frozenset[int] = frozenset()) -> int:
-    """`preferred` or the next port above it that nobody listens on; any port for 0."""
-    for port in range(preferred, preferred + 200) if preferred else [0]:
-        if port in taken:
-            continue
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            with contextlib.suppress(OSError):
-                probe.bind(("127.0.0.1", port))
-                return int(probe.getsockname()[1])
-    raise Unavailable(f"no free port from {preferred} on", code="no_port")
 
 
 def born(pid: int) -> str | None:

@@ -17,13 +17,14 @@ from types import TracebackType
 from typing import Any, Self
 
 from tallystick.core.errors import Unavailable
+from tallystick.node import freeport
 from tallystick.node.client import Client
 from tallystick.tenants.files import private_folder, write_private
 
 from . import contracts
 from .cast import ORGANISATIONS, Organisation
 from .chain import Chain, binary
-from .processes import Running, free_port, spawn
+from .processes import Running, spawn
 
 ROOT = Path(__file__).parents[4]
 ADMIN = "admin"
@@ -93,12 +94,15 @@ class Stack:
         self.folder = folder
         logs = logs or folder / "logs"
         self.chain = Chain(
-            binary(root), folder / "chain", logs / "anvil.log", port=free_port(CHAIN_PORT if usual_ports else 0)
+            binary(root),
+            folder / "chain",
+            logs / "anvil.log",
+            port=freeport.find("127.0.0.1", CHAIN_PORT if usual_ports else 0),
         )
         self.nodes: dict[str, Node] = {}
         taken = frozenset({self.chain.port})
         for number, each in enumerate(cast):
-            port = free_port(NODE_PORT + number if usual_ports else 0, taken)
+            port = freeport.find("127.0.0.1", NODE_PORT + number if usual_ports else 0, taken=taken)
             taken |= {port}
             log = logs / f"{each.org_id}.log"
             self.nodes[each.org_id] = Node(organisation=each, folder=folder / each.org_id, log=log, port=port)
