@@ -90,6 +90,11 @@ class Anchoring(Ledger, frozen=True):
     finality: policy.Finality = policy.Confirmations(confirmations=1)
     also: Annotated[list[Ledger], msgspec.Meta(max_length=policy.MAX_FURTHER)] = []
 
+    @property
+    def chains(self) -> dict[int, Ledger]:
+        """All chains that its anchors may stand on, by their ids."""
+        return {one.chain_id: one for one in (self, *self.also)}
+
 
 class Parent(_Wire, frozen=True):
     """The attempt at a sub-workflow step that an execution is the work of; ``agreement`` is a hash."""

@@ -5,8 +5,8 @@ from typing import Annotated, Any
 
 import msgspec
 
-from tallystick.core import policy
 from tallystick.core.errors import Invalid
+from tallystick.core.policy import MAX_FURTHER, terms
 from tallystick.node.activities.settings import ActivitySettings
 from tallystick.node.partner_api.settings import PartnerApiSettings
 
@@ -19,13 +19,11 @@ class Contracts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     execution_ledger: str
 
 
-class Blockchain(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The chain that executions are anchored on; ``fee_ceiling_gwei`` is the most offered for a unit of gas.
+class ChainSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A chain that our log is anchored on; ``fee_ceiling_gwei`` is the most offered for a unit of gas.
 
     ``fallback_urls`` are further endpoints of the same chain; where answers are compared, ``endpoint_quorum`` of all
     have to agree. ``genesis_hash`` is the hash of the chain's first block: whoever has another one is not asked.
-
-    ``policy`` is what our proposals say of anchoring where nobody asks for something else (``core.policy``).
     """
 
     blockchain_url: str
@@ -37,12 +35,23 @@ class Blockchain(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     transaction_confirmation_blocks: int = 1
     gas_limit: Annotated[int, msgspec.Meta(ge=21_000, le=100_000_000)] = 3_000_000
     fee_ceiling_gwei: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 200
+
+
+class Blockchain(ChainSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The chain that executions are anchored on, and ``also`` those that get the same heads.
+
+    ``policy`` is what our proposals say of anchoring where nobody asks for something else (``core.policy``).
+    """
+
     policy: dict[str, Any] = {}
+    also: Annotated[tuple[ChainSettings, ...], msgspec.Meta(max_length=MAX_FURTHER)] = ()
 
     def __post_init__(self) -> None:
-        """Refuse a policy that no agreement could have."""
+        """Refuse a policy that no agreement could have, and a chain that is named twice."""
+        if len({self.chain_id, *(one.chain_id for one in self.also)}) <= len(self.also):
+            raise ValueError("blockchain.also names a chain twice")
         try:
-            policy.terms(self.policy)
+            terms(self.policy)
         except Invalid as error:
             raise ValueError(f"blockchain.policy{error.pointer or ''}: {error.detail}") from error
 

@@ -619,7 +619,7 @@ class FakeServicesForApiTests:
             raise Invalid("this is not an evidence bundle", code="malformed_json")
         return {"verdict": "FAIL", "checks": self._checks()}
 
-    async def evidence(self, who: Any, key: str) -> dict[str, Any]:
+    async def evidence(self, who: Any, key: str, chain_id: int | None = None) -> dict[str, Any]:
         """Small."""
         self._called("evidence", key)
         return {"v": 1, "agreement": "订单"}

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from tallystick.core.agreement import Anchoring
+from tallystick.core.agreement import Ledger
 from tallystick.core.commitment import data_hash
 from tallystick.core.replay import anchored_commitments
 from tallystick.ledger import leaf as leaves
@@ -90,7 +90,8 @@ def code(case: Case) -> Finding:
         return unknown("anchors_nowhere")
     if trust.contracts is None or trust.chain_id is None:
         return unknown("no_chain_trusted")
-    if (agreed.chain_id, _addresses(agreed)) != (trust.chain_id, _addresses(trust.contracts)):
+    named = agreed.chains.get(trust.chain_id)
+    if named is None or _addresses(named) != _addresses(trust.contracts):
         return failed("other_contracts")
     expected = trust.contracts.code_hashes.get(LEDGER)
     if expected is None:
@@ -188,5 +189,5 @@ def _name(case: Case, proof: LeafProof) -> str:
     return next((one.org_id for one in case.agreement.participants if one.chain_org.lower() == proof.org), proof.org)
 
 
-def _addresses(named: Anchoring | Contracts) -> tuple[str, ...]:
+def _addresses(named: Ledger | Contracts) -> tuple[str, ...]:
     return tuple(name.lower() for name in (named.org_registry, named.workflow_registry, named.execution_ledger))

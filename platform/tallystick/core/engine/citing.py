@@ -34,7 +34,7 @@ def cite(work: Work, statement: Statement, body: CiteStart) -> str | None:
         return "already_cited"
     if statement.iss != work.agreement.coordinator:
         return "not_the_coordinator"
-    if body.chain_id not in {terms.chain_id, *(one.chain_id for one in terms.also)}:
+    if body.chain_id not in terms.chains:
         return "other_chain"
     if not 0 <= body.index < body.log_size or len(body.path) > MAX_PATH:
         return "other_start"

@@ -4,7 +4,6 @@ import asyncio
 from functools import partial
 
 import msgspec
-from sqlmodel import col, select
 
 from tallystick.core.errors import TallystickError
 from tallystick.core.policy import Finality
@@ -15,8 +14,9 @@ from tallystick.ledger.hashing import to_hex, unhex
 from tallystick.ledger.proofs import LeafProof
 from tallystick.ledger.service import OrgLedger
 from tallystick.node.anchoring import starts
+from tallystick.node.anchoring.shared import First, Shared
+from tallystick.node.record import store
 from tallystick.node.record.context import Context
-from tallystick.node.record.onchain import PADDING
 from tallystick.node.record.outgoing import share_anchor
 from tallystick.node.record.unit import Unit
 from tallystick.node.work.bell import Bell
@@ -25,18 +25,20 @@ from tallystick.tenants.database import Database
 from tallystick.tenants.models.anchor import LeafRow
 
 BATCH = 100  # leaves of one round
-_UNSHARED = (col(LeafRow.block_number).is_(None), LeafRow.kind != PADDING)
 WATCHED = 64  # shared proofs whose blocks are still compared with the chain
 
 
 class Sharing:
-    """Sends each proof once, and again when the block that it rests on has left the chain."""
+    """Sends each proof once, and again when the block that it rests on has left the chain; of one of our chains."""
 
-    def __init__(self, context: Context, database: Database, bell: Bell, committer: Committer) -> None:
+    def __init__(
+        self, context: Context, database: Database, bell: Bell, committer: Committer, shared: Shared | None = None
+    ) -> None:
         self._context = context
         self._database = database
         self._bell = bell
         self._committer = committer
+        self._shared = shared or First()
 
     async def step(self, ledger: OrgLedger) -> None:
         """One round: take back what no longer holds, then share what counts as final where it was agreed on.
@@ -66,34 +68,32 @@ class Sharing:
 
     async def _reopen(self, chain: Chain) -> None:
         """Blocks refer to their parents, so when the newest that a proof rests on still stands, the older ones do."""
-        for row in await asyncio.to_thread(self._newest_shared):
-            if row.block_number is None or await chain.block_hash(row.block_number) == row.block_hash:
+        for index, number, name in await asyncio.to_thread(self._newest):
+            if await chain.block_hash(number) == name:
                 return
-            await self._committer.run(partial(_take_back, row.index))
+            await self._committer.run(partial(self._take_back, index))
 
     def _finalities(self) -> list[str]:
-        query = select(LeafRow.finality).where(*_UNSHARED).distinct().order_by(LeafRow.finality)
         with self._database.session() as session:
-            return list(session.exec(query))
+            return self._shared.finalities(session)
 
     def _unshared(self, finality: str) -> list[LeafRow]:
-        query = select(LeafRow).where(*_UNSHARED, LeafRow.finality == finality)
-        query = query.order_by(col(LeafRow.index)).limit(BATCH)
         with self._database.session() as session:
-            return list(session.exec(query))
+            return self._shared.missing(session, finality, BATCH)
 
-    def _newest_shared(self) -> list[LeafRow]:
-        shared = select(LeafRow).where(col(LeafRow.block_number).is_not(None))
+    def _newest(self) -> list[tuple[int, int, str]]:
         with self._database.session() as session:
-            return list(session.exec(shared.order_by(col(LeafRow.block_number).desc()).limit(WATCHED)))
+            return self._shared.newest(session, WATCHED)
 
     def _post(self, index: int, proof: LeafProof, unit: Unit) -> None:
+        """Others are told where the agreement names the chain; a log may stand on more of them."""
         header = headers.decode(unhex(proof.state.header))
-        unit.change(LeafRow, index, block_number=header.number, block_hash=to_hex(header.hash))
+        self._shared.mark(unit, index, (header.number, to_hex(header.hash)))
         execution = unit.get_one(LeafRow, index).execution
-        share_anchor(unit, self._context, execution, msgspec.to_builtins(proof))
-        starts.cite(unit, self._context, execution, proof)
+        terms = store.load(unit, execution).agreement.anchoring
+        if terms is not None and proof.chain_id in terms.chains:
+            share_anchor(unit, self._context, execution, msgspec.to_builtins(proof))
+            starts.cite(unit, self._context, execution, proof)
 
-
-def _take_back(index: int, unit: Unit) -> None:
-    unit.change(LeafRow, index, block_number=None, block_hash=None)
+    def _take_back(self, index: int, unit: Unit) -> None:
+        self._shared.mark(unit, index, None)

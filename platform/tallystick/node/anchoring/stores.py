@@ -15,17 +15,18 @@ UNSETTLED = ("queued", "sent", "mined")
 
 
 class SqlSubmissions:
-    """``SubmissionStore`` in the ``submission`` table."""
+    """``SubmissionStore`` in the ``submission`` table, for the first chain (0) or a further one (its id)."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, chain: int = 0) -> None:
         self._database = database
+        self._chain = chain
 
     async def get(self, key: str) -> Submission | None:
         """The submission of that key."""
 
         def work() -> Submission | None:
             with self._database.session() as session:
-                row = session.get(SubmissionRow, key)
+                row = session.get(SubmissionRow, _key(self._chain, key))
                 return _read(row) if row else None
 
         return await asyncio.to_thread(work)
@@ -35,7 +36,7 @@ class SqlSubmissions:
 
         def work() -> None:
             with self._database.write() as session:
-                session.merge(_row(submission))
+                session.merge(_row(submission, self._chain))
 
         await asyncio.to_thread(work)
 
@@ -43,7 +44,9 @@ class SqlSubmissions:
         """Queued, sent and mined ones: lowest nonce first, those without one last."""
 
         def work() -> list[Submission]:
-            query = select(SubmissionRow).where(col(SubmissionRow.state).in_(UNSETTLED))
+            query = select(SubmissionRow).where(
+                SubmissionRow.chain == self._chain, col(SubmissionRow.state).in_(UNSETTLED)
+            )
             with self._database.session() as session:
                 rows = [_read(row) for row in session.exec(query)]
             return sorted(rows, key=lambda one: (one.nonce is None, one.nonce or 0, one.since))
@@ -56,7 +59,7 @@ class SqlSubmissions:
         def work() -> list[Submission]:
             query = (
                 select(SubmissionRow)
-                .where(SubmissionRow.state == "confirmed")
+                .where(SubmissionRow.chain == self._chain, SubmissionRow.state == "confirmed")
                 .order_by(col(SubmissionRow.nonce).desc())
                 .limit(limit)
             )
@@ -70,7 +73,7 @@ class SqlSubmissions:
 
         def work() -> Submission | None:
             with self._database.session() as session:
-                return covering(session, epoch, index)
+                return covering(session, epoch, index, self._chain)
 
         return await asyncio.to_thread(work)
 
@@ -104,9 +107,10 @@ class SqlLeaves:
         return await asyncio.to_thread(work)
 
 
-def covering(session: Session, epoch: int | None, index: int) -> Submission | None:
+def covering(session: Session, epoch: int | None, index: int, chain: int = 0) -> Submission | None:
     """The anchor of the leaf ``index``; of any epoch when ``epoch`` is None, the newest first."""
     query = select(SubmissionRow).where(col(SubmissionRow.log_size) > index, SubmissionRow.state != "failed")
+    query = query.where(SubmissionRow.chain == chain)
     if epoch is not None:
         query = query.where(SubmissionRow.log_epoch == epoch)
     query = query.order_by(col(SubmissionRow.log_epoch).desc(), col(SubmissionRow.log_size)).limit(1)
@@ -114,9 +118,14 @@ def covering(session: Session, epoch: int | None, index: int) -> Submission | No
     return _read(row) if row else None
 
 
-def _row(one: Submission) -> SubmissionRow:
+def _key(chain: int, key: str) -> str:
+    return f"{chain}/{key}" if chain else key
+
+
+def _row(one: Submission, chain: int) -> SubmissionRow:
     return SubmissionRow(
-        key=one.key,
+        key=_key(chain, one.key),
+        chain=chain,
         state=one.state,
         nonce=one.nonce,
         since=one.since,

@@ -292,6 +292,12 @@ class TaskSearch(Search, frozen=True, kw_only=True):
     mine: bool = False
 
 
+class OnChain(Body, frozen=True, kw_only=True):
+    """Which chain of the agreement's is asked for, the first when left out."""
+
+    chain_id: Annotated[int, Meta(ge=1)] | None = None
+
+
 class After(Body, frozen=True, kw_only=True):
     """Only what follows this sequence number."""
 

@@ -14,7 +14,7 @@ from sqlmodel import select
 
 from tallystick.core import agreement as agreements
 from tallystick.core import b64, canonical, policy
-from tallystick.core.agreement import Agreement, Anchoring
+from tallystick.core.agreement import Agreement, Anchoring, Ledger
 from tallystick.core.errors import Invalid
 from tallystick.ledger.leaf import ZERO, Leaf, padding
 from tallystick.node.record.loaded import Loaded
@@ -38,6 +38,7 @@ class OnChain(msgspec.Struct, frozen=True, kw_only=True):
     contracts: dict[str, str]
     secret: bytes
     policy: dict[str, Any] = {}  # what we propose, where nobody asks for something else
+    also: list[Ledger] = []  # further chains that get our log's heads
 
     def anchoring(self, definition: dict[str, object]) -> Anchoring:
         """What an agreement that we draft says; one definition always gets one salt, so it is registered once."""
@@ -45,15 +46,18 @@ class OnChain(msgspec.Struct, frozen=True, kw_only=True):
         salt = b64.encode(hmac.digest(self.secret, said, hashlib.sha256)[:16])
         terms = policy.terms(self.policy)
         said_of_us = {"chain_id": self.chain_id, "workflow_salt": salt, **self.contracts}
-        return msgspec.convert({**said_of_us, **terms}, Anchoring)
+        return msgspec.convert({**said_of_us, **terms, "also": msgspec.to_builtins(self.also)}, Anchoring)
 
     def agrees(self, anchoring: Anchoring) -> bool:
-        """Whether that is the chain and these are the contracts that we anchor on."""
-        named = {name: getattr(anchoring, name).lower() for name in self.contracts}
-        return (anchoring.chain_id, named) == (
-            self.chain_id,
-            {name: address.lower() for name, address in self.contracts.items()},
-        )
+        """Whether that is the chain and these are the contracts that we anchor on; so with each further one."""
+        first = msgspec.convert({"chain_id": self.chain_id, **self.contracts}, Ledger)
+        ours = {one.chain_id: _places(one) for one in (first, *self.also)}
+        same = all(ours.get(one.chain_id) == _places(one) for one in anchoring.chains.values())
+        return same and anchoring.chain_id == self.chain_id
+
+
+def _places(ledger: Ledger) -> tuple[str, ...]:
+    return tuple(one.lower() for one in (ledger.org_registry, ledger.workflow_registry, ledger.execution_ledger))
 
 
 def check(agreement: Agreement, org_id: str, us: OnChain | None) -> None:

@@ -1,5 +1,6 @@
 """Executions: the record, what it waits for, what we may read of it."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -18,7 +19,7 @@ from tallystick.node.services import searching, views
 from tallystick.node.services.base import Service, bounded
 from tallystick.node.services.searching import Wanted, cursor_key
 from tallystick.node.services.waiting import waits
-from tallystick.tenants.models.anchor import LeafRow
+from tallystick.tenants.models.anchor import LeafRow, MirroredLeafRow
 from tallystick.tenants.models.record import EntryRow, HeadRow, OpeningRow, StatementRow
 from tallystick.tenants.users import User
 
@@ -46,7 +47,7 @@ class Executions(Service):
 
         def work(session: Session) -> dict[str, Any]:
             view = _view(session, execution_id)
-            anchors = [_anchor(session, row) for row in _leaves(session, execution_id)]
+            anchors = _anchors(session, execution_id, self.parts.chain.further)
             return {**view, "anchors": anchors, "waiting": waits(session, self.parts.context.org_id, execution_id)}
 
         return await self.read(who, work)
@@ -90,7 +91,7 @@ class Executions(Service):
 
         def work(session: Session) -> dict[str, Any]:
             store.load(session, execution_id)
-            return {"items": [_anchor(session, row) for row in _leaves(session, execution_id)]}
+            return {"items": _anchors(session, execution_id, self.parts.chain.further)}
 
         return await self.read(who, work)
 
@@ -153,6 +154,29 @@ def _opening(row: OpeningRow, organisations: dict[str, str]) -> dict[str, Any]:
 
 def _leaves(session: Session, execution_id: str) -> list[LeafRow]:
     return list(session.exec(select(LeafRow).where(LeafRow.execution == execution_id).order_by(col(LeafRow.index))))
+
+
+def _anchors(session: Session, execution_id: str, further: Sequence[int]) -> list[dict[str, Any]]:
+    """Our leaves as they stand on the first chain, with ``also`` as they stand on the others."""
+    return [
+        {**_anchor(session, row), "also": [_further(session, row, chain) for chain in further]}
+        for row in _leaves(session, execution_id)
+    ]
+
+
+def _further(session: Session, leaf: LeafRow, chain: int) -> dict[str, Any]:
+    one = covering(session, None, leaf.index, chain)
+    if one is None:
+        return {"chain_id": chain, "state": "waiting", "since": leaf.since}
+    final = session.get(MirroredLeafRow, (chain, leaf.index)) is not None
+    return {
+        "chain_id": chain,
+        "state": "mined" if one.state == "confirmed" and not final else one.state,
+        "since": one.since,
+        "transaction_hash": one.transaction_hash,
+        "block_number": one.block_number,
+        "error": one.error,
+    }
 
 
 def _anchor(session: Session, leaf: LeafRow) -> dict[str, Any]:

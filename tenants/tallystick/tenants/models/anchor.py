@@ -30,6 +30,16 @@ class LeafRow(SQLModel, table=True):
     block_hash: str | None = None
 
 
+class MirroredLeafRow(SQLModel, table=True):
+    """A leaf that counts on a further chain (its id), by the block that the proof rests on which others were given."""
+
+    __tablename__ = "mirrored_leaf"
+    chain: int = Field(primary_key=True, sa_type=BigInteger)
+    index: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
+    block_number: int = Field(index=True, sa_type=BigInteger)
+    block_hash: str
+
+
 class WorkflowRow(SQLModel, table=True):
     """A definition that its proposer (``org`` on the chain) registers; ``registered_at`` is the chain's time for it.
 
@@ -52,7 +62,7 @@ class WorkflowRow(SQLModel, table=True):
 class PartnerAnchorRow(SQLModel, table=True):
     """A partner's proof that it anchored its leaf of an execution; the verifier checks it, not this node.
 
-    ``subject`` is the statement that a submission's leaf is about, else "".
+    ``subject`` is the statement that a submission's leaf is about, else ""; ``chain`` the id of the chain.
     """
 
     __tablename__ = "partner_anchor"
@@ -60,14 +70,19 @@ class PartnerAnchorRow(SQLModel, table=True):
     partner: str = Field(primary_key=True)
     kind: int = Field(primary_key=True)
     subject: str = Field(default="", primary_key=True)
+    chain: int = Field(default=0, primary_key=True, sa_type=BigInteger)
     document: bytes = Field(sa_type=LargeBinary)
 
 
 class SubmissionRow(SQLModel, table=True):
-    """A call that must reach the chain once; ``document`` is the ledger's own form of it."""
+    """A call that must reach the chain once; ``document`` is the ledger's own form of it.
+
+    ``chain`` is 0 for the chain that agreements name first, else the id of a further one, which ``key`` begins with.
+    """
 
     __tablename__ = "submission"
     key: str = Field(primary_key=True)
+    chain: int = Field(default=0, sa_type=BigInteger)
     state: str = Field(index=True)
     nonce: int | None = None
     since: int = Field(sa_type=BigInteger)
