@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import msgspec
 
@@ -16,10 +16,12 @@ from .cadence import Batching
 from .chain import Chain
 from .contracts import Contracts
 from .hashing import WORD, to_hex, unhex
-from .ports import LeafStore, Submission, SubmissionStore
+from .patience import ticks
+from .ports import UNMINED, LeafStore, Submission, SubmissionStore
 from .proofs import LeafProof
 from .registration import Registration, Standing
-from .submitter import Submitter
+from .signing import Signer
+from .submitter import LAG_MS, Submitter
 
 __all__ = ["ChainStatus", "Contracts", "LedgerSettings", "OrgLedger", "Standing"]
 
@@ -29,7 +31,7 @@ class LedgerSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     ``gas_limit`` bounds one transaction, ``fee_ceiling`` (wei) what is offered for a unit of its gas. ``fallback_urls``
     are further endpoints of the same chain, of which ``endpoint_quorum`` have to agree where answers are compared;
-    ``genesis_hash`` is its first block's.
+    ``genesis_hash`` is its first block's. An endpoint that is behind what it knew before is believed after ``lag_ms``.
     """
 
     blockchain_url: str
@@ -42,10 +44,18 @@ class LedgerSettings(msgspec.Struct, frozen=True, kw_only=True):
     gas_limit: int = 3_000_000
     fee_ceiling: int = fees.CEILING
     bump_after_ms: int = 30_000
+    lag_ms: int = LAG_MS
+
+
+class Payer(msgspec.Struct, frozen=True, kw_only=True):
+    """An account that pays; ``balance`` in wei, as text because it exceeds what JSON numbers carry."""
+
+    address: str
+    balance: str
 
 
 class ChainStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """What a person wants to know; ``balance`` in wei, as text because it exceeds what JSON numbers carry.
+    """What a person wants to know; ``balance`` is that of ``address``, in wei as text, as in ``payers``.
 
     ``log_size`` counts our leaves, ``anchored_size`` those below the newest root on the chain; ``pending`` counts
     transactions that are not mined, ``unsettled`` those that are not confirmed.
@@ -62,6 +72,7 @@ class ChainStatus(msgspec.Struct, frozen=True, kw_only=True):
     anchored_size: int
     pending: int
     unsettled: int
+    payers: list[Payer]
 
 
 class OrgLedger:
@@ -70,7 +81,7 @@ class OrgLedger:
     def __init__(
         self,
         settings: LedgerSettings,
-        account: Account,
+        account: Account | Signer,
         log_key: Account,
         salt: bytes,
         submissions: SubmissionStore,
@@ -78,6 +89,8 @@ class OrgLedger:
         *,
         clock: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
         batching: Batching | None = None,
+        ticks: Callable[[], int] = ticks,
+        relayers: Iterable[Account | Signer] = (),
     ) -> None:
         self.chain = Chain(
             (settings.blockchain_url, *settings.fallback_urls),
@@ -97,6 +110,9 @@ class OrgLedger:
             gas_limit=settings.gas_limit,
             fee_ceiling=settings.fee_ceiling,
             bump_after_ms=settings.bump_after_ms,
+            lag_ms=settings.lag_ms,
+            ticks=ticks,
+            relayers=relayers,
         )
         self._registration = Registration(
             self.chain,
@@ -122,7 +138,7 @@ class OrgLedger:
 
     @property
     def address(self) -> str:
-        """The account that administers the organisation and pays; heads are signed by its log key."""
+        """The account that administers the organisation and pays first; heads are signed by its log key."""
         return self._account.address
 
     @property
@@ -164,18 +180,21 @@ class OrgLedger:
         """What the chain says now."""
         log = await calls.log_of(self.chain, self._contracts.execution_ledger, self._registration.org)
         live = await self._submissions.unsettled()
+        accounts = self._submitter.relayers
+        payers = [Payer(address=one, balance=str(await self.chain.balance(one))) for one in accounts]
         return ChainStatus(
             chain_id=self.chain.chain_id,
             block_number=await self.chain.block_number(),
-            balance=str(await self.chain.balance(self.address)),
+            balance=payers[0].balance,
             org=self.org,
             address=self.address,
             registered=await self.registered(),
             log_epoch=log.epoch,
             log_size=await self._anchoring.log.refresh(),
             anchored_size=log.size,
-            pending=sum(1 for one in live if one.state != "mined"),
+            pending=sum(1 for one in live if one.state in UNMINED),
             unsettled=len(live),
+            payers=payers,
         )
 
     async def close(self) -> None:

@@ -19,6 +19,21 @@ class Contracts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     execution_ledger: str
 
 
+Address = Annotated[str, msgspec.Meta(pattern=r"^0x[0-9a-fA-F]{40}$")]
+MAX_RELAYERS = 16  # accounts beside the first: more than anchors are ever on their way at once
+
+
+class ExternalSigner(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A signer outside of the node (web3signer's API) that holds the keys of the accounts that pay.
+
+    ``address`` administers the organisation on the chain; ``relayers`` are further accounts that it signs for.
+    """
+
+    url: Annotated[str, msgspec.Meta(pattern=r"^https?://", max_length=500)]
+    address: Address
+    relayers: Annotated[tuple[Address, ...], msgspec.Meta(max_length=MAX_RELAYERS)] = ()
+
+
 class ChainSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A chain that our log is anchored on; ``fee_ceiling_gwei`` is the most offered for a unit of gas.
 
@@ -40,14 +55,22 @@ class ChainSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 class Blockchain(ChainSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The chain that executions are anchored on, and ``also`` those that get the same heads.
 
+    The keystore's chain account pays, and beside it so many ``relayers``, whose keys follow from its own; with a
+    ``signer`` those accounts do that it signs for.
+    The same accounts pay on every chain.
+
     ``policy`` is what our proposals say of anchoring where nobody asks for something else (``core.policy``).
     """
 
+    relayers: Annotated[int, msgspec.Meta(ge=0, le=MAX_RELAYERS)] = 0
+    signer: ExternalSigner | None = None
     policy: dict[str, Any] = {}
     also: Annotated[tuple[ChainSettings, ...], msgspec.Meta(max_length=MAX_FURTHER)] = ()
 
     def __post_init__(self) -> None:
-        """Refuse a policy that no agreement could have, and a chain that is named twice."""
+        """Refuse accounts of two kinds, a policy that no agreement could have, and a chain that is named twice."""
+        if self.signer is not None and self.relayers:
+            raise ValueError("the accounts of a signer are named under signer.relayers, not counted by relayers")
         if len({self.chain_id, *(one.chain_id for one in self.also)}) <= len(self.also):
             raise ValueError("blockchain.also names a chain twice")
         try:

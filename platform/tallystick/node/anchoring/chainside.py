@@ -20,7 +20,9 @@ from tallystick.ledger.contracts import org_id
 from tallystick.ledger.hashing import to_hex, unhex
 from tallystick.ledger.service import Contracts as LedgerContracts
 from tallystick.ledger.service import LedgerSettings, OrgLedger
+from tallystick.ledger.signing import Signer
 from tallystick.ledger.trust import chain_trust
+from tallystick.node.anchoring.accounts import administrator, payers
 from tallystick.node.anchoring.batching import SqlBatching
 from tallystick.node.anchoring.onechain import OneChain
 from tallystick.node.anchoring.shared import Further
@@ -54,11 +56,14 @@ class ChainSide:
         batching = SqlBatching(database, committer, identity(blockchain, context.keystore).org, context.now)
         watch = Watch(context, committer)
         sharing = Sharing(context, database, bell, committer)
-        ledger = _ledger(blockchain, context.keystore, database, batching, 0)
+        signers = payers(
+            blockchain, context.keystore
+        )  # the same on every chain: our id follows from the first
+        ledger = _ledger(blockchain, signers, context.keystore, database, batching, 0)
         self._first = OneChain(blockchain, ledger, sharing, watch, Workflows(database))
         self._further = []
         for one in blockchain.also:
-            ledger = _ledger(one, context.keystore, database, batching, one.chain_id)
+            ledger = _ledger(one, signers, context.keystore, database, batching, one.chain_id)
             sharing = Sharing(context, database, bell, committer, Further(one.chain_id))
             self._further.append(OneChain(one, ledger, sharing, watch, None))
 
@@ -131,7 +136,12 @@ class ChainSide:
 
 
 def _ledger(
-    blockchain: ChainSettings, keystore: Keystore, database: Database, batching: SqlBatching, chain: int
+    blockchain: ChainSettings,
+    signers: list[Signer],
+    keystore: Keystore,
+    database: Database,
+    batching: SqlBatching,
+    chain: int,
 ) -> OrgLedger:
     settings = LedgerSettings(
         blockchain_url=blockchain.blockchain_url,
@@ -144,9 +154,10 @@ def _ledger(
         gas_limit=blockchain.gas_limit,
         fee_ceiling=blockchain.fee_ceiling_gwei * 10**9,
     )
-    admin, log_key = Account(keystore.chain_key), Account(keystore.log_key)
+    (admin, *relayers), log_key = signers, Account(keystore.log_key)
     stores = SqlSubmissions(database, chain), SqlLeaves(database)
-    return OrgLedger(settings, admin, log_key, _salt(keystore), *stores, batching=batching)
+    more: dict[str, Any] = {"batching": batching, "relayers": relayers}
+    return OrgLedger(settings, admin, log_key, _salt(keystore), *stores, **more)
 
 
 def _salt(keystore: Keystore) -> bytes:
@@ -157,7 +168,7 @@ def _salt(keystore: Keystore) -> bytes:
 def identity(blockchain: Blockchain, keystore: Keystore) -> OnChain:
     """Who the holder of the keystore is on that chain."""
     return OnChain(
-        org=to_hex(org_id(keystore.chain_address, _salt(keystore))),
+        org=to_hex(org_id(administrator(blockchain, keystore), _salt(keystore))),
         log_key=keystore.log_address,
         chain_id=blockchain.chain_id,
         contracts=msgspec.to_builtins(blockchain.contracts),

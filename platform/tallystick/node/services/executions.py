@@ -13,6 +13,7 @@ from tallystick.core import statement as statements
 from tallystick.core.agreement import Agreement
 from tallystick.core.head import read_attestation, read_head
 from tallystick.node.anchoring.stores import covering
+from tallystick.node.anchoring.telling import told, unsent
 from tallystick.node.record import store
 from tallystick.node.record.onchain import KINDS
 from tallystick.node.services import searching, views
@@ -167,15 +168,12 @@ def _anchors(session: Session, execution_id: str, further: Sequence[int]) -> lis
 def _further(session: Session, leaf: LeafRow, chain: int) -> dict[str, Any]:
     one = covering(session, None, leaf.index, chain)
     if one is None:
-        return {"chain_id": chain, "state": "waiting", "since": leaf.since}
+        return {"chain_id": chain, **unsent(leaf.since), "state": "waiting"}
     final = session.get(MirroredLeafRow, (chain, leaf.index)) is not None
     return {
         "chain_id": chain,
+        **told(one),
         "state": "mined" if one.state == "confirmed" and not final else one.state,
-        "since": one.since,
-        "transaction_hash": one.transaction_hash,
-        "block_number": one.block_number,
-        "error": one.error,
     }
 
 
@@ -190,15 +188,6 @@ def _anchor(session: Session, leaf: LeafRow) -> dict[str, Any]:
         "finality": msgspec.json.decode(leaf.finality),
     }
     if one is None:
-        return {**facts, "state": "waiting", "since": leaf.since, "transaction_hash": None, "block_number": None}
+        return {**facts, **unsent(leaf.since), "state": "waiting"}
     final = leaf.block_number is not None
-    return {
-        **facts,
-        "state": "mined" if one.state == "confirmed" and not final else one.state,
-        "since": one.since,
-        "transaction_hash": one.transaction_hash,
-        "block_number": one.block_number,
-        "gas_used": one.gas_used,
-        "log_size": one.log_size,
-        "error": one.error,
-    }
+    return {**facts, **told(one), "state": "mined" if one.state == "confirmed" and not final else one.state}

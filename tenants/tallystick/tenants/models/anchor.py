@@ -84,7 +84,9 @@ class SubmissionRow(SQLModel, table=True):
     key: str = Field(primary_key=True)
     chain: int = Field(default=0, sa_type=BigInteger)
     state: str = Field(index=True)
+    relayer: str | None = None
     nonce: int | None = None
+    block_number: int | None = Field(default=None, index=True, sa_type=BigInteger)
     since: int = Field(sa_type=BigInteger)
     log_epoch: int | None = None
     log_size: int | None = Field(default=None, index=True)
