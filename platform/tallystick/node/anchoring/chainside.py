@@ -56,9 +56,7 @@ class ChainSide:
         batching = SqlBatching(database, committer, identity(blockchain, context.keystore).org, context.now)
         watch = Watch(context, committer)
         sharing = Sharing(context, database, bell, committer)
-        signers = payers(
-            blockchain, context.keystore
-        )  # the same on every chain: our id follows from the first
+        signers = payers(blockchain, context.keystore)  # the same on every chain: our id follows from the first
         ledger = _ledger(blockchain, signers, context.keystore, database, batching, 0)
         self._first = OneChain(blockchain, ledger, sharing, watch, Workflows(database))
         self._further = []
