@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from support.chain import LocalChain
@@ -202,3 +203,43 @@ async def test_a_statement_that_nobody_sequences_is_anchored_by_its_author(trio:
     assert [one["kind"] for one in items if one["statement_id"] == name] == ["signal"]
     found = await verified_at(supplier, collaboration)
     assert [one["code"] for one in found if one["number"] == 20] == ["submitted_heard"]
+
+
+async def test_a_budget_that_is_used_up_holds_anchors_and_says_so(trio: Trio) -> None:
+    """The supplier may spend a wei a day: its anchors wait and say why, the others' do not."""
+    supplier = trio.members[SUPPLIER]
+    first = await trio.begin(DEFINITION)
+    await in_state(trio, first, "confirmed")
+    await with_budget(supplier, "1")
+    collaboration = await trio.begin(DEFINITION)
+
+    async def held() -> dict[str, Any] | None:
+        found = await anchors(supplier, collaboration)
+        return found[0] if [one["state"] for one in found] == ["held"] else None
+
+    assert "budget of 1 wei" in (await until(held))["error"]
+    status = await supplier.get("/chain")
+    assert (status["budget"]["limit"], status["budget"]["alert"]) == ("1", True)
+    assert int(status["budget"]["spent"]) > 1  # it was spent before anybody set a limit
+    assert status["fee_ceiling"] == str(200 * 10**9)
+    items = (await supplier.get(f"/executions/{collaboration}/waiting"))["items"]
+    assert any(one["what"] == "anchor of start" and "budget" in one["tried"] for one in items)
+    await until(lambda: confirmed(trio.members[BUYER], collaboration))
+    await with_budget(supplier, str(10**18))
+    await until(lambda: confirmed(supplier, collaboration))
+    budget = (await supplier.get("/chain"))["budget"]
+    assert (budget["alert"], budget["percent"]) == (False, 0)
+
+
+async def with_budget(member: Member, wei: str) -> None:
+    """The node, restarted with another budget."""
+    await member.stop()
+    path = member.data / "settings.json"
+    settings = msgspec.json.decode(path.read_bytes())
+    settings["blockchain"]["budget"] = {"wei": wei}
+    path.write_bytes(msgspec.json.encode(settings))
+    await member.start()
+
+
+async def confirmed(member: Member, collaboration: str) -> bool | None:
+    return [one["state"] for one in await anchors(member, collaboration)] == ["confirmed"] or None

@@ -34,6 +34,17 @@ class ExternalSigner(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     relayers: Annotated[tuple[Address, ...], msgspec.Meta(max_length=MAX_RELAYERS)] = ()
 
 
+class BudgetSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What may be spent on a chain in a period, in ``wei`` (digits as text: JSON numbers end before them).
+
+    From ``alert_percent`` of it on, the log, ``GET /chain`` and the portal say so; beyond it anchors wait.
+    """
+
+    wei: Annotated[str, msgspec.Meta(pattern=r"^[1-9][0-9]{0,29}\Z")]
+    period_seconds: Annotated[int, msgspec.Meta(ge=60, le=31_536_000)] = 86_400
+    alert_percent: Annotated[int, msgspec.Meta(ge=1, le=100)] = 80
+
+
 class ChainSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A chain that our log is anchored on; ``fee_ceiling_gwei`` is the most offered for a unit of gas.
 
@@ -50,6 +61,7 @@ class ChainSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     transaction_confirmation_blocks: int = 1
     gas_limit: Annotated[int, msgspec.Meta(ge=21_000, le=100_000_000)] = 3_000_000
     fee_ceiling_gwei: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 200
+    budget: BudgetSettings | None = None
 
 
 class Blockchain(ChainSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):

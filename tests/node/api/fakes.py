@@ -794,6 +794,10 @@ class FakeServicesForApiTests:
                 "contracts": {"OrgRegistry": "0x" + "1" * 40},
                 "block_number": None, "reachable": False, "balance": None, "trouble": "no answer <b>",
                 "org_id": "0x" + "2" * 64, "log_size": 4, "pending": 2,
+                "fee_ceiling": "200000000000",
+                "budget": {"limit": "10" * 9, "spent": "9" * 17, "reserved": "1", "percent": 98, "alert": True,
+                           "alert_percent": 80, "period_ms": 86_400_000, "next_period_at": NOW},
+                "also": [{"blockchain_url": "http://127.0.0.1:2", "chain_id": 31338, "trouble": "no answer"}],
                 "endpoints": [{"endpoint": "http://127.0.0.1:1", "state": "disagree", "since": NOW, "head": 7,
                                "trouble": "they contradict <i>each</i> other"}]}  # fmt: skip
 

@@ -16,6 +16,7 @@ from tallystick.core.errors import Invalid, TallystickError
 from tallystick.ledger import header as headers
 from tallystick.ledger.accounts import Account
 from tallystick.ledger.audit.trust import Trust
+from tallystick.ledger.budget import Budget
 from tallystick.ledger.contracts import org_id
 from tallystick.ledger.hashing import to_hex, unhex
 from tallystick.ledger.service import Contracts as LedgerContracts
@@ -32,7 +33,7 @@ from tallystick.node.anchoring.stores import SqlLeaves, SqlSubmissions
 from tallystick.node.anchoring.workflows import Workflows
 from tallystick.node.record.context import Context
 from tallystick.node.record.onchain import OnChain
-from tallystick.node.settings import Blockchain, ChainSettings
+from tallystick.node.settings import Blockchain, BudgetSettings, ChainSettings
 from tallystick.node.work.bell import Bell
 from tallystick.node.work.committer import Committer
 from tallystick.tenants.database import Database
@@ -151,11 +152,19 @@ def _ledger(
         confirmations=blockchain.transaction_confirmation_blocks,
         gas_limit=blockchain.gas_limit,
         fee_ceiling=blockchain.fee_ceiling_gwei * 10**9,
+        budget=_budget(blockchain.budget),
     )
     (admin, *relayers), log_key = signers, Account(keystore.log_key)
     stores = SqlSubmissions(database, chain), SqlLeaves(database)
     more: dict[str, Any] = {"batching": batching, "relayers": relayers}
     return OrgLedger(settings, admin, log_key, _salt(keystore), *stores, **more)
+
+
+def _budget(settings: BudgetSettings | None) -> Budget | None:
+    if settings is None:
+        return None
+    period_ms = settings.period_seconds * 1000
+    return Budget(limit=int(settings.wei), period_ms=period_ms, alert_percent=settings.alert_percent)
 
 
 def _salt(keystore: Keystore) -> bytes:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import msgspec
 from sqlalchemy import func
-from sqlmodel import Session, col, select
+from sqlmodel import Session, col, or_, select
 
 from tallystick.ledger.ports import SETTLED, UNSETTLED, Submission
 from tallystick.tenants.database import Database
@@ -62,6 +62,17 @@ class SqlSubmissions:
                 .order_by(col(SubmissionRow.block_number).desc())
                 .limit(limit)
             )
+            with self._database.session() as session:
+                return [read_row(row) for row in session.exec(query)]
+
+        return await asyncio.to_thread(work)
+
+    async def since(self, at: int) -> Sequence[Submission]:
+        """Those that entered their state at ``at`` or later, and those on their way."""
+
+        def work() -> list[Submission]:
+            late = or_(col(SubmissionRow.since) >= at, col(SubmissionRow.state).in_(UNSETTLED))
+            query = select(SubmissionRow).where(SubmissionRow.chain == self._chain, late)
             with self._database.session() as session:
                 return [read_row(row) for row in session.exec(query)]
 
