@@ -60,8 +60,10 @@ class Faults:
 
     async def reorganisation(self) -> None:
         """Some of the newest blocks are replaced, one to twelve of them."""
+        depth = self.random.randint(1, 12)
         await self._under_way()
-        await self.world.reorganise(self.random.randint(1, 12))
+        await asyncio.sleep(self.random.uniform(0, 2 * BLOCK_S * depth))  # so that some of it is in the blocks that go
+        await self.world.reorganise(depth)
 
     async def dropped(self) -> None:
         """The chain's pool loses what waits in it."""

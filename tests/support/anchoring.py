@@ -26,13 +26,14 @@ from tallystick.ledger import deploy as tools
 from tallystick.ledger import leaf as leaves
 from tallystick.ledger.accounts import Account
 from tallystick.ledger.chain import Chain
-from tallystick.ledger.errors import LedgerError
+from tallystick.ledger.errors import ChainUnavailable, LedgerError
 from tallystick.ledger.hashing import keccak, to_hex, unhex
 from tallystick.ledger.leaf import Leaf
 from tallystick.ledger.ports import UNSETTLED, Submission
 from tallystick.ledger.proofs import LeafProof, verify_leaf
 from tallystick.ledger.service import LedgerSettings, OrgLedger
 from tallystick.node.anchoring.stores import SqlLeaves, SqlSubmissions, read_row
+from tallystick.node.demo.chain import keep_first_block
 from tallystick.tenants.database import Database
 from tallystick.tenants.models.anchor import LeafRow, SubmissionRow
 
@@ -52,7 +53,7 @@ class Anchoring:
         self._processes = processes
         self._state = folder / "chain.json"
         self.anvil: Anvil = self._anvil()
-        self.chain = Chain(self.anvil.url, CHAIN_ID)
+        self.chain = Chain(self.anvil.url, CHAIN_ID, timeout_s=60)
         self.proxy = RpcProxy(self.anvil.url)
         self.admin, self.relayer, self.log_key = (secrets.token_bytes(32) for _ in range(3))
         self.salt = secrets.token_bytes(32)
@@ -64,7 +65,8 @@ class Anchoring:
         self.anchorer: asyncio.subprocess.Process | None = None
         self._moving = asyncio.Lock()  # nobody looks while the chain changes
         self._blocks: dict[str, tuple[int, set[str]]] = {}  # every block that ever was: its number, its transactions
-        self._highest = 0
+        self._chain: dict[int, str] = {}  # the blocks that there are now
+        self._highest = self._oldest = 0
         self._believed: set[tuple[str, str]] = set()
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -192,21 +194,17 @@ class Anchoring:
                 return False
             if log.size != self.leaves or not await self._registered():
                 return False
-            confirmed = await asyncio.to_thread(self.submissions, "confirmed")
-            return all([await self._stands(one) for one in confirmed])
+            confirmed = await asyncio.to_thread(self._claims)
+            return all(self._chain.get(number or 0) == name for name, number in confirmed.values())
 
     async def _registered(self) -> bool:
         signer = Account(self.log_key).address
         return await calls.was_log_key(self.chain, self.contracts.org_registry, self.org, signer)
 
-    async def _stands(self, one: Submission) -> bool:
-        assert one.block_number is not None
-        return await self.chain.block_hash(one.block_number) == one.block_hash
-
     # The chain
 
     def _anvil(self, port: int = 0) -> Anvil:
-        options = ("--state", str(self._state), "--state-interval", "1", "--preserve-historical-states", "--no-mining")
+        options = ("--state", str(self._state), "--state-interval", "2", "--no-mining")
         return start_anvil(self._processes, *options, port=port)
 
     async def mine(self) -> None:
@@ -218,7 +216,8 @@ class Anchoring:
     async def reorganise(self, depth: int) -> int:
         """Replace the newest blocks by empty ones; how many."""
         async with self._moving:
-            depth = min(depth, await self.chain.block_number() - 1)
+            # What came before a restart is kept without its states, so there is nothing to go back to.
+            depth = min(depth, await self.chain.block_number() - self._oldest)
             await self.chain.ask("anvil_reorg", depth, [])
             await self._learn(depth)
         return depth
@@ -235,9 +234,11 @@ class Anchoring:
             torn = not _copied(self._state, last)
             if spare is not None or torn:
                 shutil.copy(spare or last, self._state)
+            keep_first_block(self._state)
             await asyncio.sleep(0.3)
             self.anvil = await asyncio.to_thread(self._anvil, self.anvil.port)
-            await self._learn()
+            self._oldest = await self.chain.block_number()
+            await self._learn(self._oldest)
 
     async def saved_chain(self) -> Path:
         """A copy of the chain's state as of now, or a moment later."""
@@ -251,31 +252,46 @@ class Anchoring:
         while True:
             await asyncio.sleep(BLOCK_S)
             if self.mining:
-                await self.mine()
+                with contextlib.suppress(ChainUnavailable):  # a slow machine; the next round comes
+                    await self.mine()
 
     async def _learn(self, depth: int = 0) -> None:
-        """Remember the newest blocks."""
+        """Remember the newest blocks; all others still stand."""
         head = await self.chain.block_number()
         self._highest = max(self._highest, head)
-        for number in range(head - depth, head + 1):
+        for number in range(max(0, head - depth), head + 1):
             block = await self.chain.block(number)
             self._blocks[block["hash"]] = (number, set(block["transactions"]))
+            self._chain[number] = block["hash"]
+        for gone in [number for number in self._chain if number > head]:
+            del self._chain[gone]
+
+    def _claims(self) -> dict[str, tuple[str | None, int | None]]:
+        """The block of everything that is called confirmed."""
+        query = select(SubmissionRow.key, SubmissionRow.block_hash, SubmissionRow.block_number)
+        with self.database.session() as session:
+            found = session.exec(query.where(SubmissionRow.state == "confirmed"))
+            return {key: (name, number) for key, name, number in found}
 
     async def _watches(self) -> None:
         """Nothing is called confirmed that is not: every claim is compared with the blocks that there were."""
         while True:
             await asyncio.sleep(0.1)
-            claims = await asyncio.to_thread(self.submissions, "confirmed")
+            claims = await asyncio.to_thread(self._claims)
+            new = {key for key, (name, _) in claims.items() if (key, str(name)) not in self._believed}
+            claimed = await asyncio.to_thread(self._read, new) if new else []
             async with self._moving:
-                for one in claims:
-                    assert one.block_hash
-                    if (one.key, one.block_hash) in self._believed:
-                        continue
-                    number, transactions = self._blocks.get(one.block_hash, (-1, set()))
+                for one in claimed:
+                    number, transactions = self._blocks.get(one.block_hash or "", (-1, set()))
                     assert number == one.block_number, f"{one.key} names a block that never was"
                     assert one.transaction_hash in transactions, f"{one.key} is not in the block that it names"
                     assert self._highest >= number + CONFIRMATIONS - 1, f"{one.key} was confirmed too early"
-                    self._believed.add((one.key, one.block_hash))
+                    self._believed.add((one.key, str(one.block_hash)))
+
+    def _read(self, keys: set[str]) -> list[Submission]:
+        query = select(SubmissionRow).where(col(SubmissionRow.key).in_(keys), SubmissionRow.state == "confirmed")
+        with self.database.session() as session:
+            return [read_row(row) for row in session.exec(query)]
 
     # At the end
 

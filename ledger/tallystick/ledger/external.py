@@ -14,14 +14,12 @@ from eth_account import Account as EthAccount
 from eth_utils.address import to_checksum_address
 from rlp.exceptions import DecodingError  # type: ignore[import-untyped]
 
+from . import transaction as transactions
 from .errors import BadSignature, SignerUnavailable
 from .hashing import ADDRESS, keccak, to_hex, unhex
 
 TIMEOUT_S = 10.0
 MAX_ANSWER = 1_000_000  # bytes: call data of the widest batch, twice as hex, and to spare
-EIP_1559 = 2
-UNSIGNED = 9  # fields of an EIP-1559 transaction before its signature
-SIGNED = 12
 # As the API spells them; a transaction's type follows from the fees, and the chain is the signer's own setting.
 _SENT = ("nonce", "to", "value", "gas", "maxFeePerGas", "maxPriorityFeePerGas")
 
@@ -89,10 +87,10 @@ def _octets(result: Any) -> bytes:
 def _check(raw: bytes, wanted: dict[str, Any], address: str) -> None:
     """Every field as asked for, and the signature that of ``address`` (EIP-1559, EIP-2718)."""
     try:
-        if raw[:1] != bytes([EIP_1559]):
+        if raw[:1] != transactions.TYPE:
             raise BadSignature("the signer signed a transaction of another type")
         fields = rlp.decode(raw[1:])
-        if len(fields) != SIGNED or fields[:UNSIGNED] != _unsigned(wanted):
+        if len(fields) != transactions.SIGNED or fields[: transactions.UNSIGNED] != transactions.fields(wanted):
             raise BadSignature("the signer signed another transaction than the one that it was asked to")
         signer = EthAccount.recover_transaction(raw)
     except BadSignature:
@@ -103,15 +101,3 @@ def _check(raw: bytes, wanted: dict[str, Any], address: str) -> None:
         raise BadSignature("the signer's signature cannot be read") from error
     if signer != address:
         raise BadSignature(f"the signer signed for {signer}, not for {address}")
-
-
-def _unsigned(wanted: dict[str, Any]) -> list[Any]:
-    numbers = ("chainId", "nonce", "maxPriorityFeePerGas", "maxFeePerGas", "gas")
-    fields = [_integer(wanted[name]) for name in numbers]
-    to = unhex(wanted["to"], ADDRESS) if "to" in wanted else b""
-    return [*fields, to, _integer(wanted["value"]), wanted["data"], []]
-
-
-def _integer(number: int) -> bytes:
-    """RLP's integers: big-endian without leading zeros, nothing for zero."""
-    return number.to_bytes((number.bit_length() + 7) // 8, "big")

@@ -140,6 +140,7 @@ def _row(one: Submission, chain: int) -> SubmissionRow:
         nonce=one.nonce,
         relayer=one.relayer,
         block_number=one.block_number,
+        block_hash=one.block_hash,
         since=one.since,
         log_epoch=one.log_epoch,
         log_size=one.log_size,

@@ -87,6 +87,7 @@ class SubmissionRow(SQLModel, table=True):
     relayer: str | None = None
     nonce: int | None = None
     block_number: int | None = Field(default=None, index=True, sa_type=BigInteger)
+    block_hash: str | None = None
     since: int = Field(sa_type=BigInteger)
     log_epoch: int | None = None
     log_size: int | None = Field(default=None, index=True)
