@@ -18,22 +18,34 @@ from tallystick.node.record.loaded import Loaded
 from tallystick.node.schemas import definition_faults
 from tallystick.node.services.organisation import own_card
 from tallystick.tenants.card import Card
+from tallystick.tenants.partners import MAX_PARTNERS
 
 RETENTION_DAYS = 3650
 
 
-def facts(parts: Parts) -> dict[str, OrgFacts]:
-    """What the compiler must know of each organisation: whether it is active, and what it can do.
+def facts(parts: Parts, source: dict[str, Any]) -> dict[str, OrgFacts]:
+    """What the compiler must know of each organisation in ``source``: whether it is active, and what it can do.
 
     Partners that are suspended, removed or inactive by their own word are told from organisations that nobody knows.
+    Where one is named that nobody knows, it is those of all, so that the one who was meant can be suggested.
     """
-    active = {one.id for one in parts.partners.active()}
-    known = {
-        one.id: OrgFacts(is_active=one.id in active, capabilities=list(one.capabilities))
-        for one in parts.partners.pinned()
-    }
     mine = own_card(parts)
-    return {**known, mine.id: OrgFacts(is_active=mine.is_active, capabilities=list(mine.capabilities))}
+    named = _named(source)
+    found = parts.partners.standing(named)
+    if named - {mine.id} != {card.id for card, _ in found}:
+        found = parts.partners.standing()
+    return {
+        card.id: OrgFacts(is_active=is_active, capabilities=list(card.capabilities))
+        for card, is_active in [*found, (mine, mine.is_active)]
+    }
+
+
+def _named(source: dict[str, Any]) -> set[str]:
+    """The organisations that a definition names as participants, as far as it has the form of one."""
+    participants = source.get("participants")
+    members = [one for one in participants if isinstance(one, dict)] if isinstance(participants, list) else []
+    named = [one.get("org_id") for one in members[:MAX_PARTNERS]]
+    return {one for one in named if isinstance(one, str)}
 
 
 def compiled_for(source: dict[str, Any], organisations: dict[str, OrgFacts]) -> dict[str, Any]:
@@ -57,7 +69,8 @@ def draft(
 ) -> dict[str, Any]:
     """The agreement document that every participant is asked to accept; ``terms`` are those that differ from ours."""
     given = terms or {}
-    cards = {one.id: one for one in [own_card(parts), *parts.partners.active()]}
+    partners = [card for card, is_active in parts.partners.standing(_named(source)) if is_active]
+    cards = {one.id: one for one in [own_card(parts), *partners]}
     members = [_participant(entry, cards) for entry in source["participants"]]
     me = parts.context.org_id
     if me not in {one["org_id"] for one in members}:

@@ -57,7 +57,7 @@ def _last_card(path: Path) -> str | None:
 
 def own_card(parts: Parts) -> Card:
     """Our card, read back as a partner reads it."""
-    return cards.verify(own_card_token(parts))
+    return cards.verified(own_card_token(parts))
 
 
 def _certificates(parts: Parts) -> list[dict[str, Any]]:

@@ -9,6 +9,7 @@ from tallystick.node.anchoring.stores import covering
 from tallystick.node.record import onchain, store
 from tallystick.node.record.calls import keys_of
 from tallystick.node.record.loaded import Loaded
+from tallystick.node.record.outgoing import CONFIRMED
 from tallystick.node.services import views
 from tallystick.tenants.models.anchor import LeafRow
 from tallystick.tenants.models.queue import QueueTaskRow
@@ -103,7 +104,7 @@ def _queued(session: Session, org_id: str, execution_id: str) -> list[dict[str, 
 
 def _outbox(session: Session, execution_id: str) -> list[dict[str, Any]]:
     rows = session.exec(select(OutboxRow).where(OutboxRow.execution == execution_id).limit(100))
-    return [delivery(row) for row in rows]
+    return [delivery(row) for row in rows if row.id not in CONFIRMED]
 
 
 def _statements(session: Session, org_id: str, loaded: Loaded) -> list[dict[str, Any]]:
