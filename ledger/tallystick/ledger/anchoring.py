@@ -4,14 +4,14 @@ from collections.abc import Callable
 
 from . import contracts as calls
 from . import proofs
-from .accounts import Account
 from .chain import Chain
 from .contracts import Contracts
 from .errors import InvalidProof, NotAnchored
 from .hashing import to_hex
-from .orglog import OrgLog, head_digest
+from .orglog import OrgLog
 from .ports import UNMINED, LeafStore, Submission, SubmissionStore
 from .proofs import LeafProof, Verified
+from .signing import HeadSigner
 from .submitter import Submitter
 
 
@@ -23,7 +23,7 @@ class Anchoring:
         chain: Chain,
         contracts: Contracts,
         submitter: Submitter,
-        log_key: Account,
+        log_key: HeadSigner,
         org: bytes,
         submissions: SubmissionStore,
         leaves: LeafStore,
@@ -51,7 +51,7 @@ class Anchoring:
         head = self.log.extending(self._org, on_chain)
         if head.new_size == head.old_size:
             return
-        signature = self._log_key.sign(head_digest(head, self._chain.chain_id, self._ledger))
+        signature = await self._log_key.sign_head(head, self._chain.chain_id, self._ledger)
         path = self.log.tree.consistency(head.old_size, head.new_size)
         await self._submitter.submit(
             Submission(

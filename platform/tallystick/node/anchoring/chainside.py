@@ -13,7 +13,6 @@ from sqlmodel import col, select
 
 from tallystick.core.errors import TallystickError
 from tallystick.ledger import header as headers
-from tallystick.ledger.accounts import Account
 from tallystick.ledger.audit.trust import Trust
 from tallystick.ledger.contracts import org_id
 from tallystick.ledger.hashing import to_hex, unhex
@@ -21,7 +20,7 @@ from tallystick.ledger.service import Contracts as LedgerContracts
 from tallystick.ledger.service import LedgerSettings, OrgLedger
 from tallystick.ledger.trust import chain_trust
 from tallystick.ledger.urls import label_of
-from tallystick.node.anchoring.accounts import administrator, payers
+from tallystick.node.anchoring.accounts import administrator, log_signer, payers
 from tallystick.node.anchoring.sharing import Sharing
 from tallystick.node.anchoring.stores import SqlLeaves, SqlSubmissions
 from tallystick.node.anchoring.workflows import Workflows
@@ -134,7 +133,7 @@ def _ledger(blockchain: Blockchain, keystore: Keystore, database: Database) -> O
         gas_limit=blockchain.gas_limit,
         fee_ceiling=blockchain.fee_ceiling_gwei * 10**9,
     )
-    (admin, *relayers), log_key = payers(blockchain, keystore), Account(keystore.log_key)
+    (admin, *relayers), log_key = payers(blockchain, keystore), log_signer(blockchain, keystore)
     stores = (SqlSubmissions(database), SqlLeaves(database))
     return OrgLedger(settings, admin, log_key, _salt(keystore), *stores, relayers=relayers)
 
@@ -148,7 +147,7 @@ def identity(blockchain: Blockchain, keystore: Keystore) -> OnChain:
     """Who the holder of the keystore is on that chain."""
     return OnChain(
         org=to_hex(org_id(administrator(blockchain, keystore), _salt(keystore))),
-        log_key=keystore.log_address,
+        log_key=log_signer(blockchain, keystore).address,
         chain_id=blockchain.chain_id,
         contracts=msgspec.to_builtins(blockchain.contracts),
         secret=keystore.session_secret,
