@@ -4,15 +4,15 @@ from collections.abc import Callable
 
 from . import cadence, proofs
 from . import contracts as calls
-from .accounts import Account
 from .cadence import Batching
 from .chain import Chain
 from .contracts import Contracts
 from .errors import InvalidProof, NotAnchored
 from .hashing import to_hex
-from .orglog import OrgLog, head_digest
+from .orglog import OrgLog
 from .ports import UNMINED, LeafStore, Submission, SubmissionStore
 from .proofs import LeafProof, Verified
+from .signing import HeadSigner
 from .submitter import Submitter
 
 
@@ -24,7 +24,7 @@ class Anchoring:
         chain: Chain,
         contracts: Contracts,
         submitter: Submitter,
-        log_key: Account,
+        log_key: HeadSigner,
         org: bytes,
         submissions: SubmissionStore,
         leaves: LeafStore,
@@ -59,7 +59,7 @@ class Anchoring:
             if not size:
                 return
             head = self.log.extending(self._org, on_chain, size)
-        signature = self._log_key.sign(head_digest(head, self._chain.chain_id, self._ledger))
+        signature = await self._log_key.sign_head(head, self._chain.chain_id, self._ledger)
         path = self.log.tree.consistency(head.old_size, head.new_size)
         await self._submitter.submit(
             Submission(

@@ -21,7 +21,7 @@ from .patience import ticks
 from .ports import UNMINED, LeafStore, Submission, SubmissionStore
 from .proofs import LeafProof
 from .registration import Registration, Standing
-from .signing import Signer
+from .signing import HeadSigner, LocalHeadSigner, Signer
 from .submitter import LAG_MS, Submitter
 
 __all__ = ["ChainStatus", "Contracts", "LedgerSettings", "OrgLedger", "Standing"]
@@ -87,7 +87,7 @@ class OrgLedger:
         self,
         settings: LedgerSettings,
         account: Account | Signer,
-        log_key: Account,
+        log_key: Account | HeadSigner,
         salt: bytes,
         submissions: SubmissionStore,
         leaves: LeafStore,
@@ -132,8 +132,9 @@ class OrgLedger:
             clock=clock,
             confirmations=settings.confirmations,
         )
+        heads = LocalHeadSigner(log_key) if isinstance(log_key, Account) else log_key
         self._anchoring = Anchoring(
-            *(self.chain, settings.contracts, self._submitter, log_key, self._registration.org, submissions, leaves),
+            *(self.chain, settings.contracts, self._submitter, heads, self._registration.org, submissions, leaves),
             clock=clock,
             batching=batching,
         )

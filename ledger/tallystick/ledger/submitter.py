@@ -95,11 +95,12 @@ class Submitter:
         for one in live:
             if one.nonce is not None:
                 placed.setdefault(one.relayer or next(iter(self._lanes)), []).append(one)
+        waiting = [one for one in live if one.nonce is None]
         for address, ones in placed.items():
-            await self._relayed(view, address, ones)
-        for one in live:
-            if one.nonce is None:
-                await self._begin(view, one)
+            if ones or waiting:
+                await self._relayed(view, address, ones)
+        for one in waiting:
+            await self._begin(view, one)
 
     async def _reopen(self, view: View) -> None:
         """Take back what was called settled and is not on the chain (any more).
@@ -189,7 +190,7 @@ class Submitter:
     async def _begin(self, view: View, one: Submission) -> None:
         """It has no nonce: find an account for it. What was signed for it before may have been mined all the same."""
         found = await view.inclusion(one) if one.tried else None
-        if found is not None and found.succeeded:
+        if found is not None:
             await self._included(view, one, found)
         else:
             await self._sender.first(one, self._choice(one))

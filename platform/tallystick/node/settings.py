@@ -26,11 +26,13 @@ MAX_RELAYERS = 16  # accounts beside the first: more than anchors are ever on th
 class ExternalSigner(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A signer outside of the node (web3signer's API) that holds the keys of the accounts that pay.
 
-    ``address`` administers the organisation on the chain; ``relayers`` are further accounts that it signs for.
+    ``address`` administers the organisation on the chain; ``relayers`` are further accounts that it signs for, and
+    ``log_address`` that of the log key, where that is not to be in the keystore either.
     """
 
     url: Annotated[str, msgspec.Meta(pattern=r"^https?://", max_length=500)]
     address: Address
+    log_address: Address | None = None
     relayers: Annotated[tuple[Address, ...], msgspec.Meta(max_length=MAX_RELAYERS)] = ()
 
 

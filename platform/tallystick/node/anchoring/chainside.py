@@ -14,16 +14,15 @@ from sqlmodel import col, select
 from tallystick.core.agreement import Ledger
 from tallystick.core.errors import Invalid, TallystickError
 from tallystick.ledger import header as headers
-from tallystick.ledger.accounts import Account
 from tallystick.ledger.audit.trust import Trust
 from tallystick.ledger.budget import Budget
 from tallystick.ledger.contracts import org_id
 from tallystick.ledger.hashing import to_hex, unhex
 from tallystick.ledger.service import Contracts as LedgerContracts
 from tallystick.ledger.service import LedgerSettings, OrgLedger
-from tallystick.ledger.signing import Signer
+from tallystick.ledger.signing import HeadSigner, Signer
 from tallystick.ledger.trust import chain_trust
-from tallystick.node.anchoring.accounts import administrator, payers
+from tallystick.node.anchoring.accounts import administrator, log_signer, payers
 from tallystick.node.anchoring.batching import SqlBatching
 from tallystick.node.anchoring.onechain import OneChain
 from tallystick.node.anchoring.shared import Further
@@ -57,12 +56,13 @@ class ChainSide:
         batching = SqlBatching(database, committer, identity(blockchain, context.keystore).org, context.now)
         watch = Watch(context, committer)
         sharing = Sharing(context, database, bell, committer)
-        signers = payers(blockchain, context.keystore)  # the same on every chain: our id follows from the first
-        ledger = _ledger(blockchain, signers, context.keystore, database, batching, 0)
+        # The same accounts on every chain: our id follows from the first.
+        signers, log_key = payers(blockchain, context.keystore), log_signer(blockchain, context.keystore)
+        ledger = _ledger(blockchain, signers, log_key, context.keystore, database, batching, 0)
         self._first = OneChain(blockchain, ledger, sharing, watch, Workflows(database))
         self._further = []
         for one in blockchain.also:
-            ledger = _ledger(one, signers, context.keystore, database, batching, one.chain_id)
+            ledger = _ledger(one, signers, log_key, context.keystore, database, batching, one.chain_id)
             sharing = Sharing(context, database, bell, committer, Further(one.chain_id))
             self._further.append(OneChain(one, ledger, sharing, watch, None))
 
@@ -137,6 +137,7 @@ class ChainSide:
 def _ledger(
     blockchain: ChainSettings,
     signers: list[Signer],
+    log_key: HeadSigner,
     keystore: Keystore,
     database: Database,
     batching: SqlBatching,
@@ -154,7 +155,7 @@ def _ledger(
         fee_ceiling=blockchain.fee_ceiling_gwei * 10**9,
         budget=_budget(blockchain.budget),
     )
-    (admin, *relayers), log_key = signers, Account(keystore.log_key)
+    admin, *relayers = signers
     stores = SqlSubmissions(database, chain), SqlLeaves(database)
     more: dict[str, Any] = {"batching": batching, "relayers": relayers}
     return OrgLedger(settings, admin, log_key, _salt(keystore), *stores, **more)
@@ -176,7 +177,7 @@ def identity(blockchain: Blockchain, keystore: Keystore) -> OnChain:
     """Who the holder of the keystore is on that chain."""
     return OnChain(
         org=to_hex(org_id(administrator(blockchain, keystore), _salt(keystore))),
-        log_key=keystore.log_address,
+        log_key=log_signer(blockchain, keystore).address,
         chain_id=blockchain.chain_id,
         contracts=msgspec.to_builtins(blockchain.contracts),
         secret=keystore.session_secret,
