@@ -15,7 +15,8 @@ BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(CURDIR)/node_modules/.bin:$(PATH)
 export PYTHONDONTWRITEBYTECODE ?=
 
-SOAKS := tests/scenarios/test_soak.py tests/scenarios/test_engine_faults.py tests/scenarios/test_exchange_soak.py
+SOAKS := tests/scenarios/test_soak.py tests/scenarios/test_engine_faults.py tests/scenarios/test_exchange_soak.py \
+	tests/scenarios/test_anchoring_soak.py
 CODE := platform/tallystick tenants/tallystick ledger/tallystick edge_agent/tallystick
 CHECKED := $(CODE) tests deploy
 COVERED := --cov --cov-branch --cov-report=term --cov-fail-under=95

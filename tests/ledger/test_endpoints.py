@@ -160,6 +160,10 @@ def _another_genesis(parameters: list[Any], result: Any) -> Any:
     return {**result, "hash": OTHER} if parameters[0] == "0x0" else result
 
 
+def _another_block(parameters: list[Any], result: Any) -> Any:
+    return {**result, "hash": OTHER} if result and parameters[0] not in {"0x0", "latest"} else result
+
+
 LIES: dict[str, Fault] = {
     "another block in the receipt": faults.lying(
         "eth_getTransactionReceipt", lambda _, found: found and {**found, "blockHash": OTHER}
@@ -337,7 +341,7 @@ async def test_nothing_is_confirmed_while_endpoints_disagree(
     for _ in range(3):
         await ledger.step()
     assert await anchor_state(one) == "mined"
-    proxies[liar].fault = LIES["another block in the receipt"]
+    proxies[liar].fault = faults.lying("eth_getBlockByNumber", _another_block)
     for _ in range(3):
         await chain.ask("anvil_mine", "0x3")
         with pytest.raises(EndpointsDisagree):

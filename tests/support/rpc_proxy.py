@@ -47,12 +47,16 @@ class Status(Exception):
 
 
 class RpcProxy:
-    """See the module; ``seen`` counts requests by method, ``port`` stays the same over ``stop`` and ``start``."""
+    """See the module; ``port`` stays the same over ``stop`` and ``start``.
+
+    ``seen`` counts requests by method, ``sent`` are the raw bytes of every transaction that came by.
+    """
 
     def __init__(self, upstream: str) -> None:
         self.upstream = upstream
         self.port = 0
         self.seen: dict[str, int] = {}
+        self.sent: set[str] = set()
         self._fault: Fault | None = None
         self._changed = asyncio.Event()
         self._runner: web.AppRunner | None = None
@@ -126,6 +130,8 @@ class RpcProxy:
     async def _one(self, request: Request) -> Answer:
         method = str(request.get("method"))
         self.seen[method] = self.seen.get(method, 0) + 1
+        if method == "eth_sendRawTransaction":
+            self.sent.add(str(request["params"][0]))
         if self._fault is None:
             return await self.forward(request)
         return await self._fault(request, self.forward)

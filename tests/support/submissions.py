@@ -36,14 +36,18 @@ class SubmissionStoreContract:
         await store.save(submission("earlier", since=1))
         await store.save(submission("nine", state="sent", nonce=9))
         await store.save(submission("zero", state="mined", nonce=0))
+        await store.save(submission("held", state="held", since=3))
+        await store.save(submission("lost", state="reorged", nonce=2))
         await store.save(submission("done", state="confirmed", nonce=1))
         await store.save(submission("failed", state="failed"))
-        assert [one.key for one in await store.unsettled()] == ["zero", "nine", "earlier", "later"]
+        assert [one.key for one in await store.unsettled()] == ["zero", "lost", "nine", "earlier", "later", "held"]
 
     async def test_settled_ones_come_newest_first(self, store: SubmissionStore) -> None:
         for nonce in range(12):
-            await store.save(submission(f"{nonce}", state="confirmed", nonce=nonce))
-        assert [one.nonce for one in await store.settled(3)] == [11, 10, 9]
+            await store.save(submission(f"{nonce}", state="confirmed", nonce=nonce, block_number=20 - nonce))
+        await store.save(submission("failed", state="failed", nonce=12, block_number=21, gas_used=1, price=2))
+        await store.save(submission("never sent", state="failed"))
+        assert [one.nonce for one in await store.settled(3)] == [12, 0, 1]
 
     async def test_the_smallest_anchor_above_covers_a_leaf(self, store: SubmissionStore) -> None:
         for size in (9, 3, 6):

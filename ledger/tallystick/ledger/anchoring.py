@@ -10,11 +10,9 @@ from .contracts import Contracts
 from .errors import InvalidProof, NotAnchored
 from .hashing import to_hex
 from .orglog import OrgLog, head_digest
-from .ports import LeafStore, Submission, SubmissionStore
+from .ports import UNMINED, LeafStore, Submission, SubmissionStore
 from .proofs import LeafProof, Verified
 from .submitter import Submitter
-
-PENDING = ("queued", "sent")
 
 
 class Anchoring:
@@ -47,7 +45,7 @@ class Anchoring:
         One at a time: a head names the size that it extends, so a second in flight could only fail.
         """
         await self.log.refresh()
-        if any(one.log_size is not None and one.state in PENDING for one in await self._submissions.unsettled()):
+        if any(one.log_size is not None and one.state in UNMINED for one in await self._submissions.unsettled()):
             return
         on_chain = await calls.log_of(self._chain, self._ledger, self._org)
         head = self.log.extending(self._org, on_chain)

@@ -11,11 +11,13 @@
     ├── RpcRefused        the endpoint answered with a JSON-RPC error
     ├── FeeTooHigh        the chain asks for more than the settings allow; ``base_fee``, ``ceiling``
     ├── NotAnchored       the leaf is in no root that the chain holds yet
+    ├── SignerUnavailable the external signer did not answer, or refused
+    ├── BadSignature      the external signer answered with something else than it was asked to sign
     └── ChainUnavailable  the endpoint did not answer, or not in time
         └── EndpointsDisagree  two endpoints contradict each other; ``endpoints`` names those that stand alone
 
-Invalid is not unavailable: only ``FeeTooHigh``, ``NotAnchored``, ``RpcRefused`` and ``ChainUnavailable`` are worth
-trying again.
+Invalid is not unavailable: only ``FeeTooHigh``, ``NotAnchored``, ``RpcRefused``, ``SignerUnavailable`` and
+``ChainUnavailable`` are worth trying again.
 """
 
 from tallystick.core.errors import Invalid, NotYet, TallystickError, Unavailable
@@ -85,6 +87,18 @@ class NotAnchored(LedgerError, NotYet):
     """The leaf is in no anchored root yet."""
 
     default_code = "not_anchored"
+
+
+class SignerUnavailable(LedgerError, Unavailable):
+    """The service that signs for an account did not answer in time, or refused."""
+
+    default_code = "signer_unavailable"
+
+
+class BadSignature(LedgerError, Invalid):
+    """The service that signs for an account answered with another transaction, or in another account's name."""
+
+    default_code = "bad_signature"
 
 
 class ChainUnavailable(LedgerError, Unavailable):

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from .ports import Submission
+from .ports import SETTLED, UNSETTLED, Submission
 
 
 class InMemorySubmissions:
@@ -21,13 +21,13 @@ class InMemorySubmissions:
 
     async def unsettled(self) -> Sequence[Submission]:
         """See the port."""
-        live = [one for one in self._kept.values() if one.state in {"queued", "sent", "mined"}]
+        live = [one for one in self._kept.values() if one.state in UNSETTLED]
         return sorted(live, key=lambda one: (one.nonce is None, one.nonce or 0, one.since))
 
     async def settled(self, limit: int) -> Sequence[Submission]:
         """See the port."""
-        done = [one for one in self._kept.values() if one.state == "confirmed"]
-        return sorted(done, key=lambda one: -(one.nonce or 0))[:limit]
+        done = [one for one in self._kept.values() if one.state in SETTLED and one.block_number is not None]
+        return sorted(done, key=lambda one: -(one.block_number or 0))[:limit]
 
     async def covering(self, epoch: int, index: int) -> Submission | None:
         """See the port."""

@@ -94,4 +94,4 @@ class Registration:
         return Standing(time=found.time, block_number=found.block, block_hash=block_hash)
 
     async def _queue(self, key: str, to: str, data: bytes) -> None:
-        await self._submitter.submit(Submission(key=key, to=to, data=data, since=self._clock()))
+        await self._submitter.submit(Submission(key=key, to=to, data=data, by=self._admin, since=self._clock()))

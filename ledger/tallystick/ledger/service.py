@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import msgspec
 
@@ -15,10 +15,12 @@ from .anchoring import Anchoring
 from .chain import Chain
 from .contracts import Contracts
 from .hashing import WORD, to_hex, unhex
-from .ports import LeafStore, Submission, SubmissionStore
+from .patience import ticks
+from .ports import UNMINED, LeafStore, Submission, SubmissionStore
 from .proofs import LeafProof
 from .registration import Registration, Standing
-from .submitter import Submitter
+from .signing import Signer
+from .submitter import LAG_MS, Submitter
 
 __all__ = ["ChainStatus", "Contracts", "LedgerSettings", "OrgLedger", "Standing"]
 
@@ -28,7 +30,7 @@ class LedgerSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     ``gas_limit`` bounds one transaction, ``fee_ceiling`` (wei) what is offered for a unit of its gas. ``fallback_urls``
     are further endpoints of the same chain, of which ``endpoint_quorum`` have to agree where answers are compared;
-    ``genesis_hash`` is its first block's.
+    ``genesis_hash`` is its first block's. An endpoint that is behind what it knew before is believed after ``lag_ms``.
     """
 
     blockchain_url: str
@@ -41,10 +43,18 @@ class LedgerSettings(msgspec.Struct, frozen=True, kw_only=True):
     gas_limit: int = 3_000_000
     fee_ceiling: int = fees.CEILING
     bump_after_ms: int = 30_000
+    lag_ms: int = LAG_MS
+
+
+class Payer(msgspec.Struct, frozen=True, kw_only=True):
+    """An account that pays; ``balance`` in wei, as text because it exceeds what JSON numbers carry."""
+
+    address: str
+    balance: str
 
 
 class ChainStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """What a person wants to know; ``balance`` in wei, as text because it exceeds what JSON numbers carry.
+    """What a person wants to know; ``balance`` is that of ``address``, in wei as text, as in ``payers``.
 
     ``log_size`` counts our leaves, ``anchored_size`` those below the newest root on the chain; ``pending`` counts
     transactions that are not mined, ``unsettled`` those that are not confirmed.
@@ -61,6 +71,7 @@ class ChainStatus(msgspec.Struct, frozen=True, kw_only=True):
     anchored_size: int
     pending: int
     unsettled: int
+    payers: list[Payer]
 
 
 class OrgLedger:
@@ -69,13 +80,15 @@ class OrgLedger:
     def __init__(
         self,
         settings: LedgerSettings,
-        account: Account,
+        account: Account | Signer,
         log_key: Account,
         salt: bytes,
         submissions: SubmissionStore,
         leaves: LeafStore,
         *,
         clock: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+        ticks: Callable[[], int] = ticks,
+        relayers: Iterable[Account | Signer] = (),
     ) -> None:
         self.chain = Chain(
             (settings.blockchain_url, *settings.fallback_urls),
@@ -95,6 +108,9 @@ class OrgLedger:
             gas_limit=settings.gas_limit,
             fee_ceiling=settings.fee_ceiling,
             bump_after_ms=settings.bump_after_ms,
+            lag_ms=settings.lag_ms,
+            ticks=ticks,
+            relayers=relayers,
         )
         self._registration = Registration(
             self.chain,
@@ -119,7 +135,7 @@ class OrgLedger:
 
     @property
     def address(self) -> str:
-        """The account that administers the organisation and pays; heads are signed by its log key."""
+        """The account that administers the organisation and pays first; heads are signed by its log key."""
         return self._account.address
 
     async def step(self) -> None:
@@ -156,18 +172,21 @@ class OrgLedger:
         """What the chain says now."""
         log = await calls.log_of(self.chain, self._contracts.execution_ledger, self._registration.org)
         live = await self._submissions.unsettled()
+        accounts = self._submitter.relayers
+        payers = [Payer(address=one, balance=str(await self.chain.balance(one))) for one in accounts]
         return ChainStatus(
             chain_id=self.chain.chain_id,
             block_number=await self.chain.block_number(),
-            balance=str(await self.chain.balance(self.address)),
+            balance=payers[0].balance,
             org=self.org,
             address=self.address,
             registered=await self.registered(),
             log_epoch=log.epoch,
             log_size=await self._anchoring.log.refresh(),
             anchored_size=log.size,
-            pending=sum(1 for one in live if one.state != "mined"),
+            pending=sum(1 for one in live if one.state in UNMINED),
             unsettled=len(live),
+            payers=payers,
         )
 
     async def close(self) -> None:

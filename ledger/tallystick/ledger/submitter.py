@@ -1,228 +1,220 @@
 """Gets calls onto the chain, each once, whatever is killed in between.
 
-A submission's signed bytes are durable before they are sent, so that after a crash the same bytes, with the same nonce,
-are sent again: the chain takes one transaction a nonce. What the chain says decides, never what was sent: a nonce that
-the chain has not used cannot hold a mined transaction, so a reorganisation or a chain that came back from an older
-state shows at once, and the kept bytes go out again in the order of their nonces.
+What the chain says decides, never what was sent: a nonce that the chain has not used cannot hold a mined transaction,
+so a reorganisation or a chain that came back from an older state shows at once, and the kept bytes go out again in the
+order of their nonces. What was mined stays compared with the chain, failures too: their nonces count.
 """
 
 import logging
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
 
 from . import fees
 from .accounts import Account
+from .book import UNMINED_FACTS, Book, failure, given_up
 from .chain import Chain
-from .contracts import describe
-from .errors import ChainUnavailable, FeeTooHigh, Reverted, RpcRefused
-from .ports import Attempt, Submission, SubmissionStore
+from .errors import ChainUnavailable
+from .patience import Patience, ticks
+from .ports import Submission, SubmissionStore
+from .sending import Lane, Sender
+from .signing import LocalSigner, Signer
+from .view import Inclusion, View
 
 logger = logging.getLogger(__name__)
 
-WATCHED = 64  # confirmed submissions that are still compared with the chain
+WATCHED = 64  # settled submissions that are still compared with the chain
 RETRY_MS = 2_000  # before a failed submission is tried again; doubles with every failure
 MAX_RETRY_MS = 600_000
+LAG_MS = 10_000  # how long an endpoint may be behind what it knew before it is believed
 
 
 class Submitter:
-    """One account's transactions. ``step`` takes one round; only one round may run at a time."""
+    """The transactions of some accounts. ``step`` takes one round; only one round may run at a time.
+
+    The first account is the one that others stand in for; a submission that names none goes to whichever is free.
+    ``clock`` (milliseconds) dates what is kept; how long something waits is counted in ``ticks``, which nobody turns.
+    """
 
     def __init__(
         self,
         chain: Chain,
-        account: Account,
+        account: Account | Signer,
         store: SubmissionStore,
         *,
         clock: Callable[[], int],
+        relayers: Iterable[Account | Signer] = (),
         confirmations: int = 1,
         gas_limit: int = 3_000_000,
         fee_ceiling: int = fees.CEILING,
         bump_after_ms: int = 30_000,
+        lag_ms: int = LAG_MS,
+        ticks: Callable[[], int] = ticks,
     ) -> None:
         self._chain = chain
-        self._account = account
-        self._store = store
         self._clock = clock
+        self._book = Book(store, clock)
+        self._patience = Patience(clock, ticks)
         self._confirmations = confirmations
-        self._gas_limit = gas_limit
-        self._fee_ceiling = fee_ceiling
-        self._bump_after_ms = bump_after_ms
+        self._lag_ms = lag_ms
+        signers = (LocalSigner(one) if isinstance(one, Account) else one for one in (account, *relayers))
+        self._lanes = {one.address: Lane(one) for one in signers}
+        limits = {"gas_limit": gas_limit, "fee_ceiling": fee_ceiling, "bump_after_ms": bump_after_ms}
+        self._sender = Sender(chain, self._book, self._patience, **limits)
+
+    @property
+    def relayers(self) -> Sequence[str]:
+        """The accounts that pay, spelt with EIP-55's checksum."""
+        return list(self._lanes)
 
     async def submit(self, submission: Submission) -> Submission:
         """Queue it once: a second call of the same ``key`` returns the first. A failed one is queued anew, in time."""
-        known = await self._store.get(submission.key)
+        known = await self._book.store.get(submission.key)
         if known is None:
-            await self._store.save(submission)
+            await self._book.store.save(submission)
             return submission
-        if known.state != "failed" or self._clock() < known.since + _pause(known.failures):
+        if known.state != "failed" or not self._retried(known):
             return known
-        again = msgspec.structs.replace(submission, failures=known.failures, error=known.error)
-        await self._store.save(again)
-        return again
+        # What it calls may have changed since; what it cost until now has not.
+        fresh = {name: getattr(submission, name) for name in ("to", "data", "by", "log_epoch", "log_size", "log_root")}
+        left = given_up(known, known.error or "it failed")
+        return await self._book.save(msgspec.structs.replace(known, **left, **fresh), state="queued")
+
+    def _retried(self, known: Submission) -> bool:
+        pause = min(RETRY_MS << min(known.failures, 20), MAX_RETRY_MS)
+        return self._patience.waited(failure(known), known.since) >= pause
 
     async def step(self) -> None:
         """Look at the chain, then send, send again, bump and confirm as it demands."""
-        used = await self._chain.number("eth_getTransactionCount", self._account.address, "latest")
-        head = await self._chain.block_number()
-        await self._reopen(used)
-        live, free = await self._store.unsettled(), used
+        view = View(self._chain, await self._chain.block_number())
+        await self._reopen(view)
+        live = await self._book.store.unsettled()
+        placed: dict[str, list[Submission]] = {address: [] for address in self._lanes}
+        for one in live:
+            if one.nonce is not None:
+                placed.setdefault(one.relayer or next(iter(self._lanes)), []).append(one)
+        for address, ones in placed.items():
+            await self._relayed(view, address, ones)
         for one in live:
             if one.nonce is None:
-                free += await self._send_first(one, free)
-            elif one.nonce < used:
-                await self._settle(one, head)
-            elif one.nonce == free:
-                await self._send_again(one)
-                free += 1
-            else:
-                # Nothing of ours fills the nonces before it (that one failed, before the chain lost it): move up.
-                await self._save(one, **_ANEW, error="a nonce before its own became free")
+                await self._begin(view, one)
 
-    async def _reopen(self, used: int) -> None:
-        """Take back what was called mined or confirmed and is not on the chain (any more).
+    async def _reopen(self, view: View) -> None:
+        """Take back what was called settled and is not on the chain (any more).
 
         Blocks refer to their parents, so when the newest of ours still stands, the older ones do.
         """
-        for one in await self._store.settled(WATCHED):
-            if one.nonce is not None and one.nonce < used and await self._stands(one):
-                break
-            logger.warning("%s left the chain; sending it again", one.key)
-            await self._save(one, state="sent", **_UNMINED, error="the chain was reorganised")
+        for one in await self._book.store.settled(WATCHED):
+            if await self._stands(view, one):
+                return
+            await self._lost(one)
 
-    async def _stands(self, one: Submission) -> bool:
-        receipt = await self._receipt(one)
-        return receipt is not None and receipt["blockHash"] == one.block_hash
-
-    async def _settle(self, one: Submission, head: int) -> None:
-        """Its nonce is used on the chain: by one of its own transactions, or by another."""
-        receipt = await self._receipt(one)
-        if receipt is not None:
-            await self._mined(one, receipt, head)
-        else:
-            # Another program signs with our key, or the chain has another history than the one that we knew.
-            await self._save(one, **_ANEW, error="its nonce was taken")
-
-    async def _send_again(self, one: Submission) -> None:
-        """Its nonce is not used (any more)."""
-        if one.state == "mined":
-            one = await self._save(one, state="sent", **_UNMINED, error="the chain was reorganised")
-        await self._broadcast(await self._bumped(one))
-
-    async def _receipt(self, one: Submission) -> dict[str, Any] | None:
-        for attempt in reversed(one.attempts):
-            receipt = await self._chain.ask("eth_getTransactionReceipt", attempt.transaction_hash)
-            if isinstance(receipt, dict) and receipt.get("blockHash"):
-                return receipt
-        return None
-
-    async def _mined(self, one: Submission, receipt: dict[str, Any], head: int) -> None:
-        try:
-            number, gas = int(receipt["blockNumber"], 16), int(receipt["gasUsed"], 16)
-            succeeded, block_hash = int(receipt["status"], 16) == 1, str(receipt["blockHash"])
-        except (KeyError, TypeError, ValueError) as error:
-            raise ChainUnavailable("the chain's endpoint gives a receipt that cannot be read") from error
-        facts = {"block_number": number, "block_hash": block_hash, "gas_used": gas}
-        facts["transaction_hash"] = str(receipt.get("transactionHash"))
-        if not succeeded:
-            failures = one.failures + 1
-            await self._save(
-                one, state="failed", **facts, failures=failures, error="the contract refused it when mined"
+    async def _stands(self, view: View, one: Submission) -> bool:
+        """Whether its block is on the chain; ChainUnavailable while the endpoint may only be behind."""
+        stands = await view.stands(one)
+        if stands is None and self._patience.waited("behind") < self._lag_ms:
+            raise ChainUnavailable(
+                f"the chain's endpoint is at block {view.head}, behind block {one.block_number} that it knew before"
             )
+        if stands:
+            self._patience.over("behind")
+        return bool(stands)
+
+    async def _lost(self, one: Submission) -> Submission:
+        logger.warning("%s left the chain; sending it again", one.key)
+        reason = "the chain was reorganised"
+        if not one.attempts:
+            return await self._book.anew(await self._book.save(one, state="reorged"), reason)
+        return await self._book.save(one, state="reorged", **UNMINED_FACTS, error=reason)
+
+    async def _relayed(self, view: View, address: str, ones: list[Submission]) -> None:
+        """One account's submissions that have a nonce, lowest first."""
+        lane = self._lanes.get(address)
+        used = await view.used(address)
+        gone: list[Submission] = []
+        for one in ones:
+            if one.block_number is None:
+                gone.append(one)
+            elif await self._stands(view, one):
+                await self._deepened(view, one)
+                used = max(used, (one.nonce or 0) + 1)
+            else:
+                gone.append(await self._lost(one))
+        taken = {one.nonce for one in gone if one.nonce is not None and one.nonce >= used}
+        if lane is not None:
+            lane.used, lane.taken = used, taken
+        for one in gone:
+            if one.nonce is not None and one.nonce < used:
+                await self._settle(view, one)
+            elif one.nonce is not None:
+                await self._unused(one, lane, gap=not taken.issuperset(range(used, one.nonce)))
+
+    async def _unused(self, one: Submission, lane: Lane | None, *, gap: bool) -> None:
+        """Its nonce is not used (any more). One behind a gap waits for another to fill it, and then moves up itself.
+
+        A gap is left by what failed before the chain lost it, or by another program that signs with our key.
+        """
+        waits = f"{one.key} behind a gap at {one.nonce}"
+        if not gap:
+            self._patience.over(waits)
+        elif self._patience.waited(waits) >= self._lag_ms:
+            if lane is not None:
+                lane.taken.discard(one.nonce or 0)
+            await self._book.anew(one, "a nonce before its own became free")
             return
-        confirmed = head - number + 1 >= self._confirmations
-        await self._save(one, state="confirmed" if confirmed else "mined", **facts, error=None)
+        await self._again(one, lane)
 
-    async def _send_first(self, one: Submission, nonce: int) -> int:
-        """Sign and send a queued submission; how many nonces it took."""
-        call = {"from": self._account.address, "to": one.to, "data": "0x" + one.data.hex()}
-        try:
-            gas = await self._chain.number("eth_estimateGas", call)
-        except Reverted as error:
-            reason = f"the contract would refuse it: {describe(error)}"
-            await self._save(one, state="failed", failures=one.failures + 1, error=reason)
-            return 0
-        except RpcRefused as error:
-            await self._save(one, error=error.detail)  # out of funds, mostly: waits and says so
-            return 0
-        if gas > self._gas_limit:
-            # One with less would run out of gas, and be paid for.
-            await self._save(one, error=f"it needs {gas} gas; the settings allow {self._gas_limit}")
-            return 0
-        try:
-            fee = await fees.current(self._chain, self._fee_ceiling)
-        except FeeTooHigh as error:
-            await self._save(one, error=error.detail)
-            return 0
-        gas = min(gas + gas // 4, self._gas_limit)
-        await self._broadcast(await self._signed(one, nonce, gas, fee))
-        return 1
+    async def _again(self, one: Submission, lane: Lane | None) -> None:
+        if not one.attempts:
+            await self._book.anew(one, "its transaction is not kept")
+        elif lane is None:
+            await self._sender.unowned(one)
+        else:
+            others = any(each.refused is None for each in self._lanes.values() if each is not lane)
+            await self._sender.again(one, lane, others=others)
 
-    async def _bumped(self, one: Submission) -> Submission:
-        """The submission with a better-paid transaction for its nonce, when the last is out for too long."""
-        last = one.attempts[-1]
-        if self._clock() < last.at + self._bump_after_ms or one.nonce is None:
-            return one
-        try:
-            now = await fees.current(self._chain, self._fee_ceiling)
-        except FeeTooHigh as error:
-            return await self._save(one, error=error.detail)
-        fee = fees.bumped(fees.Fee(last.max_fee, last.priority_fee), now, self._fee_ceiling)
-        if fee is None:
-            return await self._save(one, error="it waits for too long, and the settings allow no higher fee")
-        logger.info("%s waits for too long; offering more", one.key)
-        return await self._signed(one, one.nonce, last.gas, fee)
+    async def _settle(self, view: View, one: Submission) -> None:
+        """Its nonce is used on the chain: by one of its own transactions, or by another."""
+        found = await view.inclusion(one)
+        waits = f"{one.key} without a receipt for {one.nonce}"
+        if found is not None:
+            self._patience.over(waits)
+            await self._included(view, one, found)
+        elif self._patience.waited(waits) >= self._lag_ms:
+            # Another program signs with our key, or the chain has another history than the one that we knew.
+            await self._book.anew(one, "its nonce was taken")
 
-    async def _signed(self, one: Submission, nonce: int, gas: int, fee: fees.Fee) -> Submission:
-        raw, name = self._account.sign_transaction(
-            {
-                "type": 2,
-                "chainId": self._chain.chain_id,
-                "nonce": nonce,
-                "to": one.to,
-                "value": 0,
-                "data": one.data,
-                "gas": gas,
-                "maxFeePerGas": fee.max_fee,
-                "maxPriorityFeePerGas": fee.priority_fee,
-            }
-        )
-        attempt = Attempt(
-            raw=raw,
-            transaction_hash=name,
-            gas=gas,
-            max_fee=fee.max_fee,
-            priority_fee=fee.priority_fee,
-            at=self._clock(),
-        )
-        attempts = (*one.attempts, attempt)
-        return await self._save(one, state="sent", nonce=nonce, attempts=attempts, transaction_hash=name, error=None)
+    async def _begin(self, view: View, one: Submission) -> None:
+        """It has no nonce: find an account for it. What was signed for it before may have been mined all the same."""
+        found = await view.inclusion(one) if one.tried else None
+        if found is not None and found.succeeded:
+            await self._included(view, one, found)
+        else:
+            await self._sender.first(one, self._choice(one))
 
-    async def _broadcast(self, one: Submission) -> None:
-        """Send the newest bytes; the chain may well have them already."""
-        try:
-            await self._chain.ask("eth_sendRawTransaction", "0x" + one.attempts[-1].raw.hex())
-        except (RpcRefused, Reverted) as error:
-            said = error.detail.lower()
-            if not any(words in said for words in _KNOWN) and one.error != error.detail:
-                await self._save(one, error=error.detail)
+    def _choice(self, one: Submission) -> list[Lane]:
+        """The accounts to try: those that nothing was said against first, then those with the least under way."""
+        if one.by is not None:
+            return [lane for address, lane in self._lanes.items() if address.lower() == one.by.lower()]
+        return sorted(self._lanes.values(), key=lambda lane: (lane.refused is not None, len(lane.taken), lane.used))
 
-    async def _save(self, one: Submission, **changes: Any) -> Submission:
-        """Keep the changes; ``since`` moves with the state only."""
-        if changes.get("state", one.state) != one.state:
-            changes["since"] = self._clock()
-        changed = msgspec.structs.replace(one, **changes)
-        if changed != one:
-            await self._store.save(changed)
-        return changed
+    async def _included(self, view: View, one: Submission, found: Inclusion) -> None:
+        facts = found.facts
+        for old in one.tried:
+            if old.transaction_hash == found.transaction_hash:
+                facts |= {"relayer": old.relayer, "nonce": old.nonce, "attempts": ()}
+        if found.succeeded:
+            state = "confirmed" if self._deep(view, found.block_number) else "mined"
+            await self._book.save(one, state=state, **facts, error=None)
+        else:
+            failures = one.failures + 1
+            reason = "the contract refused it when mined"
+            failed = await self._book.save(one, state="failed", **facts, failures=failures, error=reason)
+            self._patience.begin(failure(failed))
 
+    async def _deepened(self, view: View, one: Submission) -> None:
+        if one.block_number is not None and self._deep(view, one.block_number):
+            await self._book.save(one, state="confirmed", error=None)
 
-_UNMINED: dict[str, Any] = {"block_number": None, "block_hash": None, "gas_used": None}
-_ANEW: dict[str, Any] = {"state": "queued", "nonce": None, "attempts": (), "transaction_hash": None, **_UNMINED}
-# What clients say to bytes that they hold or have mined already.
-_KNOWN = ("already known", "already imported", "known transaction", "nonce too low", "alreadyexists")
-
-
-def _pause(failures: int) -> int:
-    return min(RETRY_MS << min(failures, 20), MAX_RETRY_MS)
+    def _deep(self, view: View, block_number: int) -> bool:
+        return view.head - block_number + 1 >= self._confirmations

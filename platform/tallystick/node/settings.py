@@ -18,11 +18,28 @@ class Contracts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     execution_ledger: str
 
 
+Address = Annotated[str, msgspec.Meta(pattern=r"^0x[0-9a-fA-F]{40}$")]
+MAX_RELAYERS = 16  # accounts beside the first: more than anchors are ever on their way at once
+
+
+class ExternalSigner(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A signer outside of the node (web3signer's API) that holds the keys of the accounts that pay.
+
+    ``address`` administers the organisation on the chain; ``relayers`` are further accounts that it signs for.
+    """
+
+    url: Annotated[str, msgspec.Meta(pattern=r"^https?://", max_length=500)]
+    address: Address
+    relayers: Annotated[tuple[Address, ...], msgspec.Meta(max_length=MAX_RELAYERS)] = ()
+
+
 class Blockchain(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The chain that executions are anchored on; ``fee_ceiling_gwei`` is the most offered for a unit of gas.
 
     ``fallback_urls`` are further endpoints of the same chain; where answers are compared, ``endpoint_quorum`` of all
     have to agree. ``genesis_hash`` is the hash of the chain's first block: whoever has another one is not asked.
+    The keystore's chain account pays, and beside it so many ``relayers``, whose keys follow from its own; with a
+    ``signer`` those accounts do that it signs for.
     """
 
     blockchain_url: str
@@ -34,6 +51,13 @@ class Blockchain(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     transaction_confirmation_blocks: int = 1
     gas_limit: Annotated[int, msgspec.Meta(ge=21_000, le=100_000_000)] = 3_000_000
     fee_ceiling_gwei: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 200
+    relayers: Annotated[int, msgspec.Meta(ge=0, le=MAX_RELAYERS)] = 0
+    signer: ExternalSigner | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse accounts of two kinds."""
+        if self.signer is not None and self.relayers:
+            raise ValueError("the accounts of a signer are named under signer.relayers, not counted by relayers")
 
 
 class NatsSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -109,6 +109,7 @@ def build(
     chain_org: str,
     leaf_url: str | None,
     tls_ca: str,
+    chain_admin: str | None = None,
     names: Mapping[str, str] | None = None,
     operator: str | None = None,
     is_active: bool = True,
@@ -117,8 +118,9 @@ def build(
 ) -> str:
     """The signed card of the organisation that holds ``keys``; it passes :func:`verify`.
 
-    Without a ``leaf_url`` it has no NATS link. ``last`` is the token that was built before: while nothing has changed
-    it is the card still, and a card that differs is dated later than it.
+    Without a ``leaf_url`` it has no NATS link; ``chain_admin`` is the account of a signer outside of ``keys``.
+    ``last`` is the token that was built before: while nothing has changed it is the card still, and a card that
+    differs is dated later than it.
     """
     before = verified(last) if last else None
     now = time.time_ns() // 1_000_000 if issued_at is None else issued_at
@@ -138,7 +140,7 @@ def build(
         signing_keys=[PublicKey(kid=keys.signing_key.kid, key=keys.signing_key.public_hex)],
         sealing_key=SealingKey(kid=keys.sealing_key.kid, suite=keys.sealing_key.suite, key=keys.sealing_key.public_hex),
         chain_org=chain_org,
-        chain_admin=keys.chain_address,
+        chain_admin=chain_admin or keys.chain_address,
         log_key=keys.log_address,
         nats=None if leaf_url is None else Nats(leaf_url=leaf_url, nkey=keys.nkey_public, tls_ca=tls_ca),
     )

@@ -5,6 +5,7 @@ one write of the whole file, so that a crash leaves the one state or the other. 
 at partners, whoever runs the node brings about until it is done, however often it starts.
 """
 
+import hashlib
 import os
 import threading
 from collections.abc import Container
@@ -235,6 +236,10 @@ class Keystore:
     def chain_address(self) -> str:
         """The chain account's address (EIP-55)."""
         return secp256k1.address(self._secrets.chain)
+
+    def relayer_key(self, number: int) -> bytes:
+        """The private key of a further account that pays for transactions, from 1; a backup of the chain key is one."""
+        return hashlib.sha256(b"tallystick/relayer/v1" + number.to_bytes(4, "big") + self._secrets.chain).digest()
 
     @property
     def log_key(self) -> bytes:

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tallystick.core.errors import Forbidden, Invalid, NotFound, NotYet, TallystickError, Unavailable, WrongState
+from tallystick.ledger.ports import Passed, Submission, Tried
+from tallystick.node.anchoring.telling import told, unsent
 from tallystick.node.api.ports import Unauthenticated
 
 NOW = 1_795_485_600_000
@@ -563,11 +565,26 @@ class FakeServicesForApiTests:
         """A waiting one and a confirmed one."""
         self._called("anchors", key)
         return {"items": [
-            {"org": "buyer", "kind": "start", "state": "confirmed", "since": NOW, "transaction_hash": "0x" + "12" * 32,
-             "block_number": 7, "gas_used": 123456, "log_size": 1, "error": None},
-            {"org": "buyer", "kind": "completion", "state": "queued", "since": NOW, "transaction_hash": None,
-             "block_number": None, "gas_used": None, "log_size": None, "error": "the chain does not answer"},
+            {"org": "buyer", "kind": "start", **self._sent()},
+            {"org": "buyer", "kind": "completion", **unsent(NOW), "error": "the chain does not answer"},
         ]}  # fmt: skip
+
+    def _sent(self) -> dict[str, Any]:
+        tried: dict[str, Any] = {
+            "transaction_hash": "0x" + "34" * 32,
+            "relayer": "0x" + "5" * 40,
+            "nonce": 3,
+            "at": NOW,
+        }
+        return told(Submission(key="k", to="0x", data=b"", state="reorged", since=NOW, gas_used=76413, price=10**10,
+                               passed=(Passed("sent", NOW), Passed("mined", NOW)), transaction_hash="0x" + "12" * 32,
+                               tried=(Tried(**tried, reason="<taken>"), Tried(**tried, reason="failed", cost=10**15)),
+                               block_number=7, block_time=NOW // 1000, log_size=1))  # fmt: skip
+
+    async def chain_transactions(self, who: Any, **query: Any) -> dict[str, Any]:
+        """An anchor that cost something."""
+        self._called("chain_transactions", *query.values())
+        return {"items": [{"purpose": "anchor:0:<1>", "to": "0x" + "1" * 40, **self._sent()}], "next_cursor": None}
 
     async def waiting(self, who: Any, key: str) -> dict[str, Any]:
         """For the chain."""

@@ -171,6 +171,17 @@ def test_the_chain_page_says_what_is_in_the_way(browser: TestClient) -> None:
     assert rendering.ether("99999581527919308581") == "99.999582"
 
 
+@pytest.mark.parametrize("path", ["/chain", "/executions/e1"])
+def test_what_is_sent_to_the_chain_shows_its_state_its_past_and_its_cost(browser: TestClient, path: str) -> None:
+    page = browser.get(path).text
+    assert "lost by the chain, sent again" in page
+    assert ("anchor:0:&lt;1&gt;" in page) == (path == "/chain")
+    assert "mined ·" in page
+    assert "0.001764 ETH" in page
+    browser.post("/language", data={"language": "zh-CN", "next": path})
+    assert "区块重组后丢失" in browser.get(path).text
+
+
 def test_a_definition_says_what_its_triggers_did(browser: TestClient) -> None:
     page = browser.get("/definitions/d1").text
     assert 'href="/executions/e1"' in page

@@ -21,6 +21,7 @@ from tallystick.ledger.service import Contracts as LedgerContracts
 from tallystick.ledger.service import LedgerSettings, OrgLedger
 from tallystick.ledger.trust import chain_trust
 from tallystick.ledger.urls import label_of
+from tallystick.node.anchoring.accounts import administrator, payers
 from tallystick.node.anchoring.sharing import Sharing
 from tallystick.node.anchoring.stores import SqlLeaves, SqlSubmissions
 from tallystick.node.anchoring.workflows import Workflows
@@ -133,8 +134,9 @@ def _ledger(blockchain: Blockchain, keystore: Keystore, database: Database) -> O
         gas_limit=blockchain.gas_limit,
         fee_ceiling=blockchain.fee_ceiling_gwei * 10**9,
     )
-    admin, log_key = Account(keystore.chain_key), Account(keystore.log_key)
-    return OrgLedger(settings, admin, log_key, _salt(keystore), SqlSubmissions(database), SqlLeaves(database))
+    (admin, *relayers), log_key = payers(blockchain, keystore), Account(keystore.log_key)
+    stores = (SqlSubmissions(database), SqlLeaves(database))
+    return OrgLedger(settings, admin, log_key, _salt(keystore), *stores, relayers=relayers)
 
 
 def _salt(keystore: Keystore) -> bytes:
@@ -145,7 +147,7 @@ def _salt(keystore: Keystore) -> bytes:
 def identity(blockchain: Blockchain, keystore: Keystore) -> OnChain:
     """Who the holder of the keystore is on that chain."""
     return OnChain(
-        org=to_hex(org_id(keystore.chain_address, _salt(keystore))),
+        org=to_hex(org_id(administrator(blockchain, keystore), _salt(keystore))),
         log_key=keystore.log_address,
         chain_id=blockchain.chain_id,
         contracts=msgspec.to_builtins(blockchain.contracts),

@@ -7,11 +7,9 @@ import msgspec
 from sqlalchemy import func
 from sqlmodel import Session, col, select
 
-from tallystick.ledger.ports import Submission
+from tallystick.ledger.ports import SETTLED, UNSETTLED, Submission
 from tallystick.tenants.database import Database
 from tallystick.tenants.models.anchor import LeafRow, SubmissionRow
-
-UNSETTLED = ("queued", "sent", "mined")
 
 
 class SqlSubmissions:
@@ -26,7 +24,7 @@ class SqlSubmissions:
         def work() -> Submission | None:
             with self._database.session() as session:
                 row = session.get(SubmissionRow, key)
-                return _read(row) if row else None
+                return read_row(row) if row else None
 
         return await asyncio.to_thread(work)
 
@@ -40,28 +38,28 @@ class SqlSubmissions:
         await asyncio.to_thread(work)
 
     async def unsettled(self) -> Sequence[Submission]:
-        """Queued, sent and mined ones: lowest nonce first, those without one last."""
+        """Those on their way: lowest nonce first, those without one last."""
 
         def work() -> list[Submission]:
             query = select(SubmissionRow).where(col(SubmissionRow.state).in_(UNSETTLED))
             with self._database.session() as session:
-                rows = [_read(row) for row in session.exec(query)]
+                rows = [read_row(row) for row in session.exec(query)]
             return sorted(rows, key=lambda one: (one.nonce is None, one.nonce or 0, one.since))
 
         return await asyncio.to_thread(work)
 
     async def settled(self, limit: int) -> Sequence[Submission]:
-        """Confirmed ones, highest nonce first."""
+        """Those with a block, highest block first."""
 
         def work() -> list[Submission]:
             query = (
                 select(SubmissionRow)
-                .where(SubmissionRow.state == "confirmed")
-                .order_by(col(SubmissionRow.nonce).desc())
+                .where(col(SubmissionRow.state).in_(SETTLED), col(SubmissionRow.block_number).is_not(None))
+                .order_by(col(SubmissionRow.block_number).desc())
                 .limit(limit)
             )
             with self._database.session() as session:
-                return [_read(row) for row in session.exec(query)]
+                return [read_row(row) for row in session.exec(query)]
 
         return await asyncio.to_thread(work)
 
@@ -111,7 +109,7 @@ def covering(session: Session, epoch: int | None, index: int) -> Submission | No
         query = query.where(SubmissionRow.log_epoch == epoch)
     query = query.order_by(col(SubmissionRow.log_epoch).desc(), col(SubmissionRow.log_size)).limit(1)
     row = session.exec(query).first()
-    return _read(row) if row else None
+    return read_row(row) if row else None
 
 
 def _row(one: Submission) -> SubmissionRow:
@@ -119,6 +117,9 @@ def _row(one: Submission) -> SubmissionRow:
         key=one.key,
         state=one.state,
         nonce=one.nonce,
+        relayer=one.relayer,
+        block_number=one.block_number,
+        block_hash=one.block_hash,
         since=one.since,
         log_epoch=one.log_epoch,
         log_size=one.log_size,
@@ -126,5 +127,6 @@ def _row(one: Submission) -> SubmissionRow:
     )
 
 
-def _read(row: SubmissionRow) -> Submission:
+def read_row(row: SubmissionRow) -> Submission:
+    """A row in the ledger's own form."""
     return msgspec.json.decode(row.document, type=Submission)

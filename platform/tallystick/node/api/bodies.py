@@ -258,6 +258,12 @@ class OutboxPage(Page, frozen=True, kw_only=True):
     partner: Annotated[str, Meta(max_length=64)] | None = None
 
 
+class TransactionsPage(Page, frozen=True, kw_only=True):
+    """One page of what is sent to the chain, or of what stands in one state there."""
+
+    state: Literal["queued", "held", "sent", "mined", "confirmed", "reorged", "failed"] | None = None
+
+
 class Search(Page, frozen=True, kw_only=True):
     """One page of what fits; ``since`` and ``before`` in milliseconds since 1970 (UTC), ``text`` are words of names."""
 

@@ -246,5 +246,7 @@ def _rest(events: Any) -> list[Operation]:
         post("/verifications", handlers.verify_bundle, "Check an evidence bundle (the body is the file)",
              raw="application/json", permission="verify"),
         get("/chain", handlers.chain, "The chain connection"),
+        get("/chain/transactions", listing("chain_transactions"), "What is sent to the chain, and what became of it",
+            query=bodies.TransactionsPage),
         get("/events", events, "Live changes (server-sent events)", returns="text/event-stream"),
     ]  # fmt: skip

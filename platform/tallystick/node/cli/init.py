@@ -97,6 +97,10 @@ def _parser() -> argparse.ArgumentParser:
     add("--endpoint-quorum", type=int, default=1, help="endpoints that have to agree (default: %(default)s)")
     add("--chain-id", type=int, help="the chain's id, when the file of contracts does not name it")
     add("--contracts", type=Path, help="what tally chain deploy wrote: addresses, chain id and first block")
+    add("--relayers", type=int, default=0, help="further accounts that pay on the chain (default: %(default)s)")
+    add("--signer", help="URL of a web3signer that holds the keys of the accounts that pay; needs --signer-account")
+    add("--signer-account", action="append", default=[], metavar="0x…",
+        help="an account that it signs for, the administrator's first; may be repeated")  # fmt: skip
     return parser
 
 
@@ -139,17 +143,28 @@ def _blockchain(options: argparse.Namespace) -> Blockchain:
         endpoints = (options.blockchain_url, *options.fallback_url)
         for url in endpoints:
             urls.check_url(url)
-        wanted = {
+        wanted: dict[str, Any] = {
             "blockchain_url": endpoints[0],
             "fallback_urls": endpoints[1:],
             "endpoint_quorum": options.endpoint_quorum,
             "genesis_hash": found.get("genesis_hash"),
             "chain_id": chain_id,
+            "relayers": options.relayers,
+            "signer": _signer(options),
         }
         contracts = {name: found.get(name) for name in Contracts.__struct_fields__}
         return msgspec.convert({**wanted, "contracts": contracts}, Blockchain)
     except msgspec.MsgspecError as error:
         raise Invalid(f"{options.contracts}: {error}", code="bad_settings") from error
+
+
+def _signer(options: argparse.Namespace) -> dict[str, Any] | None:
+    if bool(options.signer) != bool(options.signer_account):
+        raise Invalid("--signer and --signer-account go together", code="bad_settings")
+    if not options.signer:
+        return None
+    first, *relayers = options.signer_account
+    return {"url": options.signer, "address": first, "relayers": relayers}
 
 
 def _password(options: argparse.Namespace) -> str:

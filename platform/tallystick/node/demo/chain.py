@@ -85,6 +85,8 @@ class Chain:
         self._state.parent.mkdir(parents=True, exist_ok=True)
         if self._state.exists() and not _whole(self._state) and self._spare.exists():
             shutil.copyfile(self._spare, self._state)
+        if _whole(self._state):
+            keep_first_block(self._state)
 
     @property
     def _spare(self) -> Path:
@@ -121,6 +123,20 @@ def _whole(state: Path) -> bool:
     except (OSError, ValueError):
         return False
     return True
+
+
+def keep_first_block(state: Path) -> None:
+    """Leave the dump the first block that the chain began with.
+
+    Every anvil that goes on with a dump adds a first block of its own, and the next one takes any of them: whoever
+    pins a chain to its first block would find another chain there.
+    """
+    dump = json.loads(state.read_bytes())
+    firsts = [one for one in dump.get("blocks") or [] if int(one["header"]["number"], 16) == 0]
+    if len(firsts) > 1:
+        oldest = min(firsts, key=lambda one: int(one["header"]["timestamp"], 16))
+        dump["blocks"] = [one for one in dump["blocks"] if one is oldest or one not in firsts]
+        state.write_text(json.dumps(dump))
 
 
 def choose_port(preferred: int) -> int:

@@ -11,6 +11,7 @@ from tallystick.core import statement as statements
 from tallystick.core.agreement import Agreement
 from tallystick.core.head import read_attestation, read_head
 from tallystick.node.anchoring.stores import covering
+from tallystick.node.anchoring.telling import told, unsent
 from tallystick.node.record import store
 from tallystick.node.record.onchain import START
 from tallystick.node.services import searching, views
@@ -157,15 +158,4 @@ def _leaves(session: Session, execution_id: str) -> list[LeafRow]:
 def _anchor(session: Session, leaf: LeafRow) -> dict[str, Any]:
     one = covering(session, None, leaf.index)
     facts = {"kind": "start" if leaf.kind == START else "completion", "index": leaf.index}
-    if one is None:
-        return {**facts, "state": "queued", "since": leaf.since, "transaction_hash": None, "block_number": None}
-    return {
-        **facts,
-        "state": one.state,
-        "since": one.since,
-        "transaction_hash": one.transaction_hash,
-        "block_number": one.block_number,
-        "gas_used": one.gas_used,
-        "log_size": one.log_size,
-        "error": one.error,
-    }
+    return {**facts, **(unsent(leaf.since) if one is None else told(one))}

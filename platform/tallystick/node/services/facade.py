@@ -17,6 +17,7 @@ from tallystick.node.services.proofs import Proofs
 from tallystick.node.services.queues import TaskQueues
 from tallystick.node.services.steering import Steering
 from tallystick.node.services.tasks import Tasks
+from tallystick.node.services.transactions import Transactions
 from tallystick.node.services.waits import Waits
 
 
@@ -33,6 +34,7 @@ class Services(
     Notifications,
     Proofs,
     Organisation,
+    Transactions,
     Partnering,
     Keys,
     Compromise,

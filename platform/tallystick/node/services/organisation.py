@@ -34,6 +34,7 @@ def own_card_token(parts: Parts) -> str:
         operator=settings.operator,
         capabilities=settings.capabilities,
         chain_org=parts.chain.org or "0x" + "0" * 64,
+        chain_admin=settings.blockchain.signer.address if settings.blockchain and settings.blockchain.signer else None,
         leaf_url=parts.links.leaf_url if settings.nats.enabled else None,
         tls_ca=parts.tls_ca,
         last=held.token,

@@ -57,7 +57,10 @@ class SubmissionRow(SQLModel, table=True):
     __tablename__ = "submission"
     key: str = Field(primary_key=True)
     state: str = Field(index=True)
+    relayer: str | None = None
     nonce: int | None = None
+    block_number: int | None = Field(default=None, index=True, sa_type=BigInteger)
+    block_hash: str | None = None
     since: int = Field(sa_type=BigInteger)
     log_epoch: int | None = None
     log_size: int | None = Field(default=None, index=True)

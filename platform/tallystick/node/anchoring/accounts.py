@@ -1,0 +1,21 @@
+"""The accounts that pay on the chain: keys of the keystore, or of a signer outside of the node."""
+
+from tallystick.ledger.accounts import Account
+from tallystick.ledger.external import Web3Signer
+from tallystick.ledger.signing import LocalSigner, Signer
+from tallystick.node.settings import Blockchain
+from tallystick.tenants.keystore import Keystore
+
+
+def payers(blockchain: Blockchain, keystore: Keystore) -> list[Signer]:
+    """The administrator's account first, then the others."""
+    signer = blockchain.signer
+    if signer is not None:
+        return [Web3Signer(signer.url, address) for address in (signer.address, *signer.relayers)]
+    keys = (keystore.relayer_key(number + 1) for number in range(blockchain.relayers))
+    return [LocalSigner(Account(key)) for key in (keystore.chain_key, *keys)]
+
+
+def administrator(blockchain: Blockchain | None, keystore: Keystore) -> str:
+    """The address that the organisation's id follows from, with EIP-55's checksum."""
+    return keystore.chain_address if blockchain is None else payers(blockchain, keystore)[0].address

@@ -1,0 +1,39 @@
+"""All that this organisation sends to the chain, the newest first."""
+
+from typing import Any
+
+from sqlmodel import Session, col, or_, select
+
+from tallystick.node.anchoring.stores import read_row
+from tallystick.node.anchoring.telling import told
+from tallystick.node.services.base import Service, bounded, cursor_values, page
+from tallystick.tenants.models.anchor import SubmissionRow
+from tallystick.tenants.users import User
+
+
+class Transactions(Service):
+    """Anchors, registrations and keys on their way to the chain, and those that have arrived."""
+
+    async def chain_transactions(
+        self, who: User, *, state: str | None = None, limit: int = 50, cursor: str | None = None
+    ) -> dict[str, Any]:
+        """By the time at which each entered its state; ``purpose`` names it, as ``anchor:<epoch>:<size>`` does."""
+        limit, after = bounded(limit), cursor_values(cursor, (int, str))
+
+        def work(session: Session) -> dict[str, Any]:
+            query = select(SubmissionRow).order_by(col(SubmissionRow.since).desc(), col(SubmissionRow.key))
+            if state is not None:
+                query = query.where(SubmissionRow.state == state)
+            if after:
+                since, key = after
+                same = (SubmissionRow.since == since) & (col(SubmissionRow.key) > key)
+                query = query.where(or_(col(SubmissionRow.since) < since, same))
+            rows = list(session.exec(query.limit(limit + 1)))
+            return page(rows, limit, lambda row: [row.since, row.key], _view)
+
+        return await self.read(who, work)
+
+
+def _view(row: SubmissionRow) -> dict[str, Any]:
+    one = read_row(row)
+    return {"purpose": one.key, "to": one.to, **told(one)}

@@ -1,0 +1,74 @@
+"""A fake of web3signer: a real HTTP server that answers ``eth_signTransaction`` as web3signer's documentation says.
+
+It holds the keys in this process, and can be told to do it wrong. It is no web3signer: that one needs Java.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any, Self
+
+from aiohttp import web
+
+from tallystick.ledger.accounts import Account
+from tallystick.ledger.hashing import to_hex, unhex
+
+
+class FakeWeb3Signer:
+    """Signs for its accounts on one chain; ``twist`` changes what it signs, ``answer`` what it answers instead."""
+
+    def __init__(self, chain_id: int, *accounts: Account) -> None:
+        self._chain_id = chain_id
+        self.accounts = {one.address.lower(): one for one in accounts}
+        self.twist: Callable[[dict[str, Any]], dict[str, Any]] = lambda fields: fields
+        self.answer: str | None = None
+        self.asked = 0
+        self.port = 0
+        self._runner: web.AppRunner | None = None
+
+    @property
+    def url(self) -> str:
+        """Where it listens."""
+        return f"http://127.0.0.1:{self.port}"
+
+    async def __aenter__(self) -> Self:
+        """Listen."""
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """End it."""
+        await self.stop()
+
+    async def start(self) -> None:
+        """Listen, on the same port as before if it was stopped."""
+        application = web.Application()
+        application.router.add_post("/", self._handle)
+        self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1)
+        await self._runner.setup()
+        await web.TCPSite(self._runner, "127.0.0.1", self.port, reuse_address=True).start()
+        self.port = self._runner.addresses[0][1]
+
+    async def stop(self) -> None:
+        """Refuse connections from now on."""
+        if self._runner is not None:
+            await self._runner.cleanup()
+        self._runner = None
+
+    async def _handle(self, request: web.Request) -> web.Response:
+        self.asked += 1
+        if self.answer is not None:
+            return web.Response(text=self.answer)
+        said = json.loads(await request.text())
+        assert said["method"] == "eth_signTransaction"
+        (wanted,) = said["params"]
+        account = self.accounts.get(wanted["from"].lower())
+        if account is None:
+            error = {"code": -32000, "message": "From address does not match any available account"}
+            return web.json_response({"jsonrpc": "2.0", "id": said["id"], "error": error})
+        quantities = ("nonce", "value", "gas", "maxFeePerGas", "maxPriorityFeePerGas")
+        fields: dict[str, Any] = {name: int(wanted[name], 16) for name in quantities}
+        fields |= {"to": wanted["to"], "data": unhex(wanted["data"]), "type": 2, "chainId": self._chain_id}
+        raw, _ = account.sign_transaction(self.twist(fields))
+        return web.json_response({"jsonrpc": "2.0", "id": said["id"], "result": to_hex(raw)})
