@@ -1,5 +1,6 @@
 """Statements: what an organisation says in an execution, signed (RECORD.md, Tokens)."""
 
+import hashlib
 from typing import Any, Literal
 
 import msgspec
@@ -147,11 +148,25 @@ class RevokeKey(_Wire, frozen=True):
     since: int | None = None
 
 
+class CiteStart(_Wire, frozen=True):
+    """The author's start leaf (416 bytes, ``0x…``) and where the chain has it (RECORD.md); hashes as ``0x…``."""
+
+    leaf: str
+    index: int
+    chain_id: int
+    log_epoch: int
+    log_size: int
+    log_root: str
+    block_number: int
+    path: list[str] = []
+
+
 Body = (
     Propose
     | Consent
     | Change
     | Start
+    | CiteStart
     | Result
     | Received
     | Acknowledge
@@ -172,6 +187,7 @@ KINDS: dict[str, type[Body]] = {
     "consent": Consent,
     "change": Change,
     "start": Start,
+    "cite_start": CiteStart,
     "result": Result,
     "received": Received,
     "acknowledge": Acknowledge,
@@ -257,7 +273,14 @@ def sign(key: SigningKey, payload: Payload) -> str:
 
 def say(key: SigningKey, payload: Payload, body: Body) -> tuple[str, Statement]:
     """Sign ``payload``, whose body is ``body``; the token, and what :func:`read` makes of it."""
-    token, name = jws.sign_with_id(key, STATEMENT, payload)
+    signing_input, statement = draft(key, payload, body)
+    return jws.sign_input(key, signing_input), statement
+
+
+def draft(key: SigningKey, payload: Payload, body: Body) -> tuple[str, Statement]:
+    """What :func:`say` signs, and what :func:`read` will make of the token: nothing in it depends on the signature."""
+    signing_input = jws.unsigned(key, STATEMENT, payload)
+    name = hashlib.sha256(signing_input.encode("ascii")).hexdigest()
     statement = Statement(
         id=name,
         kid=key.kid,
@@ -269,7 +292,7 @@ def say(key: SigningKey, payload: Payload, body: Body) -> tuple[str, Statement]:
         iat=payload.iat,
         body=body,
     )
-    return token, statement
+    return signing_input, statement
 
 
 def body_of(value: Body) -> dict[str, Any]:

@@ -110,6 +110,7 @@ def build(
     leaf_url: str | None,
     tls_ca: str,
     chain_admin: str | None = None,
+    log_key: str | None = None,
     names: Mapping[str, str] | None = None,
     operator: str | None = None,
     is_active: bool = True,
@@ -118,7 +119,7 @@ def build(
 ) -> str:
     """The signed card of the organisation that holds ``keys``; it passes :func:`verify`.
 
-    Without a ``leaf_url`` it has no NATS link; ``chain_admin`` is the account of a signer outside of ``keys``.
+    Without a ``leaf_url`` it has no NATS link; ``chain_admin`` and ``log_key`` are a signer's outside of ``keys``.
     ``last`` is the token that was built before: while nothing has changed it is the card still, and a card that
     differs is dated later than it.
     """
@@ -141,7 +142,7 @@ def build(
         sealing_key=SealingKey(kid=keys.sealing_key.kid, suite=keys.sealing_key.suite, key=keys.sealing_key.public_hex),
         chain_org=chain_org,
         chain_admin=chain_admin or keys.chain_address,
-        log_key=keys.log_address,
+        log_key=log_key or keys.log_address,
         nats=None if leaf_url is None else Nats(leaf_url=leaf_url, nkey=keys.nkey_public, tls_ca=tls_ca),
     )
     if before and last and msgspec.structs.replace(card, iat=before.iat) == before:
