@@ -26,7 +26,7 @@ from tallystick.ledger.orglog import head_digest
 from tallystick.ledger.patience import ticks
 from tallystick.ledger.ports import SubmissionStore
 from tallystick.ledger.service import LedgerSettings, OrgLedger
-from tallystick.ledger.signing import Signer
+from tallystick.ledger.signing import HeadSigner, Signer
 from tallystick.ledger.submitter import Submitter
 
 ETHER = 10**18
@@ -90,6 +90,7 @@ class Party:
         confirmations: int = 1,
         relayers: Sequence[Account | Signer] = (),
         admin: Signer | None = None,
+        log_key: HeadSigner | None = None,
     ) -> OrgLedger:
         """Build what a node runs; building it again over the same stores is a restart."""
         settings = LedgerSettings(
@@ -104,7 +105,7 @@ class Party:
         return OrgLedger(
             settings,
             admin or self.account,
-            self.log_key,
+            log_key or self.log_key,
             self.salt,
             *stores,
             clock=clock,

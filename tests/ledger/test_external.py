@@ -10,10 +10,14 @@ from ledger.parties import FAUCET, LAG_MS, Party, finish, new_account, settle
 from support.web3signer import FakeWeb3Signer
 from tallystick.ledger import contracts as calls
 from tallystick.ledger import deploy as tools
+from tallystick.ledger.contracts import Head
 from tallystick.ledger.errors import BadSignature, SignerUnavailable
 from tallystick.ledger.external import MAX_ANSWER, Web3Signer
+from tallystick.ledger.hashing import to_hex
+from tallystick.ledger.orglog import head_digest
 from tallystick.ledger.ports import Submission
 from tallystick.ledger.proofs import verify_leaf
+from tallystick.ledger.signing import LocalHeadSigner
 from tallystick.ledger.submitter import Submitter
 
 Make = Callable[[], Awaitable[Party]]
@@ -101,6 +105,43 @@ async def test_a_signer_without_the_account_or_that_is_down_is_unavailable(signe
         await _client(signer).sign_transaction(TRANSACTION)
 
 
+HEAD = Head(org=b"\x01" * 32, epoch=2, old_size=3, new_size=2**63, root=b"\x03" * 32)
+LEDGER = "0x" + "ab" * 20
+
+
+async def test_heads_are_signed_as_the_log_key_itself_would(signer: FakeWeb3Signer) -> None:
+    (account,) = signer.accounts.values()
+    local = LocalHeadSigner(account)
+    assert _client(signer).address == local.address
+    assert await _client(signer).sign_head(HEAD, CHAIN_ID, LEDGER) == await local.sign_head(HEAD, CHAIN_ID, LEDGER)
+
+
+@pytest.mark.parametrize("part", ["org", "epoch", "oldSize", "newSize", "root"])
+async def test_another_head_than_asked_for_is_refused(signer: FakeWeb3Signer, part: str) -> None:
+    other = {"org": "0x" + "02" * 32, "root": "0x" + "02" * 32}.get(part, 7)
+    signer.twist = lambda said: {**said, "message": {**said["message"], part: other}}
+    with pytest.raises(BadSignature, match="not what it was asked"):
+        await _client(signer).sign_head(HEAD, CHAIN_ID, LEDGER)
+
+
+async def test_a_head_for_another_contract_is_refused(signer: FakeWeb3Signer) -> None:
+    signer.twist = lambda said: {**said, "domain": {**said["domain"], "verifyingContract": "0x" + "cd" * 20}}
+    with pytest.raises(BadSignature):
+        await _client(signer).sign_head(HEAD, CHAIN_ID, LEDGER)
+
+
+async def test_a_signature_that_the_contracts_refuse_is_refused(signer: FakeWeb3Signer) -> None:
+    """The other s of the same signature recovers to the same account, and is malleable."""
+    (account,) = signer.accounts.values()
+    good = account.sign(head_digest(HEAD, CHAIN_ID, LEDGER))
+    order = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
+    other = (order - int.from_bytes(good[32:64], "big")).to_bytes(32, "big")
+    for bad in (good[:32] + other + bytes([55 - good[64]]), good[:64], good[:64] + b"\x00", good + b"\x00", b""):
+        signer.answer = f'{{"result":"{to_hex(bad)}"}}'
+        with pytest.raises(BadSignature):
+            await _client(signer).sign_head(HEAD, CHAIN_ID, LEDGER)
+
+
 async def test_a_submission_waits_for_its_signer_and_says_so(party: Make, signer: FakeWeb3Signer) -> None:
     one = await party()
     client = _client(signer)
@@ -132,14 +173,16 @@ async def test_a_submission_waits_for_its_signer_and_says_so(party: Make, signer
 
 
 async def test_an_organisation_whose_account_is_outside(party: Make, signer: FakeWeb3Signer) -> None:
-    """Registered and anchored without its administrator's key in the process."""
+    """Registered and anchored without a key of its own in the process."""
     one, client = await party(), _client(signer)
     (one.account,) = signer.accounts.values()  # the organisation's id follows from it
+    one.log_key = new_account()
+    signer.accounts[one.log_key.address.lower()] = one.log_key
     await tools.fund(one.chain, FAUCET, client.address, ETHER)
-    ledger = one.ledger(admin=client)
+    ledger = one.ledger(admin=client, log_key=Web3Signer(signer.url, one.log_key.address))
     one.append(3)
     await settle(ledger)
     assert ledger.address == client.address
     assert verify_leaf(await ledger.proof(2)).anchored.size == 3
-    assert signer.asked >= 3
+    assert signer.asked >= 4
     await ledger.close()

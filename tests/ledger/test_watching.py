@@ -260,6 +260,23 @@ async def test_what_was_given_up_is_recognised_when_it_is_mined_all_the_same(par
     assert await one.chain.number("eth_getTransactionCount", one.account.address, "latest") == 1
 
 
+async def test_a_failure_that_was_given_up_is_no_failure_of_the_next_try(party: Make) -> None:
+    one = await party()
+    failed = await _failed_when_mined(one)
+    one.clock.advance(60)
+    submitter = _submitter(one)
+    one.grow()
+    now = msgspec.structs.replace(_anchor_of(one), data=one.anchor(1), log_size=2, since=one.clock())
+    assert (await submitter.submit(now)).state == "queued"
+    await one.chain.ask("evm_setAutomine", True)
+    await finish(submitter, one.submissions)
+    done = await one.submissions.get(now.key)
+    assert done is not None
+    assert (done.state, done.failures) == ("confirmed", failed.failures)
+    assert done.spent == (done.cost or 0) + (failed.cost or 0) > (failed.cost or 0)
+    assert len(done.transactions) == 2
+
+
 def _anchor_of(party: Party) -> Submission:
     ledger = party.contracts.execution_ledger
     return Submission(key="anchor:0:1", to=ledger, data=party.anchor(0), since=party.clock(), log_epoch=0, log_size=1)

@@ -1,4 +1,4 @@
-"""A fake of web3signer: a real HTTP server that answers ``eth_signTransaction`` as web3signer's documentation says.
+"""A fake of web3signer: a real HTTP server that signs transactions and typed data as its documentation says.
 
 It holds the keys in this process, and can be told to do it wrong. It is no web3signer: that one needs Java.
 """
@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any, Self
 
 from aiohttp import web
+from eth_account.messages import _hash_eip191_message, encode_typed_data
 
 from tallystick.ledger.accounts import Account
 from tallystick.ledger.hashing import to_hex, unhex
@@ -61,12 +62,17 @@ class FakeWeb3Signer:
         if self.answer is not None:
             return web.Response(text=self.answer)
         said = json.loads(await request.text())
-        assert said["method"] == "eth_signTransaction"
-        (wanted,) = said["params"]
-        account = self.accounts.get(wanted["from"].lower())
+        typed = said["method"] == "eth_signTypedData"
+        assert typed or said["method"] == "eth_signTransaction"
+        wanted = said["params"][0]
+        account = self.accounts.get(str(wanted if typed else wanted["from"]).lower())
         if account is None:
             error = {"code": -32000, "message": "From address does not match any available account"}
             return web.json_response({"jsonrpc": "2.0", "id": said["id"], "error": error})
+        if typed:
+            message = self.twist(json.loads(said["params"][1]))
+            digest = _hash_eip191_message(encode_typed_data(full_message=message))
+            return web.json_response({"jsonrpc": "2.0", "id": said["id"], "result": to_hex(account.sign(digest))})
         quantities = ("nonce", "value", "gas", "maxFeePerGas", "maxPriorityFeePerGas")
         fields: dict[str, Any] = {name: int(wanted[name], 16) for name in quantities}
         fields |= {"to": wanted["to"], "data": unhex(wanted["data"]), "type": 2, "chainId": self._chain_id}

@@ -1,11 +1,12 @@
 """What this package needs of a node's database. Every method returns only when what it did is durable."""
 
 from collections.abc import Sequence
-from typing import Literal, Protocol
+from typing import Literal, Protocol, get_args
 
 import msgspec
 
 State = Literal["queued", "held", "sent", "mined", "confirmed", "reorged", "failed"]
+STATES: tuple[State, ...] = get_args(State)
 UNMINED: tuple[State, ...] = ("queued", "held", "sent", "reorged")  # on its way into a block
 UNSETTLED: tuple[State, ...] = (*UNMINED, "mined")
 SETTLED: tuple[State, ...] = ("confirmed", "failed")  # with a block: compared with the chain from then on
@@ -116,6 +117,10 @@ class SubmissionStore(Protocol):
 
     async def settled(self, limit: int) -> Sequence[Submission]:
         """Those in the states :data:`SETTLED` that name a block, highest block first, at most ``limit``."""
+        ...
+
+    async def since(self, at: int) -> Sequence[Submission]:
+        """Those that entered their state at ``at`` (milliseconds) or later, and all that are :data:`UNSETTLED`."""
         ...
 
     async def covering(self, epoch: int, index: int) -> Submission | None:

@@ -1,8 +1,10 @@
-"""Who signs the transactions of a relayer account: its key in this process, or another service."""
+"""Who signs the transactions of an account, and the heads of a log: a key in this process, or another service."""
 
 from typing import Any, Protocol
 
 from .accounts import Account
+from .contracts import Head
+from .orglog import head_digest
 
 
 class Signer(Protocol):
@@ -15,6 +17,19 @@ class Signer(Protocol):
 
     async def sign_transaction(self, transaction: dict[str, Any]) -> tuple[bytes, str]:
         """An EIP-1559 transaction's signed bytes and its hash (``0x…``); SignerUnavailable when it does not answer."""
+        ...
+
+
+class HeadSigner(Protocol):
+    """Signs the heads of an organisation's log with its log key."""
+
+    @property
+    def address(self) -> str:
+        """The address that the log key signs for."""
+        ...
+
+    async def sign_head(self, head: Head, chain_id: int, ledger: str) -> bytes:
+        """65 bytes over the head (EIP-712), for this chain and contract; SignerUnavailable when it does not answer."""
         ...
 
 
@@ -32,3 +47,19 @@ class LocalSigner:
     async def sign_transaction(self, transaction: dict[str, Any]) -> tuple[bytes, str]:
         """See the port."""
         return self._account.sign_transaction(transaction)
+
+
+class LocalHeadSigner:
+    """Signs with a log key that this process holds."""
+
+    def __init__(self, log_key: Account) -> None:
+        self._log_key = log_key
+
+    @property
+    def address(self) -> str:
+        """See the port."""
+        return self._log_key.address
+
+    async def sign_head(self, head: Head, chain_id: int, ledger: str) -> bytes:
+        """See the port."""
+        return self._log_key.sign(head_digest(head, chain_id, ledger))

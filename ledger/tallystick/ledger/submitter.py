@@ -13,6 +13,7 @@ import msgspec
 from . import fees
 from .accounts import Account
 from .book import UNMINED_FACTS, Book, failure, given_up
+from .budget import Purse
 from .chain import Chain
 from .errors import ChainUnavailable
 from .patience import Patience, ticks
@@ -50,6 +51,7 @@ class Submitter:
         bump_after_ms: int = 30_000,
         lag_ms: int = LAG_MS,
         ticks: Callable[[], int] = ticks,
+        purse: Purse | None = None,
     ) -> None:
         self._chain = chain
         self._clock = clock
@@ -60,7 +62,7 @@ class Submitter:
         signers = (LocalSigner(one) if isinstance(one, Account) else one for one in (account, *relayers))
         self._lanes = {one.address: Lane(one) for one in signers}
         limits = {"gas_limit": gas_limit, "fee_ceiling": fee_ceiling, "bump_after_ms": bump_after_ms}
-        self._sender = Sender(chain, self._book, self._patience, **limits)
+        self._sender = Sender(chain, self._book, self._patience, **limits, purse=purse)
 
     @property
     def relayers(self) -> Sequence[str]:
@@ -93,11 +95,12 @@ class Submitter:
         for one in live:
             if one.nonce is not None:
                 placed.setdefault(one.relayer or next(iter(self._lanes)), []).append(one)
+        waiting = [one for one in live if one.nonce is None]
         for address, ones in placed.items():
-            await self._relayed(view, address, ones)
-        for one in live:
-            if one.nonce is None:
-                await self._begin(view, one)
+            if ones or waiting:
+                await self._relayed(view, address, ones)
+        for one in waiting:
+            await self._begin(view, one)
 
     async def _reopen(self, view: View) -> None:
         """Take back what was called settled and is not on the chain (any more).
@@ -187,7 +190,7 @@ class Submitter:
     async def _begin(self, view: View, one: Submission) -> None:
         """It has no nonce: find an account for it. What was signed for it before may have been mined all the same."""
         found = await view.inclusion(one) if one.tried else None
-        if found is not None and found.succeeded:
+        if found is not None:
             await self._included(view, one, found)
         else:
             await self._sender.first(one, self._choice(one))

@@ -13,6 +13,8 @@ from .chain import Chain
 from .errors import ChainUnavailable
 from .ports import Submission
 
+MAX_GIVEN_UP = 8  # transactions that are still looked for, of those given up
+
 
 class Inclusion(msgspec.Struct, frozen=True, kw_only=True):
     """A transaction in a block of the chain; ``price`` in wei a unit of gas, ``block_time`` in seconds."""
@@ -53,11 +55,17 @@ class View:
         return None if block is None else block.get("hash") == one.block_hash
 
     async def inclusion(self, one: Submission) -> Inclusion | None:
-        """Which of all transactions signed for it is in a block, the newest first."""
-        for name in reversed(one.transactions):
+        """Which of all transactions signed for it is in a block, the newest first.
+
+        One that was given up counts only where it succeeded: that it failed is known, or of no concern any more.
+        """
+        kept = {each.transaction_hash for each in one.attempts}
+        for name in list(reversed(one.transactions))[: len(kept) + MAX_GIVEN_UP]:
             receipt = await self._chain.ask("eth_getTransactionReceipt", name)
             if isinstance(receipt, dict) and receipt.get("blockHash"):
-                return await self._borne_out(name, receipt)
+                found = await self._borne_out(name, receipt)
+                if name in kept or (found is not None and found.succeeded):
+                    return found
         return None
 
     async def _borne_out(self, name: str, receipt: dict[str, Any]) -> Inclusion | None:

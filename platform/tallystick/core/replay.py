@@ -29,16 +29,22 @@ class IllegalEntry(Invalid):
 
 
 def open_statement(
-    token: str, agreement: Agreement, agreement_hash: str, execution: str, state: State | None = None
+    token: str,
+    agreement: Agreement,
+    agreement_hash: str,
+    execution: str,
+    state: State | None = None,
+    form: tuple[jws.Token, Statement] | None = None,
 ) -> Statement:
     """Read and verify a statement of this execution by the keys that are known in ``state``.
 
     Without a state that is the agreement's keys. Whether the key still speaks is for ``decide`` to say. The root key
-    signs rotations and revocations, and only those.
+    signs rotations and revocations, and only those. ``form`` is what :func:`statement.read` made of this very token,
+    for who has called it already.
     """
     if len(token) > agreement.limits.max_statement_bytes:
         raise Invalid("statement is larger than the agreement allows", code="too_large")
-    raw, read = statement.read(token)
+    raw, read = form or statement.read(token)
     if read.aud != agreement_hash:
         raise Invalid("statement is addressed to another agreement", code="wrong_audience")
     if read.execution != execution:
@@ -97,9 +103,9 @@ class Replay:
         copied._root = self._root
         return copied
 
-    def open(self, token: str) -> Statement:
-        """Read and verify a statement that is to be the next entry's."""
-        return open_statement(token, self.agreement, self.agreement_hash, self.execution, self.state)
+    def open(self, token: str, form: tuple[jws.Token, Statement] | None = None) -> Statement:
+        """Read and verify a statement that is to be the next entry's; ``form`` as :func:`open_statement` has it."""
+        return open_statement(token, self.agreement, self.agreement_hash, self.execution, self.state, form)
 
     def step(self, entry: Entry, said: Statement) -> None:
         """Check the next entry and its (already opened) statement, then take it in."""

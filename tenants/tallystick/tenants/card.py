@@ -7,6 +7,7 @@ the card names. That this is the right root key is for the caller to know: it wa
 import re
 import time
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
@@ -109,6 +110,7 @@ def build(
     leaf_url: str | None,
     tls_ca: str,
     chain_admin: str | None = None,
+    log_key: str | None = None,
     names: Mapping[str, str] | None = None,
     operator: str | None = None,
     is_active: bool = True,
@@ -117,11 +119,11 @@ def build(
 ) -> str:
     """The signed card of the organisation that holds ``keys``; it passes :func:`verify`.
 
-    Without a ``leaf_url`` it has no NATS link; ``chain_admin`` is the account of a signer outside of ``keys``.
+    Without a ``leaf_url`` it has no NATS link; ``chain_admin`` and ``log_key`` are a signer's outside of ``keys``.
     ``last`` is the token that was built before: while nothing has changed it is the card still, and a card that
     differs is dated later than it.
     """
-    before = verify(last) if last else None
+    before = verified(last) if last else None
     now = time.time_ns() // 1_000_000 if issued_at is None else issued_at
     card = Card(
         v=VERSION,
@@ -140,7 +142,7 @@ def build(
         sealing_key=SealingKey(kid=keys.sealing_key.kid, suite=keys.sealing_key.suite, key=keys.sealing_key.public_hex),
         chain_org=chain_org,
         chain_admin=chain_admin or keys.chain_address,
-        log_key=keys.log_address,
+        log_key=log_key or keys.log_address,
         nats=None if leaf_url is None else Nats(leaf_url=leaf_url, nkey=keys.nkey_public, tls_ca=tls_ca),
     )
     if before and last and msgspec.structs.replace(card, iat=before.iat) == before:
@@ -160,6 +162,12 @@ def verify(token: str) -> Card:
         raise BadCard("public_key", "is not the key that the token names")
     jws.verify(read, card.public_key)
     return card
+
+
+@lru_cache(maxsize=1024)
+def verified(token: str) -> Card:
+    """The same as :func:`verify`, for cards that are read again and again: our own and those that stand pinned."""
+    return verify(token)
 
 
 def check_org_id(org_id: str) -> str:

@@ -1,8 +1,8 @@
 """The partners of one organisation: newest card of each, root key pinned, active or suspended."""
 
 import time
+from collections.abc import Collection
 from contextlib import AbstractContextManager
-from functools import lru_cache
 
 from sqlmodel import Session, col, select
 
@@ -77,7 +77,7 @@ class Partners:
     def card(self, org_id: str) -> Card:
         """The card of an active partner; raises :class:`NotFound` or :class:`PartnerSuspended`."""
         partner = self.get(org_id)
-        card = _read(partner.card)
+        card = cards.verified(partner.card)
         if partner.status != "active" or not card.is_active:
             raise PartnerSuspended(org_id)
         return card
@@ -90,7 +90,7 @@ class Partners:
             return None
         if key_id(bytes.fromhex(partner.root_key)) == kid:
             return partner.root_key
-        return next((one.key for one in _read(partner.card).signing_keys if one.kid == kid), None)
+        return next((one.key for one in cards.verified(partner.card).signing_keys if one.kid == kid), None)
 
     def looking(self) -> AbstractContextManager[Session]:
         """A session for reading what else is kept about partners."""
@@ -103,12 +103,20 @@ class Partners:
 
     def active(self) -> list[Card]:
         """The cards of all partners that are neither suspended here nor inactive by their own word."""
-        found = [cards.verify(partner.card) for partner in self.all() if partner.status == "active"]
-        return [card for card in found if card.is_active]
+        return [card for card, is_active in self.standing() if is_active]
 
     def pinned(self) -> list[Card]:
         """The cards of all that are or ever were partners: what they signed is theirs for good."""
-        return [cards.verify(partner.card) for partner in self.all()]
+        return [card for card, _ in self.standing()]
+
+    def standing(self, among: Collection[str] | None = None) -> list[tuple[Card, bool]]:
+        """Each one's card, and whether it is active; of those ``among`` only, however many others there are."""
+        query = select(Partner.card, Partner.status).order_by(col(Partner.org_id))
+        if among is not None:
+            query = query.where(col(Partner.org_id).in_(among))
+        with self._database.session() as session:
+            found = [(cards.verified(token), status) for token, status in session.exec(query)]
+        return [(card, status == "active" and card.is_active) for card, status in found]
 
     def suspend(self, org_id: str) -> None:
         """Stop working with a partner; what is recorded stays."""
@@ -174,7 +182,7 @@ def pin(
 
 def replaced(before: str, card: Card) -> list[PublicKey]:
     """The signing keys that a partner's card named ``before`` and this one does not."""
-    return [key for key in cards.verify(before).signing_keys if key not in card.signing_keys]
+    return [key for key in cards.verified(before).signing_keys if key not in card.signing_keys]
 
 
 def _checked(session: Session, token: str, root_key: str | None) -> tuple[Card, Partner | None]:
@@ -187,12 +195,6 @@ def _checked(session: Session, token: str, root_key: str | None) -> tuple[Card, 
         raise StaleCard(card.id)
     _bound(session, known)
     return card, known
-
-
-@lru_cache(maxsize=MAX_PARTNERS)
-def _read(token: str) -> Card:
-    """A card that was verified when it was pinned; requests come by the hundred."""
-    return cards.verify(token)
 
 
 def _found(session: Session, org_id: str) -> Partner:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import secrets
 from pathlib import Path
@@ -10,11 +11,15 @@ from typing import Any
 import pytest
 
 from support.processes import Anvil
+from support.submissions import ATTEMPT, submission
+from tallystick.core.errors import Invalid
 from tallystick.ledger.accounts import Account
 from tallystick.node import settings as node_settings
+from tallystick.node.anchoring.stores import SqlSubmissions
 from tallystick.node.cli.chain import main
 from tallystick.node.cli.init import main as init
 from tallystick.node.cli.texts import catalogue
+from tallystick.tenants.database import Database
 
 CHAIN = ("--chain-id", "31337")
 SOMEBODY = "0x" + "5a" * 20
@@ -154,3 +159,58 @@ def test_an_organisation_knows_its_chain(
 
 def test_both_languages_have_every_text() -> None:
     assert catalogue("chain", "en").keys() == catalogue("chain", "zh-CN").keys()
+
+
+def test_an_organisation_whose_keys_are_elsewhere(
+    contracts: Path, anvil: Anvil, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    signer = ("--signer", "http://127.0.0.1:1", "--signer-account", SOMEBODY, "--signer-account", "0x" + "6b" * 20)
+    data = _organisation(contracts, anvil, tmp_path, monkeypatch, *signer)
+    capsys.readouterr()
+    assert main(["fund", "--data", str(data), "--ether", "2", "--json"]) == 0
+    assert [one["address"].lower() for one in said(capsys)["accounts"]] == [SOMEBODY, "0x" + "6b" * 20]
+    assert main(["deploy", "--data", str(data)]) == 1
+    assert "external signer" in capsys.readouterr().err
+
+
+def test_accounts_of_two_kinds_are_refused(
+    contracts: Path, anvil: Anvil, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    signer = ("--signer", "http://127.0.0.1:1", "--signer-account", SOMEBODY)
+    for words in (("--relayers", "17"), ("--relayers", "1", *signer), signer[:2], signer[2:]):
+        with pytest.raises(Invalid):
+            _organisation(contracts, anvil, tmp_path, monkeypatch, *words)
+
+
+def _organisation(contracts: Path, anvil: Anvil, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *more: str) -> Path:
+    monkeypatch.setenv("TALLYSTICK_PASSPHRASE", "a!b@c$d()e*_,/:;=?@ff[]22 通行")
+    monkeypatch.delenv("TALLYSTICK_PASSPHRASE_FILE", raising=False)
+    (tmp_path / "password").write_text("correct horse battery staple")
+    words = ["--data", str(tmp_path / "acme"), "--org-id", "acme", "--name", "Acme", "--domain", "acme.example"]
+    chain = ["--blockchain-url", anvil.url, "--contracts", str(contracts), *more]
+    assert init([*words, *chain, "--admin-password-file", str(tmp_path / "password")]) == 0
+    return tmp_path / "acme"
+
+
+def test_what_an_organisation_sent_is_listed_with_its_cost(
+    contracts: Path, anvil: Anvil, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = _organisation(contracts, anvil, tmp_path, monkeypatch)
+    capsys.readouterr()
+    assert main(["transactions", "--data", str(data)]) == 0
+    assert "Nothing was sent" in capsys.readouterr().out
+    one = submission(
+        "anchor:0:1", state="sent", nonce=7, attempts=(ATTEMPT,), error="out of funds", gas_used=2, price=3
+    )
+    with Database(data / "tenant.db") as database:
+        asyncio.run(SqlSubmissions(database).save(one))
+        asyncio.run(SqlSubmissions(database).save(submission("org", state="confirmed", block_number=1)))
+    assert main(["transactions", "--data", str(data), "--state", "sent", "--json"]) == 0
+    (found,) = said(capsys)["transactions"]
+    assert (found["purpose"], found["cost"], found["transactions"]) == ("anchor:0:1", "6", ["0x01"])
+    assert main(["transactions", "--data", str(data), "--lang", "zh-CN"]) == 0
+    text = capsys.readouterr().out
+    assert "已发送" in text
+    assert "已确认" in text
+    assert "0.000000000000000006 ETH" in text
+    assert "out of funds" in text

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from tallystick.core.errors import Invalid, TallystickError, Unavailable
 from tallystick.node.record import messages as m
 from tallystick.node.record import outgoing
 from tallystick.node.record.unit import Unit
+from tallystick.node.work import line as lines
 from tallystick.node.work import outbox as outboxes
 from tallystick.node.work.outbox import Outbox
 from tallystick.tenants.models.record import OutboxRow
@@ -23,8 +25,8 @@ from tallystick.tenants.models.record import OutboxRow
 class Post:
     """An outbox at work; ``sent`` are the messages that each partner has confirmed, one list for each transmission."""
 
-    def __init__(self, folder: Path) -> None:
-        self.alone = Alone(folder)
+    def __init__(self, folder: Path, alone: Alone | None = None) -> None:
+        self.alone = alone or Alone(folder)
         self.sent: list[tuple[str, list[str]]] = []
         self.ids: list[str] = []
         self.refuses: list[TallystickError] = []
@@ -105,6 +107,88 @@ async def test_what_was_not_confirmed_is_sent_again_in_order_under_the_same_id(p
     name = post.rows()[0].message_id
     await post.empty()
     assert (post.sent, post.ids) == ([(SUPPLIER, ["1"])], [name])
+
+
+async def test_what_a_commit_brings_is_sent_without_a_look_at_the_table_and_struck_off_together(
+    post: Post, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await post.post(0)
+    await post.empty()
+    monkeypatch.setattr(outboxes, "STRIKE_S", 3600.0)
+    with monkeypatch.context() as blind:
+        blind.setattr(lines, "read", _unexpected)
+        for number in range(1, 6):
+            await post.post(number)
+            await until(partial(_sent, post, str(number)))
+    rows = post.rows()
+    assert len(rows) == 5
+    assert outgoing.CONFIRMED.issuperset(row.id for row in rows), "people are told that they wait"
+    post.refuses = [Unavailable("down", code="link_down")]  # then it is looked through
+    await post.post(6)
+    await until(lambda: _sent(post, "6"))
+    assert [size for _, sizes in post.sent for size in sizes] == ["0", "1", "2", "3", "4", "5", "6"]
+    assert len(post.rows()) == 1
+    assert not outgoing.CONFIRMED.intersection(row.id for row in rows)
+
+
+async def test_what_cannot_be_struck_off_now_is_later(post: Post, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outboxes, "_TRY_AGAIN_S", 0.05)
+    failures = [Unavailable("the disk is full"), Unavailable("the disk is full")]
+    strike_off = outboxes._strike_off
+
+    def failing(unit: Unit, *, numbers: list[int]) -> None:
+        if failures:
+            raise failures.pop()
+        strike_off(unit, numbers=numbers)
+
+    monkeypatch.setattr(outboxes, "_strike_off", failing)
+    await post.post(1)
+    await post.empty()
+    assert (post.sent, failures) == ([(SUPPLIER, ["1"])], [])
+
+
+async def test_more_than_is_kept_in_memory_is_sent_once_and_in_order(
+    post: Post, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lines, "MAX_KEPT", 7)
+    post.open.clear()
+    for first in range(0, 60, 3):
+        await post.post(*range(first, first + 3))
+        await asyncio.sleep(0.01)
+    post.open.set()
+    await post.empty()
+    assert [size for _, sizes in post.sent for size in sizes] == [str(number) for number in range(60)]
+
+
+async def test_what_an_earlier_life_has_left_goes_first_though_its_clock_was_ahead(tmp_path: Path) -> None:
+    alone = Alone(tmp_path)
+    years = alone.context.now() + 10 * 365 * 86_400_000
+
+    def job(unit: Unit) -> None:
+        left = m.encode(m.NeedMessage(execution="e", size=1))
+        unit.insert(
+            OutboxRow, id=outgoing.Numbers().next(years), partner=SUPPLIER, message_id="left", execution="e",
+            what="need", payload=left, since=0,
+        )  # fmt: skip
+
+    await alone.committer.run(job)
+    post = Post(tmp_path, alone)
+    try:
+        await until(lambda: _sent(post, "1"))
+        await post.post(2)
+        await until(lambda: _sent(post, "2"))
+        numbers = outgoing.NUMBERS.next(0)
+        assert years * 2_048 < numbers < 2**53
+    finally:
+        await post.close()
+
+
+def _unexpected(*_: object) -> None:
+    raise AssertionError("the table was read")
+
+
+async def _sent(post: Post, size: str) -> bool | None:
+    return any(size in sizes for _, sizes in post.sent) or None
 
 
 async def test_a_link_that_comes_up_is_used_at_once(post: Post, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from aiohttp import ClientSession
 
 from tallystick.core.errors import Unavailable
 from tallystick.core.merkle import Tree
@@ -31,8 +32,10 @@ from tallystick.node.demo.processes import spawn
 GAS = 12_000_000  # a transaction of the widest batch takes two
 FEE = 100_000_000_000  # wei a unit of gas: more than the local chain ever asks for
 KEYS = 5
+_WORD = 32
 _RANDOM = ("execution", "agreement", "root", "input", "result", "salt")
 WAITS, PAUSE_S = 20_000, 0.002
+BATCH = 50  # JSON-RPC requests that travel together
 
 
 class World:
@@ -47,6 +50,11 @@ class World:
         self.org = calls.org_id(self.payer.address, bytes(32))
         self.tree = Tree(keccak)
         self._nonce = 0
+        self._http = ClientSession()
+
+    async def close(self) -> None:
+        """End its connections."""
+        await self._http.close()
 
     async def register(self) -> None:
         """Create the organisation and add its keys."""
@@ -82,6 +90,31 @@ class World:
             await asyncio.sleep(PAUSE_S)
         raise Unavailable(f"transaction {name} is not mined", code="not_mined")
 
+    async def ask_many(self, method: str, values: Sequence[str]) -> list[Any]:
+        """One JSON-RPC batch: the results of ``method`` for each value, in their order."""
+        calls = [{"jsonrpc": "2.0", "id": place, "method": method, "params": [one]} for place, one in enumerate(values)]
+        async with self._http.post(self.url, json=calls) as response:
+            answers = sorted(await response.json(), key=lambda one: int(one["id"]))
+        for one in answers:
+            if "error" in one:
+                raise Unavailable(f"{method}: {one['error'].get('message')}", code="failed")
+        return [one["result"] for one in answers]
+
+    async def receipts(self, names: Sequence[str]) -> list[dict[str, Any]]:
+        """Their receipts, once all are mined; each must have succeeded."""
+        found: dict[str, dict[str, Any]] = {}
+        for _ in range(WAITS):
+            missing = [name for name in names if name not in found][:BATCH]
+            if not missing:
+                return [found[name] for name in names]
+            receipts = await self.ask_many("eth_getTransactionReceipt", missing)
+            found |= {one["transactionHash"]: one for one in receipts if one}
+            if not all(receipts):
+                await asyncio.sleep(PAUSE_S)
+            if any(int(one["status"], 16) != 1 for one in receipts if one):
+                raise Unavailable("a transaction failed", code="failed")
+        raise Unavailable("transactions are not mined", code="not_mined")
+
     async def gas(self, to: str | None, data: bytes) -> int:
         """What a transaction took, base cost and call data included."""
         return int((await self.send(to, data))["gasUsed"], 16)
@@ -95,7 +128,8 @@ class World:
 
     def leaf(self, kind: int, begun: int, status: int) -> Leaf:
         """A leaf with random facts, as a node makes them."""
-        random = {name: secrets.token_bytes(32) for name in _RANDOM}
+        words = secrets.token_bytes(_WORD * len(_RANDOM))
+        random = {name: words[_WORD * place : _WORD * (place + 1)] for place, name in enumerate(_RANDOM)}
         fields: dict[str, Any] = {"kind": kind, "org": self.org, "term": 0, "size": 3, "status": status, **random}
         return Leaf(**fields, start_index=begun)
 
@@ -136,8 +170,11 @@ async def world() -> AsyncIterator[World]:
             faucet = Account(_FAUCET)
             made = World(chain, url, await tools.deploy(chain, faucet))
             await tools.fund(chain, faucet, made.payer.address, 1000 * ETHER)
-            await made.register()
-            yield made
+            try:
+                await made.register()
+                yield made
+            finally:
+                await made.close()
         finally:
             await chain.close()
             await spawned.running.stop()

@@ -19,12 +19,11 @@ from tallystick.ledger import artifact
 from tallystick.ledger.contracts import EXECUTION_LEDGER
 from tallystick.ledger.leaf import START
 
-from .chain_world import World, deploy_compared, world
+from .chain_world import BATCH, World, deploy_compared, world
 
 Tell = Callable[[str], None]
 MINUTES = 3
 SMALL, LARGE = 256, 4096
-AT_ONCE = 50  # requests under way
 
 
 class Size(msgspec.Struct, frozen=True):
@@ -154,20 +153,20 @@ async def _pipelined(one: World, count: int) -> float:
 
 
 async def _all(one: World, calls: list[bytes]) -> list[dict[str, Any]]:
-    """Send them with nonces of their own, fifty requests at once, and wait for all; their receipts."""
-    room = asyncio.Semaphore(AT_ONCE)
-
-    async def sent(raw: bytes) -> None:
-        async with room:
-            await one.chain.ask("eth_sendRawTransaction", "0x" + raw.hex())
-
-    async def mined(name: str) -> dict[str, Any]:
-        async with room:
-            return await one.receipt(name)
-
-    signed = [one.sign(one.ledger, data) for data in calls]
-    await asyncio.gather(*(sent(raw) for raw, _ in signed))
-    return await asyncio.gather(*(mined(name) for _, name in signed))
+    """Send them with nonces of their own, many in one request, sign on meanwhile, and wait for all; their receipts."""
+    names: list[str] = []
+    under_way: asyncio.Task[list[Any]] | None = None
+    for start in range(0, len(calls), BATCH):
+        signed = [one.sign(one.ledger, data) for data in calls[start : start + BATCH]]
+        if under_way:
+            await under_way
+        names += [name for _, name in signed]
+        raws = ["0x" + raw.hex() for raw, _ in signed]
+        under_way = asyncio.create_task(one.ask_many("eth_sendRawTransaction", raws))
+        await asyncio.sleep(0)  # let it leave
+    if under_way:
+        await under_way
+    return await one.receipts(names)
 
 
 def _start(one: World, execution: bytes, workflow: bytes) -> bytes:

@@ -31,7 +31,7 @@ from tallystick.tenants.users import User, Users
 PASSPHRASE = "only for this measurement"  # noqa: S105 - the keystore goes with the folder that it lies in
 RAW = "raw-"  # begins the ids of messages that measure the link alone
 _AT_ONCE = 10_000
-_SWEEP_S = 1.0
+_SWEEP_S = 5.0
 _RAW_IN_FLIGHT = 50
 
 
@@ -55,6 +55,7 @@ class Member:
         self.hops: list[tuple[str, int, int]] = []  # partner, signed at, applied and durable at (ms)
         self.received = 0  # messages, those included that came again
         self._working: set[asyncio.Task[None]] = set()
+        self._consented: set[str] = set()  # so that no sweep asks again what waits for the others only
 
     async def run(self, commands: asyncio.StreamReader, answer: Callable[[Any], None]) -> None:
         """Do what is asked until the input ends."""
@@ -187,10 +188,13 @@ class Member:
         task.add_done_callback(self._working.discard)
 
     async def _consent(self, execution: str) -> None:
+        if execution in self._consented:
+            return
+        self._consented.add(execution)
         try:
             await self.node.services.consent(self.admin, execution, "accepted")
         except Unavailable:
-            return  # the sweep comes by again
+            self._consented.discard(execution)  # the sweep comes by again
         except TallystickError:
             return  # it has our consent, or is not here yet
 

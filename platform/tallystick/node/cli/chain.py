@@ -1,4 +1,4 @@
-"""`tally chain`: deploy the contracts, see how a chain does, give ether on a development chain, export sources."""
+"""`tally chain`: deploy the contracts, see how a chain does and what was sent there, give ether, export sources."""
 
 import argparse
 import asyncio
@@ -18,9 +18,12 @@ from tallystick.ledger.chain import Chain
 from tallystick.ledger.contracts import Contracts
 from tallystick.ledger.deploy import Deployment, deploy
 from tallystick.ledger.hashing import ADDRESS, WORD, unhex
+from tallystick.ledger.ports import STATES
 from tallystick.node import settings as node_settings
+from tallystick.node.anchoring.accounts import payers
 from tallystick.node.api.language import LANGUAGES
 from tallystick.node.cli.chain_lines import LINES
+from tallystick.node.cli.chain_transactions import transactions
 from tallystick.node.cli.texts import Texts
 from tallystick.tenants.keystore import Keystore
 from tallystick.tenants.passphrase import read_passphrase
@@ -52,6 +55,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 async def _run(options: argparse.Namespace) -> tuple[dict[str, Any], int]:
+    if options.what == "transactions":
+        return transactions(options.data, options.state, options.limit), 0
     known = _known(options)
     if options.what == "export":
         if known.deployment is None:
@@ -147,7 +152,7 @@ def _of_organisation(options: argparse.Namespace) -> Known:
         genesis=chain.genesis_hash,
         quorum=chain.endpoint_quorum,
         deployment=deployment,
-        accounts=(_keystore(options).chain_address,) if wants_account else (),
+        accounts=tuple(one.address for one in payers(chain, _keystore(options))) if wants_account else (),
     )
 
 
@@ -162,7 +167,12 @@ def _payer(options: argparse.Namespace) -> Account | None:
             return Account(unhex(_text(options.key_file).decode("ascii").strip(), WORD))
         except ValueError as error:
             raise Invalid(f"{options.key_file} holds no key of 0x and 64 hex digits", code="bad_key") from error
-    return Account(_keystore(options).chain_key) if options.data is not None else None
+    if options.data is None:
+        return None
+    chain = node_settings.load(options.data).blockchain
+    if chain is not None and chain.signer is not None:
+        raise Invalid("the organisation's account is with an external signer; give --key-file", code="no_key")
+    return Account(_keystore(options).chain_key)
 
 
 def _read(path: Path) -> Deployment:
@@ -207,6 +217,12 @@ def _parser() -> argparse.ArgumentParser:
     for one in (shown, funded):
         one.add_argument("--account", type=_address, action="append", default=[], help="an address; may be repeated")
     funded.add_argument("--ether", type=int, default=100, help="how much each gets (default: %(default)s)")
+    sent = commands.add_parser("transactions", help="what an organisation sends to the chain, and what it cost")
+    sent.add_argument("--data", type=Path, required=True, help="the organisation's data folder")
+    sent.add_argument("--state", choices=STATES, help="only those in this state")
+    sent.add_argument("--limit", type=int, default=20, help="how many, the newest first (default: %(default)s)")
+    sent.add_argument("--json", action="store_true", help="print JSON")
+    sent.add_argument("--lang", choices=LANGUAGES, default="en", help="language of the text (default: %(default)s)")
     exported = commands.add_parser("export", parents=[common], help="write what source verification needs")
     exported.add_argument("--out", type=Path, required=True, help="folder to write")
     return parser

@@ -50,6 +50,19 @@ def exported(found: dict[str, Any], speech: Texts) -> list[str]:
     return [speech.text("export.done"), *(f"  {path}" for path in found["files"])]
 
 
+def sent(found: dict[str, Any], speech: Texts) -> list[str]:
+    """State, since when, what for, the transaction, and what it cost so far."""
+    lines = []
+    for one in found["transactions"]:
+        cost = f"{Decimal(one['spent']) / WEI:f} ETH"
+        state = speech.text(f"state.{one['state']}")
+        lines.append(
+            f"{one['purpose']}  {state}, {speech.when(one['since'])}  {one['transaction_hash'] or '—'}  {cost}"
+        )
+        lines += [f"    {one['error']}"] if one["error"] else []
+    return lines or [speech.text("transactions.none")]
+
+
 def _balances(found: dict[str, Any]) -> list[str]:
     return [f"  {one['address']}  {Decimal(one['balance']) / WEI:f} ETH" for one in found["accounts"]]
 
@@ -59,4 +72,5 @@ LINES: dict[str, Callable[[dict[str, Any], Texts], list[str]]] = {
     "status": status,
     "fund": funded,
     "export": exported,
+    "transactions": sent,
 }

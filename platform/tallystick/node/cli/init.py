@@ -99,6 +99,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--contracts", type=Path, help="what tally chain deploy wrote: addresses, chain id and first block")
     add("--relayers", type=int, default=0, help="further accounts that pay on the chain (default: %(default)s)")
     add("--signer", help="URL of a web3signer that holds the keys of the accounts that pay; needs --signer-account")
+    add("--signer-log-account", metavar="0x…", help="the account whose key signs the log's heads there, too")
     add("--signer-account", action="append", default=[], metavar="0x…",
         help="an account that it signs for, the administrator's first; may be repeated")  # fmt: skip
     return parser
@@ -161,10 +162,12 @@ def _blockchain(options: argparse.Namespace) -> Blockchain:
 def _signer(options: argparse.Namespace) -> dict[str, Any] | None:
     if bool(options.signer) != bool(options.signer_account):
         raise Invalid("--signer and --signer-account go together", code="bad_settings")
+    if options.signer_log_account and not options.signer:
+        raise Invalid("--signer-log-account needs --signer", code="bad_settings")
     if not options.signer:
         return None
     first, *relayers = options.signer_account
-    return {"url": options.signer, "address": first, "relayers": relayers}
+    return {"url": options.signer, "address": first, "relayers": relayers, "log_address": options.signer_log_account}
 
 
 def _password(options: argparse.Namespace) -> str:

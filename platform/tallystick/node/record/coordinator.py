@@ -28,14 +28,18 @@ def sequence(
     said: Statement,
     token: str,
     envelopes: dict[str, dict[str, Any]],
+    *,
+    is_new: bool = False,
 ) -> Entry:
     """Take ``said`` into the log, void or applied; :func:`seal` signs for it and sends it on.
+
+    ``is_new`` as :func:`store.add_entry` has it.
 
     Unavailable while the node does not know what time it is: deadlines would be counted from it.
     """
     context.check_clock()
     entry = loaded.replay.sequence(said, context.now())
-    store.add_entry(unit, loaded, entry, said, token)
+    store.add_entry(unit, loaded, entry, said, token, is_new=is_new)
     if envelopes:
         openings.keep_envelopes(unit, loaded, said, envelopes)
     Effects(unit, context, loaded, entry, said).run()

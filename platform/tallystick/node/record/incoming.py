@@ -22,6 +22,7 @@ from tallystick.node.record import (
     cards,
     changing,
     children,
+    citations,
     coordinator,
     onchain,
     openings,
@@ -48,9 +49,9 @@ from tallystick.tenants.models.record import EntryRow, InboxRow, StatementRow
 MAX_BATCH = 500  # entries in one message
 
 
-def handle(unit: Unit, context: Context, partner: str, message: m.Message) -> None:
-    """Take a partner's message in; :func:`finish` does the rest once that is durable."""
-    _HANDLERS[type(message)](unit, context, partner, message)
+def handle(unit: Unit, context: Context, partner: str, message: m.Message) -> str | None:
+    """Take a partner's message in; the execution that it is about. :func:`finish` does the rest once it is durable."""
+    return _HANDLERS[type(message)](unit, context, partner, message) or m.execution_of(message)
 
 
 def finish(context: Context, message: m.Message) -> None:
@@ -76,16 +77,16 @@ def _agreement(unit: Unit, context: Context, partner: str, message: m.AgreementM
         unit.delete(InboxRow, (partner, name))  # refused before, for a reason that is gone
 
 
-def _statement(unit: Unit, context: Context, partner: str, message: m.StatementMessage) -> None:
-    _, read = statements.read(message.token)
-    changing.admit(unit, context, read)
-    loaded = _participating(unit, partner, read.execution)
+def _statement(unit: Unit, context: Context, partner: str, message: m.StatementMessage) -> str:
+    form = statements.read(message.token)
+    changing.admit(unit, context, form[1])
+    loaded = _participating(unit, partner, form[1].execution)
     if loaded.agreement.coordinator != context.org_id:
         raise Invalid("this organisation does not coordinate the execution", code="not_the_coordinator")
-    said = loaded.replay.open(message.token)
+    said = loaded.replay.open(message.token, form)
     row = unit.get(StatementRow, (loaded.row.number, said.id))
     if row is not None and row.seq is not None:
-        return  # sequenced before: sent again after a lost acknowledgement
+        return said.execution  # sequenced before: sent again after a lost acknowledgement
     ended = keyring.judge(loaded.state, said)
     if ended:  # whoever has stolen a key fills no log with it
         raise BadSignature(f"key {said.kid} of {said.iss} speaks no longer in this execution", code=ended)
@@ -94,16 +95,17 @@ def _statement(unit: Unit, context: Context, partner: str, message: m.StatementM
     _check_basis(unit, loaded, said)
     changing.check_change(unit, loaded, said)
     envelopes = _committed_envelopes(said, message.sealed)
-    coordinator.sequence(unit, context, loaded, said, message.token, envelopes)
+    coordinator.sequence(unit, context, loaded, said, message.token, envelopes, is_new=row is None)
     unit.note("signed_at", (said.iss, said.iat))
     children.follow(unit, context, loaded)
     openings.read(unit, context, loaded, said, envelopes)
+    return said.execution
 
 
 def _submission(unit: Unit, context: Context, partner: str, message: m.SubmissionMessage) -> None:
-    _, read = statements.read(message.token)
-    loaded = _participating(unit, partner, read.execution)
-    said = loaded.replay.open(message.token)
+    form = statements.read(message.token)
+    loaded = _participating(unit, partner, form[1].execution)
+    said = loaded.replay.open(message.token, form)
     if said.iss != partner:
         raise Invalid("a statement is submitted by its author", code="wrong_issuer")
     if said.iat > context.now() + loaded.agreement.limits.skew_ms:
@@ -132,24 +134,26 @@ def _check_basis(unit: Unit, loaded: Loaded, said: Statement) -> None:
 
 def _entries(unit: Unit, context: Context, partner: str, message: m.EntriesMessage) -> None:
     loaded = store.find(unit, message.execution)
-    first = statements.read(message.statements[0])[1] if message.statements else None
-    if first is None or len(message.entries) != len(message.statements) or len(message.entries) > MAX_BATCH:
+    form = statements.read(message.statements[0]) if message.statements else None
+    if form is None or len(message.entries) != len(message.statements) or len(message.entries) > MAX_BATCH:
         raise Invalid("entries and statements must come in pairs, at least one", code="bad_entries")
     if loaded is None:
-        loaded = _new_execution(unit, context, message, first)
+        loaded = _new_execution(unit, context, message, form[1])
     if loaded.agreement.participant(partner) is None:
         raise Invalid("sender takes no part in the execution", code="not_a_participant")
     if message.start > loaded.state.size:
         outgoing.post_need(unit, context, loaded)
         return  # what is missing will be sent again with all that follows it
-    head = _read_head(loaded, message.head, loaded.agreement.coordinator, heads.read_head)[1]
+    raw, head = heads.read_head(message.head)
+    _check_head(loaded, head, loaded.agreement.coordinator)
     envelopes = {sealing.ciphertext_hash(one): one for one in message.sealed}
     size = loaded.state.size
     for document, token in zip(message.entries, message.statements, strict=True):
-        _take_entry(unit, context, loaded, document, token, envelopes)
+        _take_entry(unit, context, loaded, document, token, envelopes, form)
+        form = None  # that was the first one's
     children.accept(unit, context, loaded)
     # By the keys that the entries lead to: one of them may be the coordinator's own new key.
-    _verified_head(loaded, message.head, loaded.agreement.coordinator, heads.read_head)
+    _verify_head(loaded, raw, head)
     if (head.size, head.root) == (loaded.state.size, loaded.replay.root):
         (store.put_head if head.size > size else store.add_head)(unit, loaded, head, message.head)
     elif head.size >= loaded.state.size:
@@ -180,6 +184,7 @@ def _take_entry(
     document: dict[str, Any],
     token: str,
     envelopes: dict[str, dict[str, Any]],
+    form: tuple[jws.Token, Statement] | None,
 ) -> None:
     entry = entries.read(document)
     # What lies beyond our log cannot be known: whoever writes an execution has read how far it goes.
@@ -191,12 +196,13 @@ def _take_entry(
         return
     if entry.at > context.now() + loaded.agreement.limits.skew_ms:
         raise NotYet("entry is dated further ahead than the agreed skew", code="ahead_of_clock")
-    said = loaded.replay.open(token)
+    said = loaded.replay.open(token, form)
     row = unit.get(StatementRow, (loaded.row.number, said.id))
     if row is not None and row.seq is not None:
         raise Invalid(f"entry {entry.seq} sequences a statement for the second time", code="repeated_statement")
+    citations.check(unit, context.citations, loaded, entry, said)
     loaded.replay.step(entry, said)
-    store.add_entry(unit, loaded, entry, said, token)
+    store.add_entry(unit, loaded, entry, said, token, is_new=row is None)
     openings.keep_envelopes(unit, loaded, said, envelopes)
     openings.read(unit, context, loaded, said, envelopes)
     if said.iss != context.org_id:
@@ -208,12 +214,12 @@ def _take_entry(
 
 
 def _attestation(unit: Unit, context: Context, partner: str, message: m.AttestationMessage) -> None:
-    _, head = heads.read_attestation(message.token)
+    raw, head = heads.read_attestation(message.token)
     loaded = _participating(unit, partner, head.execution)
-    _read_head(loaded, message.token, head.iss, heads.read_attestation)
+    _check_head(loaded, head, head.iss)
     if head.size > loaded.state.size:
         raise NotYet("attestation is of entries that are not here yet", code="ahead_of_log")
-    _verified_head(loaded, message.token, head.iss, heads.read_attestation)
+    _verify_head(loaded, raw, head)
     if store.root_at(unit, loaded, head.size) not in {head.root, None}:
         loaded.row.dispute = f"{head.iss} attests another root at size {head.size}"
         loaded.changed = True
@@ -260,11 +266,19 @@ def _anchor(unit: Unit, context: Context, partner: str, message: m.AnchorMessage
     sender = loaded.agreement.participant(partner)
     if sender is None or (leaf.execution.hex(), "0x" + leaf.org.hex()) != (message.execution, sender.chain_org):
         raise Invalid("anchor is of another execution or organisation", code="bad_anchor")
+    terms, chain = loaded.agreement.anchoring, message.proof.get("chain_id")
+    if terms is None or chain not in terms.chains:
+        raise Invalid("anchor is on another chain than the agreement's", code="bad_anchor")
+    subject = leaf.input.hex() if leaf.kind == leaves.SUBMISSION else ""
+    if subject and unit.get(StatementRow, (loaded.row.number, subject)) is None:
+        raise Invalid("anchor is of a submission that is not known here", code="bad_anchor")
     unit.put(
         PartnerAnchorRow,
         execution=message.execution,
         partner=partner,
         kind=leaf.kind,
+        subject=subject,
+        chain=chain,
         document=canonical.encode(message.proof),
     )
 
@@ -278,20 +292,17 @@ def _participating(unit: Unit, partner: str, execution: str) -> Loaded:
     return loaded
 
 
-def _verified_head(loaded: Loaded, token: str, issuer: str, read: Callable[[str], tuple[jws.Token, Head]]) -> None:
-    raw, head = _read_head(loaded, token, issuer, read)
-    replay.verify_head(raw, loaded.agreement, issuer, head.size, loaded.state)
-
-
-def _read_head(
-    loaded: Loaded, token: str, issuer: str, read: Callable[[str], tuple[jws.Token, Head]]
-) -> tuple[jws.Token, Head]:
-    raw, head = read(token)
+def _check_head(loaded: Loaded, head: Head, issuer: str) -> None:
     if (head.execution, head.aud, head.iss) != (loaded.row.id, loaded.row.agreement_hash, issuer):
         raise Invalid("head is for another execution, agreement or issuer", code="wrong_head")
     if head.term != loaded.state.term:
         raise Invalid("head has another term", code="wrong_term")
-    return raw, head
+
+
+def _verify_head(loaded: Loaded, raw: jws.Token, head: Head) -> None:
+    """Once more what it is for, as the log stands now, and its signature."""
+    _check_head(loaded, head, head.iss)
+    replay.verify_head(raw, loaded.agreement, head.iss, head.size, loaded.state)
 
 
 def _committed_envelopes(said: Statement, sealed: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
@@ -301,7 +312,7 @@ def _committed_envelopes(said: Statement, sealed: list[dict[str, Any]]) -> dict[
     return envelopes
 
 
-_HANDLERS: dict[type[m.Message], Callable[[Unit, Context, str, Any], None]] = {
+_HANDLERS: dict[type[m.Message], Callable[[Unit, Context, str, Any], str | None]] = {
     m.CardMessage: cards.take,
     m.AgreementMessage: _agreement,
     m.StatementMessage: _statement,

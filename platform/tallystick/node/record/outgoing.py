@@ -1,7 +1,9 @@
 """Putting messages into the outbox, inside the transaction that makes them true."""
 
+import secrets
+import threading
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from sqlmodel import select
@@ -19,6 +21,41 @@ from tallystick.node.record.unit import Unit
 from tallystick.tenants.chunks import read_manifest
 from tallystick.tenants.models.record import EnvelopeRow, OutboxRow, StatementRow
 
+_STEP = 2_048  # what lies between two numbers of one process, below which replicas differ
+
+
+class Posted(NamedTuple):
+    """What a commit has queued: a row of the outbox, as far as sending it needs."""
+
+    partner: str
+    number: int
+    message_id: str
+    what: str
+    payload: bytes
+
+
+class Numbers:
+    """The numbers of messages: they grow with every message of this process, and with time, and stay below 2^53."""
+
+    def __init__(self) -> None:
+        self._ours = secrets.randbelow(_STEP)
+        self._last = 0
+        self._lock = threading.Lock()
+
+    def next(self, now: int) -> int:
+        """One that nobody has had; ``now`` is in milliseconds since 1970."""
+        with self._lock:
+            self._last = max(now, self._last + 1)
+            return self._last * _STEP + self._ours
+
+    def after(self, number: int) -> None:
+        """Give only greater ones from now on: an earlier life of this node had a clock that was ahead."""
+        with self._lock:
+            self._last = max(self._last, number // _STEP + 1)
+
+
+NUMBERS = Numbers()
+CONFIRMED: set[int] = set()  # numbers whose partners have them, and that wait to be struck off: nothing waits for them
 _BATCH_ENTRIES = 200
 _BATCH_BYTES = 500_000
 
@@ -31,17 +68,20 @@ def post(unit: Unit, context: Context, partner: str, message: Message, execution
 def post_all(unit: Unit, context: Context, partners: Iterable[str], message: Message, execution: str | None) -> None:
     """Queue the same message for several, or for nobody."""
     payload, now = messages.encode(message), context.now()
+    what = type(message).__name__.removesuffix("Message").lower()
     for partner in partners:
+        posted = Posted(partner, NUMBERS.next(now), messages.message_id(partner, payload), what, payload)
         unit.insert(
             OutboxRow,
+            id=posted.number,
             partner=partner,
-            message_id=messages.message_id(partner, payload),
+            message_id=posted.message_id,
             execution=execution,
-            what=type(message).__name__.removesuffix("Message").lower(),
+            what=what,
             payload=payload,
             since=now,
         )
-        unit.note("posted", partner)
+        unit.note("posted", posted)
 
 
 def post_need(unit: Unit, context: Context, loaded: Loaded) -> None:

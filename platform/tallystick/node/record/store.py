@@ -142,8 +142,11 @@ def _next_due(loaded: Loaded, me: str) -> int | None:
     return min([timer.due_at for timer in state.timers.values()], default=None)
 
 
-def add_entry(unit: Unit, loaded: Loaded, entry: Entry, said: Statement, token: str) -> None:
-    """Keep the entry that the replay took in last, and its statement, ours or not."""
+def add_entry(unit: Unit, loaded: Loaded, entry: Entry, said: Statement, token: str, *, is_new: bool = False) -> None:
+    """Keep the entry that the replay took in last, and its statement, ours or not.
+
+    ``is_new`` says that the caller has looked, and the statement is not here yet.
+    """
     unit.insert(
         EntryRow,
         number=loaded.row.number,
@@ -154,7 +157,7 @@ def add_entry(unit: Unit, loaded: Loaded, entry: Entry, said: Statement, token: 
         root=bytes.fromhex(loaded.replay.root),
     )
     key = (loaded.row.number, said.id)
-    if unit.known(StatementRow, key) is not None or unit.get(StatementRow, key) is not None:
+    if not is_new and (unit.known(StatementRow, key) is not None or unit.get(StatementRow, key) is not None):
         unit.change(StatementRow, key, seq=entry.seq, due_at=None)
         return
     unit.insert(

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from tallystick.core import agreement as agreements
-from tallystick.core import b64
+from tallystick.core import b64, policy
 from tallystick.core.agreement import Limits
 from tallystick.core.definition.compile import OrgFacts, audiences, compile_definition
 from tallystick.core.definition.faults import DefinitionErrors
@@ -18,22 +18,34 @@ from tallystick.node.record.loaded import Loaded
 from tallystick.node.schemas import definition_faults
 from tallystick.node.services.organisation import own_card
 from tallystick.tenants.card import Card
+from tallystick.tenants.partners import MAX_PARTNERS
 
 RETENTION_DAYS = 3650
 
 
-def facts(parts: Parts) -> dict[str, OrgFacts]:
-    """What the compiler must know of each organisation: whether it is active, and what it can do.
+def facts(parts: Parts, source: dict[str, Any]) -> dict[str, OrgFacts]:
+    """What the compiler must know of each organisation in ``source``: whether it is active, and what it can do.
 
     Partners that are suspended, removed or inactive by their own word are told from organisations that nobody knows.
+    Where one is named that nobody knows, it is those of all, so that the one who was meant can be suggested.
     """
-    active = {one.id for one in parts.partners.active()}
-    known = {
-        one.id: OrgFacts(is_active=one.id in active, capabilities=list(one.capabilities))
-        for one in parts.partners.pinned()
-    }
     mine = own_card(parts)
-    return {**known, mine.id: OrgFacts(is_active=mine.is_active, capabilities=list(mine.capabilities))}
+    named = _named(source)
+    found = parts.partners.standing(named)
+    if named - {mine.id} != {card.id for card, _ in found}:
+        found = parts.partners.standing()
+    return {
+        card.id: OrgFacts(is_active=is_active, capabilities=list(card.capabilities))
+        for card, is_active in [*found, (mine, mine.is_active)]
+    }
+
+
+def _named(source: dict[str, Any]) -> set[str]:
+    """The organisations that a definition names as participants, as far as it has the form of one."""
+    participants = source.get("participants")
+    members = [one for one in participants if isinstance(one, dict)] if isinstance(participants, list) else []
+    named = [one.get("org_id") for one in members[:MAX_PARTNERS]]
+    return {one for one in named if isinstance(one, str)}
 
 
 def compiled_for(source: dict[str, Any], organisations: dict[str, OrgFacts]) -> dict[str, Any]:
@@ -57,7 +69,8 @@ def draft(
 ) -> dict[str, Any]:
     """The agreement document that every participant is asked to accept; ``terms`` are those that differ from ours."""
     given = terms or {}
-    cards = {one.id: one for one in [own_card(parts), *parts.partners.active()]}
+    partners = [card for card, is_active in parts.partners.standing(_named(source)) if is_active]
+    cards = {one.id: one for one in [own_card(parts), *partners]}
     members = [_participant(entry, cards) for entry in source["participants"]]
     me = parts.context.org_id
     if me not in {one["org_id"] for one in members}:
@@ -76,7 +89,7 @@ def draft(
         "quorums": {"hand_over": "majority", "amend": "all"},
         "limits": {**msgspec.to_builtins(Limits()), **given.get("limits", {})},
         "retention_days": given.get("retention_days", RETENTION_DAYS),
-        "anchoring": _anchoring(parts, compiled),
+        "anchoring": _anchoring(parts, compiled, given.get("anchoring")),
         "sealing_suite": parts.settings.sealing_suite,
         "parent": None,
         "replaces": None,
@@ -96,14 +109,15 @@ def changed(
         )  # fmt: skip
     kept = msgspec.to_builtins(before)
     if compiled != kept["definition"]:
-        kept["anchoring"] = document["anchoring"]  # the new definition is registered under a salt of its own
+        salt = (document["anchoring"] or {}).get("workflow_salt")  # the new definition is registered under its own
+        kept["anchoring"] = {**kept["anchoring"], "workflow_salt": salt} if salt and kept["anchoring"] else None
     return {
         **document,
         "initiator": before.initiator,
         "coordinator": before.coordinator,
         "limits": {**kept["limits"], **terms.get("limits", {})},
         "retention_days": terms.get("retention_days", before.retention_days),
-        "anchoring": kept["anchoring"],
+        "anchoring": _policy(kept["anchoring"], terms.get("anchoring")),
         "sealing_suite": before.sealing_suite,
         "replaces": {
             "execution": loaded.row.id,
@@ -114,9 +128,21 @@ def changed(
     }
 
 
-def _anchoring(parts: Parts, compiled: dict[str, Any]) -> dict[str, Any] | None:
+def _anchoring(parts: Parts, compiled: dict[str, Any], asked: Any) -> dict[str, Any] | None:
     us = parts.context.onchain
-    return msgspec.to_builtins(us.anchoring(compiled)) if us else None
+    return _policy(msgspec.to_builtins(us.anchoring(compiled)) if us else None, asked)
+
+
+def _policy(anchoring: dict[str, Any] | None, asked: Any) -> dict[str, Any] | None:
+    """``anchoring`` with the terms that are asked for; pointers in :class:`DefinitionErrors` begin at ``/terms``."""
+    if not asked:
+        return anchoring
+    if anchoring is None:
+        raise Invalid("nothing is anchored here: settings name no chain", code="no_chain", pointer="/terms/anchoring")
+    try:
+        return anchoring | policy.terms(asked, {name: anchoring[name] for name in policy.DIRECT})
+    except DefinitionErrors as error:
+        raise error.below("/terms/anchoring") from None
 
 
 def _participant(entry: dict[str, Any], cards: dict[str, Card]) -> dict[str, Any]:

@@ -44,7 +44,7 @@ class Changes(Service):
             source = definition if definition is not None else _source(unit, loaded)
             if source is None:
                 raise Invalid("its definition did not come with it; send one", code="missing", pointer="/definition")
-            compiled = compiled_for(source, facts(self.parts))
+            compiled = compiled_for(source, facts(self.parts, source))
             document = changed(self.parts, loaded, source, compiled, terms or {})
             execution = changing.offer(unit, self.parts.context, loaded, document, source, reason or "")
             return {

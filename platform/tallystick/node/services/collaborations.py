@@ -41,8 +41,7 @@ class Collaborations(Service):
         """
 
         def work(unit: Unit) -> dict[str, Any]:
-            known = facts(self.parts)
-            compiled = compiled_for(definition, known)
+            compiled = compiled_for(definition, facts(self.parts, definition))
             document = draft(self.parts, definition, compiled, terms or {})
             loaded = beginning.offer(unit, self.parts.context, document, input or {}, definition)
             return views.collaboration(loaded)

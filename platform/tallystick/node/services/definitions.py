@@ -33,7 +33,7 @@ class Definitions(Service):
         The same content under the same version again is harmless; other content is refused.
         """
         require(who, _CREATE)
-        compiled = await asyncio.to_thread(lambda: compiled_for(definition, facts(self.parts)))
+        compiled = await asyncio.to_thread(lambda: compiled_for(definition, facts(self.parts, definition)))
 
         def work(unit: Unit) -> dict[str, Any]:
             row, _ = definitions.add(unit, definition, compiled, who.username, self.parts.context.now())

@@ -16,7 +16,7 @@ from tallystick.tenants.models.definition import AwaitingRow, DefinitionRow
 def propose(unit: Unit, parts: Parts, row: DefinitionRow, values: dict[str, Any]) -> Loaded:
     """Propose what the version compiled to when it came; partners may have changed since, and are looked at again."""
     source, compiled = canonical.parse(row.source), canonical.parse(row.compiled)
-    compiled_for(source, facts(parts))
+    compiled_for(source, facts(parts, source))
     return beginning.offer(unit, parts.context, draft(parts, source, compiled), values, source)
 
 

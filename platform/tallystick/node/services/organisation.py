@@ -22,6 +22,7 @@ CARD_FILE = "card.jwt"
 def own_card_token(parts: Parts) -> str:
     """Our card, signed by the root key; it stays the same, over restarts too, until something in it changes."""
     settings, held = parts.settings, parts.own_card
+    signer = settings.blockchain.signer if settings.blockchain else None
     if held.token is None:
         held.token = _last_card(settings.data_dir / CARD_FILE)
     token = cards.build(
@@ -34,7 +35,8 @@ def own_card_token(parts: Parts) -> str:
         operator=settings.operator,
         capabilities=settings.capabilities,
         chain_org=parts.chain.org or "0x" + "0" * 64,
-        chain_admin=settings.blockchain.signer.address if settings.blockchain and settings.blockchain.signer else None,
+        chain_admin=signer.address if signer else None,
+        log_key=signer.log_address if signer else None,
         leaf_url=parts.links.leaf_url if settings.nats.enabled else None,
         tls_ca=parts.tls_ca,
         last=held.token,
@@ -57,7 +59,7 @@ def _last_card(path: Path) -> str | None:
 
 def own_card(parts: Parts) -> Card:
     """Our card, read back as a partner reads it."""
-    return cards.verify(own_card_token(parts))
+    return cards.verified(own_card_token(parts))
 
 
 def _certificates(parts: Parts) -> list[dict[str, Any]]:

@@ -16,7 +16,7 @@ from tallystick.node.links.handling import Verdict
 from tallystick.node.record import incoming, messages, nonces, refusing, store
 from tallystick.node.record.calls import keys_of
 from tallystick.node.record.context import Context
-from tallystick.node.record.group import Conflict
+from tallystick.node.record.group import Conflict, Note
 from tallystick.node.record.messages import AgreementMessage, ChunkMessage, Message
 from tallystick.node.record.nonces import Nonce
 from tallystick.node.record.tables import word
@@ -29,6 +29,7 @@ from tallystick.tenants.models.record import InboxRow, TaskRow
 logger = logging.getLogger(__name__)
 MAX_WAITING = 1_000  # messages of one partner; beyond that its stream holds them back
 SOONEST_MS, LATEST_MS = 500, 30_000  # between two tries: half of what it has waited already
+LOOK_AGAIN_MS = 10_000
 _BATCH = 50
 _WENT_THROUGH = delete(InboxRow).where(
     col(InboxRow.partner) == bindparam("b_partner"),
@@ -52,10 +53,14 @@ _MOVED = (
 
 
 class Outcome(NamedTuple):
-    """What became of a message: ``confirm``, ``reject``, ``wait``, or ``full`` when it has to come again; and why."""
+    """What became of a message: ``confirm``, ``reject``, ``wait``, or ``full`` when it has to come again; and why.
+
+    ``execution`` is what a confirmed one was about.
+    """
 
     word: str
     error: TallystickError | None = None
+    execution: str | None = None
 
 
 class Inbox:
@@ -67,6 +72,8 @@ class Inbox:
         self._bell = bell
         self._committer = committer
         self._some_wait = True  # until a look at the table has shown otherwise
+        committer.listen(self._heard)
+        self._looks_at = 0  # the table is looked at again then: a replica may have left something waiting
 
     async def receive(self, partner: str, message_id: str, payload: bytes) -> Verdict:
         """``ack`` once the outcome of all that came in it is durable; ``nak`` when this node could not decide now."""
@@ -84,8 +91,12 @@ class Inbox:
     async def retry_waiting(self) -> int:
         """Try what waits and is due, the longest due first; how many went through."""
         done = 0
-        rows = await asyncio.to_thread(self._due)
-        self._some_wait = bool(rows) or await asyncio.to_thread(self._any_wait)
+        if not self._some_wait and self._context.now() < self._looks_at:
+            return done
+        self._looks_at = self._context.now() + LOOK_AGAIN_MS
+        self._some_wait = False  # what is committed after the look says so
+        rows, some_wait = await asyncio.to_thread(self._due)
+        self._some_wait = self._some_wait or some_wait
         tries = [self.take(row.partner, row.message_id, row.payload or b"") for row in rows]
         for outcome in await asyncio.gather(*tries, return_exceptions=True):
             if isinstance(outcome, Outcome):
@@ -95,6 +106,10 @@ class Inbox:
             elif not isinstance(outcome, TallystickError):  # what raised stays due
                 logger.error("a waiting message is put off", exc_info=outcome)
         return done
+
+    def _heard(self, notes: list[Note]) -> None:
+        if any(note.kind == "waits" for note in notes):
+            self._some_wait = True
 
     async def take(self, partner: str, message_id: str, payload: bytes, nonce: Nonce | None = None) -> Outcome:
         """What became of the message, once that is durable, and the ``nonce`` that it came under with it.
@@ -150,34 +165,29 @@ class Inbox:
         if outcome.word == "confirm" and message is not None:
             if isinstance(message, ChunkMessage):
                 await asyncio.to_thread(incoming.finish, self._context, message)
-            execution = messages.execution_of(message)
-            self._bell.ring({"topic": "execution", "id": execution} if execution else None)
+            self._bell.ring({"topic": "execution", "id": outcome.execution} if outcome.execution else None)
         return outcome
 
-    def _due(self) -> list[InboxRow]:
+    def _due(self) -> tuple[list[InboxRow], bool]:
+        """What is due, and whether anything waits at all."""
         query = (
             select(InboxRow)
             .where(InboxRow.outcome == "wait", col(InboxRow.retry_at) <= self._context.now())
             .order_by(col(InboxRow.retry_at), col(InboxRow.since))
             .limit(_BATCH)
         )
+        any_of_them = select(InboxRow.message_id).where(InboxRow.outcome == "wait").limit(1)
         with self._database.looking() as session:
-            return list(session.exec(query))
-
-    def _any_wait(self) -> bool:
-        with self._database.looking() as session:
-            return (
-                session.exec(select(InboxRow.message_id).where(InboxRow.outcome == "wait").limit(1)).first() is not None
-            )
+            rows = list(session.exec(query))
+            return rows, bool(rows) or session.exec(any_of_them).first() is not None
 
     def _take(self, unit: Unit, partner: str, message_id: str, message: Message, payload: bytes) -> Outcome:
         """The outcome; whatever it is, it becomes durable with it."""
-        execution = messages.execution_of(message)
         try:
-            incoming.handle(unit, self._context, partner, message)
+            execution = incoming.handle(unit, self._context, partner, message)
         except NotYet as error:
             unit.discard()
-            return self._wait(unit, partner, message_id, execution, error, payload)
+            return self._wait(unit, partner, message_id, messages.execution_of(message), error, payload)
         except Invalid as error:
             unit.discard()
             return self._rejected(unit, partner, message_id, message, error)
@@ -188,9 +198,9 @@ class Inbox:
             logger.exception("message %s from %s cannot be taken in now", message_id, partner)
             unit.discard()
             put_off = NotYet("this node cannot take it in now; its log says why", code="internal")
-            return self._wait(unit, partner, message_id, execution, put_off, payload)
+            return self._wait(unit, partner, message_id, messages.execution_of(message), put_off, payload)
         self._settle(unit, partner, message_id, execution, chunk=isinstance(message, ChunkMessage))
-        return Outcome("confirm")
+        return Outcome("confirm", execution=execution)
 
     def _settle(self, unit: Unit, partner: str, message_id: str, execution: str | None, *, chunk: bool) -> None:
         """The message waits no longer, and what waits for its execution, or for its chunk, is due at once."""
@@ -222,6 +232,7 @@ class Inbox:
             payload=payload,
         )
         unit.note("due", now + SOONEST_MS)
+        unit.note("waits", None)
         self._some_wait = True
         return Outcome("wait", error)
 

@@ -5,7 +5,7 @@ without. Rows that are found by their key alone lie in it (``WITHOUT ROWID``), a
 what is still to be done hold only that.
 """
 
-from sqlalchemy import BigInteger, Index, Integer, LargeBinary, UniqueConstraint, text
+from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
 
 # SQLite numbers the rows of a table by its INTEGER key, and of no other type.
@@ -197,11 +197,17 @@ class NotificationRow(SQLModel, table=True):
 
 
 class OutboxRow(SQLModel, table=True):
-    """A message that a partner's inbox stream has not confirmed yet."""
+    """A message that a partner's inbox stream has not confirmed yet.
+
+    The node gives the numbers, so that it can send what it has committed without reading it back.
+    """
 
     __tablename__ = "outbox"
-    id: int | None = Field(default=None, primary_key=True)
-    partner: str = Field(index=True)
+    __table_args__ = (Index("ix_outbox_partner", "partner", "id"),)
+    id: int = Field(
+        sa_column=Column(BigInteger().with_variant(Integer(), "sqlite"), primary_key=True, autoincrement=False)
+    )
+    partner: str
     message_id: str
     execution: str | None = None
     what: str
