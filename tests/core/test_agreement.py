@@ -9,6 +9,7 @@ from support.parties import BUYER, CARRIER, SUPPLIER, Parties
 from tallystick.core import agreement as agreements
 from tallystick.core.canonical import tagged
 from tallystick.core.errors import Invalid, UnknownVersion
+from tallystick.core.policy import DIRECT
 
 
 @pytest.fixture
@@ -37,7 +38,8 @@ def anchored(document: dict[str, Any]) -> dict[str, Any]:
         "workflow_registry": address,
         "execution_ledger": address,
         "workflow_salt": "AAAAAAAAAAAAAAAAAAAAAA",
-        "start_anchor": "best_effort",
+        **DIRECT,
+        "also": [],
     }
     return document
 
@@ -53,9 +55,33 @@ def test_what_is_registered_is_salted_and_of_the_definition_alone(
     assert agreements.workflow_hash(agreements.read({**document, "anchoring": None})) is None
 
 
-def test_a_start_that_waits_for_its_anchor_is_no_part_of_version_1(anchored: dict[str, Any]) -> None:
-    anchored["anchoring"]["start_anchor"] = "required"
-    with pytest.raises(Invalid, match="start_anchor"):
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"mode": "sometimes"},
+        {"max_leaves": 2},
+        {"max_age_seconds": 1},
+        {"mode": "batched", "max_leaves": 1, "max_age_seconds": 1},
+        {"mode": "batched", "max_leaves": 2, "max_age_seconds": 0},
+        {"mode": "batched", "max_leaves": 65_537, "max_age_seconds": 1},
+        {"padding": {"multiple_of": 1}},
+        {"start_anchor": "sometimes"},
+        {"finality": "latest"},
+        {"finality": {"confirmations": 0}},
+        {"finality": {}},
+        {"also": [{"chain_id": 31337, "org_registry": "", "workflow_registry": "", "execution_ledger": ""}]},
+    ],
+)
+def test_an_anchoring_policy_that_says_nothing_sensible(anchored: dict[str, Any], wrong: dict[str, Any]) -> None:
+    agreements.read(anchored)
+    anchored["anchoring"] |= wrong
+    with pytest.raises(Invalid, match=r"^agreement"):
+        agreements.read(anchored)
+
+
+def test_no_member_of_the_anchoring_policy_may_be_left_out(anchored: dict[str, Any]) -> None:
+    del anchored["anchoring"]["finality"]
+    with pytest.raises(Invalid, match="leaves out"):
         agreements.read(anchored)
 
 

@@ -48,7 +48,7 @@ def test_other_sizes_are_no_leaf(size: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "change", [{"version": 2}, {"kind": 0}, {"kind": 5}, {"status": 5}, {"term": 2**64}, {"size": -1}, {"salt": b"x"}]
+    "change", [{"version": 2}, {"kind": 0}, {"kind": 6}, {"status": 5}, {"term": 2**64}, {"size": -1}, {"salt": b"x"}]
 )
 def test_fields_out_of_range_are_refused(change: dict[str, int | bytes]) -> None:
     words = dict.fromkeys(("org", "execution", "agreement", "root", "salt"), bytes(32))

@@ -12,10 +12,12 @@ ROOT = Path(__file__).parents[2]
 class LocalChain:
     """One anvil and the file that names its contracts."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, chain_id: int = demo.CHAIN_ID) -> None:
         self.contracts = folder / "contracts.json"
+        self.chain_id = chain_id
         program = demo.binary(ROOT)
-        self._chain = demo.Chain(program, folder / "chain", folder / "anvil.log", port=demo.choose_port(0))
+        port = demo.choose_port(0)
+        self._chain = demo.Chain(program, folder / "chain", folder / "anvil.log", port=port, chain_id=chain_id)
 
     @property
     def words(self) -> list[str]:

@@ -26,7 +26,7 @@ from support.examples import example
 from support.flows import DONE, EXECUTION, Flow, activity, to
 from support.parties import BUYER, CARRIER, NAMES, NOON, SUPPLIER, new_key, root_of, rotation
 from tallystick.core import canonical
-from tallystick.core.agreement import VERSIONS, Agreement
+from tallystick.core.agreement import VERSIONS, Agreement, Anchoring
 from tallystick.core.definition import model as m
 from tallystick.core.definition.compile import compile_typed
 from tallystick.core.engine.decide import decide
@@ -35,6 +35,7 @@ from tallystick.core.engine.names import step_of
 from tallystick.core.engine.state import State, initial
 from tallystick.core.entry import Entry
 from tallystick.core.errors import Invalid
+from tallystick.core.policy import DIRECT
 from tallystick.core.statement import KINDS, Statement
 from tallystick.node.definitions import simulate as simulating
 from tallystick.node.definitions.log import Log
@@ -53,7 +54,7 @@ def statement(said: Said, number: int) -> Statement:
         id=f"{number:064x}",
         kid=said["kid"],
         iss=said["iss"],
-        aud="",
+        aud=HASH,
         kind=said["kind"],
         execution=EXECUTION,
         basis=None,
@@ -63,8 +64,11 @@ def statement(said: Said, number: int) -> Statement:
 
 
 def state_hash(state: State) -> str:
-    """SHA-256 over the canonical form of all that the state holds."""
-    return hashlib.sha256(canonical.encode(msgspec.to_builtins(state))).hexdigest()
+    """SHA-256 over the canonical form of all that the state holds; what came later counts once it is used."""
+    found = msgspec.to_builtins(state)
+    if found["unanchored"] is None:
+        del found["unanchored"]
+    return hashlib.sha256(canonical.encode(found)).hexdigest()
 
 
 def agreement_of(document: dict[str, Any]) -> Agreement:
@@ -252,6 +256,34 @@ def _raced() -> _Talk:
     return talk
 
 
+def _anchored() -> _Talk:
+    """The start is to be anchored first: a result before that, the wrong leaves, the right one by whom and when."""
+    ledger = dict.fromkeys(("org_registry", "workflow_registry", "execution_ledger"), "0x" + "11" * 20)
+    terms = {**DIRECT, "start_anchor": "required", "workflow_salt": "A" * 22, "chain_id": 1, **ledger}
+    talk = _Talk(activity("work"), anchoring=msgspec.convert(terms, Anchoring))
+    talk.answer("work.1")
+    right = cited(talk.agreement, talk.state.unanchored or 0)
+    talk.say(SUPPLIER, "cite_start", **right)
+    talk.say(BUYER, "cite_start", **{**right, "leaf": "0x" + "00" * 416})
+    talk.say(BUYER, "cite_start", **{**right, "chain_id": 2})
+    talk.say(BUYER, "suspend", reason=HASH)
+    talk.say(BUYER, "resume")
+    talk.say(BUYER, "cite_start", **right)
+    talk.say(BUYER, "cite_start", **right)
+    talk.answer("work.1")
+    return talk
+
+
+def cited(agreement: Agreement, size: int) -> dict[str, Any]:
+    """A citation of the coordinator's start leaf as the engine wants it; no chain has it."""
+    org = agreement.participant(agreement.coordinator)
+    assert org is not None
+    words = ["1", "1", org.chain_org[2:], EXECUTION, "", "0", f"{size:x}", *["0"] * 4, "7", "ab" * 32]
+    leaf = "".join(word.zfill(64) for word in words)
+    facts = {"chain_id": 1, "log_epoch": 0, "log_size": 8, "log_root": "0x" + "cd" * 32, "block_number": 9}
+    return {"leaf": "0x" + leaf, "index": 7, "path": ["0x" + "ef" * 32] * 3, **facts}
+
+
 _TALKS: dict[str, Callable[[], _Talk]] = {
     "suspended, resumed, terminated": _steered,
     "held and tried again": _held,
@@ -260,6 +292,7 @@ _TALKS: dict[str, Callable[[], _Talk]] = {
     "another proposal instead": _replaced,
     "rejected": _rejected,
     "the first branch": _raced,
+    "not before its start is anchored": _anchored,
 }
 
 

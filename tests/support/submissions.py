@@ -49,6 +49,13 @@ class SubmissionStoreContract:
         await store.save(submission("never sent", state="failed"))
         assert [one.nonce for one in await store.settled(3)] == [12, 0, 1]
 
+    async def test_what_changed_since_and_what_is_on_its_way(self, store: SubmissionStore) -> None:
+        await store.save(submission("old", state="confirmed", block_number=1, since=9))
+        await store.save(submission("new", state="confirmed", block_number=2, since=10))
+        await store.save(submission("out", state="sent", nonce=1, since=1))
+        await store.save(submission("failed", state="failed", since=11))
+        assert {one.key for one in await store.since(10)} == {"new", "out", "failed"}
+
     async def test_the_smallest_anchor_above_covers_a_leaf(self, store: SubmissionStore) -> None:
         for size in (9, 3, 6):
             await store.save(submission(f"anchor:0:{size}", log_epoch=0, log_size=size))

@@ -160,10 +160,10 @@ class Trio:
         """End everything."""
         await asyncio.gather(*(one.stop() for one in self.members.values()))
 
-    async def begin(self, definition: dict[str, Any]) -> str:
+    async def begin(self, definition: dict[str, Any], terms: dict[str, Any] | None = None) -> str:
         """Propose by the first participant, accepted by all, started; the collaboration's id."""
         first, *others = [self.members[one["org_id"]] for one in definition["participants"]]
-        proposed = await first.post("/collaborations", {"definition": definition})
+        proposed = await first.post("/collaborations", {"definition": definition, "terms": terms or {}})
         path = f"/collaborations/{proposed['collaboration_id']}"
         for one in others:
             await until(partial(_known, one, path))

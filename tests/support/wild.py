@@ -144,6 +144,13 @@ BODIES: dict[str, st.SearchStrategy[dict[str, Any]]] = {
     "propose": st.fixed_dictionaries({"nonce": texts}),
     "consent": st.fixed_dictionaries({"decision": st.sampled_from(["accepted", "rejected"])}),
     "start": st.fixed_dictionaries({"input": hashes}),
+    "cite_start": st.fixed_dictionaries(
+        {
+            **dict.fromkeys(("leaf", "log_root"), texts),
+            **dict.fromkeys(("index", "chain_id", "log_epoch", "log_size", "block_number"), numbers),
+            "path": lists,
+        }
+    ),
     "result": st.fixed_dictionaries(
         {
             "task": texts,

@@ -2,8 +2,9 @@
 
 from collections.abc import Callable
 
+from . import cadence, proofs
 from . import contracts as calls
-from . import proofs
+from .cadence import Batching
 from .chain import Chain
 from .contracts import Contracts
 from .errors import InvalidProof, NotAnchored
@@ -29,6 +30,7 @@ class Anchoring:
         leaves: LeafStore,
         *,
         clock: Callable[[], int],
+        batching: Batching | None = None,
     ) -> None:
         self.log = OrgLog(leaves)
         self._chain = chain
@@ -38,9 +40,10 @@ class Anchoring:
         self._org = org
         self._submissions = submissions
         self._clock = clock
+        self._batching = batching
 
     async def anchor_due(self) -> None:
-        """Queue one anchor for all leaves that the chain has not, unless one is on its way.
+        """Queue one anchor for the leaves that the chain has not, once a batch is due, unless one is on its way.
 
         One at a time: a head names the size that it extends, so a second in flight could only fail.
         """
@@ -51,6 +54,11 @@ class Anchoring:
         head = self.log.extending(self._org, on_chain)
         if head.new_size == head.old_size:
             return
+        if self._batching is not None:
+            size = await self._batch(self._batching, on_chain.size)
+            if not size:
+                return
+            head = self.log.extending(self._org, on_chain, size)
         signature = await self._log_key.sign_head(head, self._chain.chain_id, self._ledger)
         path = self.log.tree.consistency(head.old_size, head.new_size)
         await self._submitter.submit(
@@ -64,6 +72,20 @@ class Anchoring:
                 log_root=to_hex(head.root),
             )
         )
+
+    async def _batch(self, batching: Batching, anchored: int) -> int:
+        """The size of the log with the batch that is due, filled up; 0 while none is.
+
+        Leaves that come meanwhile stay for the next one: the batch has the size that it is to be seen with.
+        """
+        waiting = await batching.waiting(anchored)
+        if waiting is None or not cadence.is_due(waiting, self._clock()):
+            return 0
+        count = cadence.filled(waiting)
+        if count > waiting.count:
+            await batching.pad(count - waiting.count)
+        await self.log.refresh()
+        return anchored + count
 
     async def anchor_of(self, index: int) -> Submission | None:
         """The first anchor that covers a leaf, wherever it stands by now; None while no anchor is due."""

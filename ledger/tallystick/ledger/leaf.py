@@ -16,12 +16,12 @@ from .hashing import WORD, keccak
 VERSION = 1
 WORDS = 13
 SIZE = WORDS * WORD
-START, COMPLETION, SUBMISSION, AUDIT = 1, 2, 3, 4
+START, COMPLETION, SUBMISSION, AUDIT, PADDING = 1, 2, 3, 4, 5
 RUNNING, COMPLETED, FAILED, CANCELLED, TERMINATED = 0, 1, 2, 3, 4
 ZERO = bytes(WORD)
 
 # Largest values of the integer fields; all others are opaque words.
-_LIMITS = {"version": VERSION, "kind": AUDIT, "term": 2**64 - 1, "size": 2**64 - 1, "status": TERMINATED}
+_LIMITS = {"version": VERSION, "kind": PADDING, "term": 2**64 - 1, "size": 2**64 - 1, "status": TERMINATED}
 _LIMITS["start_index"] = 2**64 - 1
 
 
@@ -55,6 +55,12 @@ class Leaf(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 # Integers fill the last eight bytes of their word: none of theirs has more.
 _LAYOUT = struct.Struct(">" + "".join("24xQ" if name in _LIMITS else "32s" for name in Leaf.__struct_fields__))
 _BOUNDS = tuple(_LIMITS.get(name) for name in Leaf.__struct_fields__)
+
+
+def padding(org: bytes, salt: bytes) -> Leaf:
+    """A leaf that says nothing; its salt makes it look like any other to whoever sees hashes only."""
+    blank = {"execution": ZERO, "agreement": ZERO, "term": 0, "size": 0, "root": ZERO, "start_index": 0}
+    return msgspec.convert({"kind": PADDING, "org": org, "salt": salt, **blank}, Leaf)
 
 
 def decode(data: bytes) -> Leaf:

@@ -29,6 +29,10 @@ class InMemorySubmissions:
         done = [one for one in self._kept.values() if one.state in SETTLED and one.block_number is not None]
         return sorted(done, key=lambda one: -(one.block_number or 0))[:limit]
 
+    async def since(self, at: int) -> Sequence[Submission]:
+        """See the port."""
+        return [one for one in self._kept.values() if one.since >= at or one.state in UNSETTLED]
+
     async def covering(self, epoch: int, index: int) -> Submission | None:
         """See the port."""
         anchors = (one for one in self._kept.values() if one.log_epoch == epoch and one.state != "failed")

@@ -45,8 +45,8 @@ class OrgLog:
         (data,) = await self._leaves.leaves(index, index + 1)
         return data
 
-    def extending(self, org: bytes, log: Log) -> Head:
-        """The head over all leaves; LogContradicted unless it extends the one on the chain.
+    def extending(self, org: bytes, log: Log, size: int | None = None) -> Head:
+        """The head over the first ``size`` leaves, or all; LogContradicted unless it extends the one on the chain.
 
         A log that is shorter than its anchor, or has another root at that size, was restored from a backup or changed:
         whatever were signed now would contradict what this organisation signed before.
@@ -55,5 +55,5 @@ class OrgLog:
         root = log.root if log.size else EMPTY_ROOT
         if not known or self.tree.root(log.size) != root:
             raise LogContradicted(f"the chain's head of {log.size} leaves is not one of our {self.tree.size}")
-        size = self.tree.size
+        size = self.tree.size if size is None else size
         return Head(org=org, epoch=log.epoch, old_size=log.size, new_size=size, root=self.tree.root(size))

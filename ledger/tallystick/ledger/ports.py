@@ -119,6 +119,10 @@ class SubmissionStore(Protocol):
         """Those in the states :data:`SETTLED` that name a block, highest block first, at most ``limit``."""
         ...
 
+    async def since(self, at: int) -> Sequence[Submission]:
+        """Those that entered their state at ``at`` (milliseconds) or later, and all that are :data:`UNSETTLED`."""
+        ...
+
     async def covering(self, epoch: int, index: int) -> Submission | None:
         """Of the anchors in ``epoch`` that have not failed, the one with the smallest ``log_size`` above ``index``."""
         ...

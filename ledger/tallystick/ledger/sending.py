@@ -10,6 +10,7 @@ from typing import Any
 
 from . import fees
 from .book import Book, failure
+from .budget import Purse, reserved
 from .chain import Chain
 from .contracts import describe
 from .errors import BadSignature, FeeTooHigh, Reverted, RpcRefused, SignerUnavailable
@@ -49,8 +50,17 @@ class Sender:
     """See the module; ``bump_after_ms`` is how long an offer stands before more is offered."""
 
     def __init__(
-        self, chain: Chain, book: Book, patience: Patience, *, gas_limit: int, fee_ceiling: int, bump_after_ms: int
+        self,
+        chain: Chain,
+        book: Book,
+        patience: Patience,
+        *,
+        gas_limit: int,
+        fee_ceiling: int,
+        bump_after_ms: int,
+        purse: Purse | None = None,
     ) -> None:
+        self._purse = purse
         self._chain = chain
         self._book = book
         self._patience = patience
@@ -102,6 +112,9 @@ class Sender:
             balance, most = await self._chain.balance(lane.address), gas * fee.max_fee
             if balance < most:
                 return f"insufficient funds: {lane.address} holds {balance} wei, the transaction may take {most}"
+            refusal = await self._purse.refusal(most) if self._purse else None
+            if refusal:
+                return refusal
             nonce = lane.free
             signed = await self._signed(one, lane, nonce, gas, fee)
         except (RpcRefused, FeeTooHigh, SignerUnavailable, BadSignature) as error:
@@ -122,6 +135,10 @@ class Sender:
             fee = fees.bumped(fees.Fee(last.max_fee, last.priority_fee), now, self._fee_ceiling)
             if fee is None:
                 return await self._book.save(one, error="it waits for too long, and the settings allow no higher fee")
+            more = last.gas * fee.max_fee - reserved(one)
+            refusal = await self._purse.refusal(more) if self._purse else None
+            if refusal:
+                return await self._book.save(one, error=refusal)
             logger.info("%s waits for too long; offering more", one.key)
             return await self._signed(one, lane, nonce, last.gas, fee)
         except (FeeTooHigh, SignerUnavailable, BadSignature) as error:

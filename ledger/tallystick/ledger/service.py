@@ -12,6 +12,8 @@ from . import contracts as calls
 from . import fees
 from .accounts import Account
 from .anchoring import Anchoring
+from .budget import Budget, BudgetStatus, Purse
+from .cadence import Batching
 from .chain import Chain
 from .contracts import Contracts
 from .hashing import WORD, to_hex, unhex
@@ -44,6 +46,7 @@ class LedgerSettings(msgspec.Struct, frozen=True, kw_only=True):
     fee_ceiling: int = fees.CEILING
     bump_after_ms: int = 30_000
     lag_ms: int = LAG_MS
+    budget: Budget | None = None
 
 
 class Payer(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,7 +60,8 @@ class ChainStatus(msgspec.Struct, frozen=True, kw_only=True):
     """What a person wants to know; ``balance`` is that of ``address``, in wei as text, as in ``payers``.
 
     ``log_size`` counts our leaves, ``anchored_size`` those below the newest root on the chain; ``pending`` counts
-    transactions that are not mined, ``unsettled`` those that are not confirmed.
+    transactions that are not mined, ``unsettled`` those that are not confirmed. ``fee_ceiling`` (wei, as text) is the
+    most offered for a unit of gas.
     """
 
     chain_id: int
@@ -72,6 +76,8 @@ class ChainStatus(msgspec.Struct, frozen=True, kw_only=True):
     pending: int
     unsettled: int
     payers: list[Payer]
+    fee_ceiling: str
+    budget: BudgetStatus | None
 
 
 class OrgLedger:
@@ -87,6 +93,7 @@ class OrgLedger:
         leaves: LeafStore,
         *,
         clock: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+        batching: Batching | None = None,
         ticks: Callable[[], int] = ticks,
         relayers: Iterable[Account | Signer] = (),
     ) -> None:
@@ -99,6 +106,8 @@ class OrgLedger:
         self._contracts = settings.contracts
         self._account = account
         self._submissions = submissions
+        self._purse = Purse(settings.budget, submissions, clock) if settings.budget else None
+        self._fee_ceiling = settings.fee_ceiling
         self._submitter = Submitter(
             self.chain,
             account,
@@ -111,6 +120,7 @@ class OrgLedger:
             lag_ms=settings.lag_ms,
             ticks=ticks,
             relayers=relayers,
+            purse=self._purse,
         )
         self._registration = Registration(
             self.chain,
@@ -126,6 +136,7 @@ class OrgLedger:
         self._anchoring = Anchoring(
             *(self.chain, settings.contracts, self._submitter, heads, self._registration.org, submissions, leaves),
             clock=clock,
+            batching=batching,
         )
         self._round = asyncio.Lock()
 
@@ -138,6 +149,11 @@ class OrgLedger:
     def address(self) -> str:
         """The account that administers the organisation and pays first; heads are signed by its log key."""
         return self._account.address
+
+    @property
+    def contract(self) -> str:
+        """The address of ``ExecutionLedger``."""
+        return self._contracts.execution_ledger
 
     async def step(self) -> None:
         """One round. Nothing is signed for a chain, or for contracts, other than those in the settings."""
@@ -188,6 +204,8 @@ class OrgLedger:
             pending=sum(1 for one in live if one.state in UNMINED),
             unsettled=len(live),
             payers=payers,
+            fee_ceiling=str(self._fee_ceiling),
+            budget=await self._purse.status() if self._purse else None,
         )
 
     async def close(self) -> None:

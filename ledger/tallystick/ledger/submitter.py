@@ -13,6 +13,7 @@ import msgspec
 from . import fees
 from .accounts import Account
 from .book import UNMINED_FACTS, Book, failure, given_up
+from .budget import Purse
 from .chain import Chain
 from .errors import ChainUnavailable
 from .patience import Patience, ticks
@@ -50,6 +51,7 @@ class Submitter:
         bump_after_ms: int = 30_000,
         lag_ms: int = LAG_MS,
         ticks: Callable[[], int] = ticks,
+        purse: Purse | None = None,
     ) -> None:
         self._chain = chain
         self._clock = clock
@@ -60,7 +62,7 @@ class Submitter:
         signers = (LocalSigner(one) if isinstance(one, Account) else one for one in (account, *relayers))
         self._lanes = {one.address: Lane(one) for one in signers}
         limits = {"gas_limit": gas_limit, "fee_ceiling": fee_ceiling, "bump_after_ms": bump_after_ms}
-        self._sender = Sender(chain, self._book, self._patience, **limits)
+        self._sender = Sender(chain, self._book, self._patience, **limits, purse=purse)
 
     @property
     def relayers(self) -> Sequence[str]:

@@ -1,11 +1,11 @@
 """The agreement: everything that legality depends on, fixed before anything starts."""
 
 from functools import cached_property
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
-from tallystick.core import canonical
+from tallystick.core import canonical, policy
 from tallystick.core.definition.compile import audiences
 from tallystick.core.definition.compiled import check_compiled
 from tallystick.core.definition.model import CompiledDefinition, Wait
@@ -65,19 +65,35 @@ class Limits(_Wire, frozen=True):
     max_statement_bytes: int = 256_000
 
 
-class Anchoring(_Wire, frozen=True):
-    """Where and how the execution is anchored; addresses as ``0x…``.
-
-    ``workflow_salt`` (base64url, 16 bytes) keeps :func:`workflow_hash`, which stands on the chain, from telling
-    anything about the definition. Version 1 knows best effort only: work never waits for the chain.
-    """
+class Ledger(_Wire, frozen=True):
+    """A chain and the contracts on it, addresses as ``0x…``."""
 
     chain_id: int
     org_registry: str
     workflow_registry: str
     execution_ledger: str
+
+
+class Anchoring(Ledger, frozen=True):
+    """Where and how the execution is anchored (:mod:`.policy`); ``also`` are further chains that get the same heads.
+
+    ``workflow_salt`` (base64url, 16 bytes) keeps :func:`workflow_hash`, which stands on the chain, from telling
+    anything about the definition. With ``start_anchor`` required no step is entered before an entry cites it.
+    """
+
     workflow_salt: str
-    start_anchor: Literal["best_effort"] = "best_effort"
+    mode: policy.Mode = "direct"
+    max_leaves: policy.Leaves = 1
+    max_age_seconds: policy.Age = 0
+    padding: policy.Padding = "none"
+    start_anchor: policy.StartAnchor = "best_effort"
+    finality: policy.Finality = policy.Confirmations(confirmations=1)
+    also: Annotated[list[Ledger], msgspec.Meta(max_length=policy.MAX_FURTHER)] = []
+
+    @property
+    def chains(self) -> dict[int, Ledger]:
+        """All chains that its anchors may stand on, by their ids."""
+        return {one.chain_id: one for one in (self, *self.also)}
 
 
 class Parent(_Wire, frozen=True):
@@ -188,7 +204,19 @@ def read(document: Any) -> Agreement:
     if canonical.encode(msgspec.to_builtins(agreement)) != canonical.encode(document):
         raise Invalid("agreement leaves out fields that must stand in it", code="bad_agreement")
     _check_references(agreement)
+    _check_anchoring(agreement.anchoring)
     return agreement
+
+
+def _check_anchoring(anchoring: Anchoring | None) -> None:
+    if anchoring is None:
+        return
+    wrong = policy.contradiction(anchoring.mode, anchoring.max_leaves, anchoring.max_age_seconds)
+    if wrong:
+        raise Invalid(f"agreement: {wrong[1]}", code="bad_agreement", pointer=f"/anchoring/{wrong[0]}")
+    chains = [anchoring.chain_id, *(one.chain_id for one in anchoring.also)]
+    if len(set(chains)) != len(chains):
+        raise Invalid("agreement names a chain twice", code="bad_agreement", pointer="/anchoring/also")
 
 
 def _check_references(agreement: Agreement) -> None:

@@ -147,11 +147,25 @@ class RevokeKey(_Wire, frozen=True):
     since: int | None = None
 
 
+class CiteStart(_Wire, frozen=True):
+    """The author's start leaf (416 bytes, ``0x…``) and where the chain has it (RECORD.md); hashes as ``0x…``."""
+
+    leaf: str
+    index: int
+    chain_id: int
+    log_epoch: int
+    log_size: int
+    log_root: str
+    block_number: int
+    path: list[str] = []
+
+
 Body = (
     Propose
     | Consent
     | Change
     | Start
+    | CiteStart
     | Result
     | Received
     | Acknowledge
@@ -172,6 +186,7 @@ KINDS: dict[str, type[Body]] = {
     "consent": Consent,
     "change": Change,
     "start": Start,
+    "cite_start": CiteStart,
     "result": Result,
     "received": Received,
     "acknowledge": Acknowledge,

@@ -17,8 +17,13 @@ from tallystick.tenants.models.record import AgreementRow, HeadRow, OpeningRow, 
 MAX_DOCUMENTS = 64 * 1024 * 1024  # bytes of documents in one bundle; larger ones are withheld and named
 
 
-def assemble(session: Session, context: Context, execution_id: str, anchors: list[dict[str, Any]]) -> dict[str, Any]:
-    """The bundle: the whole record, every opening and document that we hold, and the anchors given."""
+def assemble(
+    session: Session, context: Context, execution_id: str, anchors: list[dict[str, Any]], chain_id: int | None = None
+) -> dict[str, Any]:
+    """The bundle: the whole record, every opening and document that we hold, and the anchors given.
+
+    ``anchors`` are ours on the chain ``chain_id``, the agreement's first when None; partners' are of the same.
+    """
     loaded = store.load(session, execution_id)
     agreement = session.get_one(AgreementRow, loaded.row.agreement_hash)
     entries = store.entries_from(session, loaded.row.number, 0, loaded.agreement.limits.max_entries + 1)
@@ -39,7 +44,7 @@ def assemble(session: Session, context: Context, execution_id: str, anchors: lis
         "openings": openings,
         "documents": _documents(context, openings),
         **_submissions(session, loaded),
-        "anchors": [*anchors, *_partner_anchors(session, execution_id)],
+        "anchors": [*anchors, *_partner_anchors(session, loaded, chain_id)],
         "scope": {
             "withheld_statements": [],
             "withheld_openings": 0,
@@ -59,8 +64,10 @@ def _submissions(session: Session, loaded: Loaded) -> dict[str, list[str]]:
     return {"submissions": tokens, "receipts": [one.token for one in receipts]}
 
 
-def _partner_anchors(session: Session, execution_id: str) -> list[dict[str, Any]]:
-    query = select(PartnerAnchorRow).where(PartnerAnchorRow.execution == execution_id)
+def _partner_anchors(session: Session, loaded: Loaded, chain_id: int | None) -> list[dict[str, Any]]:
+    terms = loaded.agreement.anchoring
+    chain = chain_id or (terms.chain_id if terms else 0)
+    query = select(PartnerAnchorRow).where(PartnerAnchorRow.execution == loaded.row.id, PartnerAnchorRow.chain == chain)
     return [canonical.parse(row.document) for row in session.exec(query)]
 
 

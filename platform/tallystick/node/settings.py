@@ -1,11 +1,12 @@
 """A node's settings: one JSON file in its data folder, written by ``tally init`` and readable by its owner only."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 
 from tallystick.core.errors import Invalid
+from tallystick.core.policy import MAX_FURTHER, terms
 from tallystick.node.activities.settings import ActivitySettings
 from tallystick.node.partner_api.settings import PartnerApiSettings
 
@@ -35,13 +36,22 @@ class ExternalSigner(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     relayers: Annotated[tuple[Address, ...], msgspec.Meta(max_length=MAX_RELAYERS)] = ()
 
 
-class Blockchain(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The chain that executions are anchored on; ``fee_ceiling_gwei`` is the most offered for a unit of gas.
+class BudgetSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What may be spent on a chain in a period, in ``wei`` (digits as text: JSON numbers end before them).
+
+    From ``alert_percent`` of it on, the log, ``GET /chain`` and the portal say so; beyond it anchors wait.
+    """
+
+    wei: Annotated[str, msgspec.Meta(pattern=r"^[1-9][0-9]{0,29}\Z")]
+    period_seconds: Annotated[int, msgspec.Meta(ge=60, le=31_536_000)] = 86_400
+    alert_percent: Annotated[int, msgspec.Meta(ge=1, le=100)] = 80
+
+
+class ChainSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A chain that our log is anchored on; ``fee_ceiling_gwei`` is the most offered for a unit of gas.
 
     ``fallback_urls`` are further endpoints of the same chain; where answers are compared, ``endpoint_quorum`` of all
     have to agree. ``genesis_hash`` is the hash of the chain's first block: whoever has another one is not asked.
-    The keystore's chain account pays, and beside it so many ``relayers``, whose keys follow from its own; with a
-    ``signer`` those accounts do that it signs for.
     """
 
     blockchain_url: str
@@ -53,13 +63,34 @@ class Blockchain(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     transaction_confirmation_blocks: int = 1
     gas_limit: Annotated[int, msgspec.Meta(ge=21_000, le=100_000_000)] = 3_000_000
     fee_ceiling_gwei: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 200
+    budget: BudgetSettings | None = None
+
+
+class Blockchain(ChainSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The chain that executions are anchored on, and ``also`` those that get the same heads.
+
+    The keystore's chain account pays, and beside it so many ``relayers``, whose keys follow from its own; with a
+    ``signer`` those accounts do that it signs for.
+    The same accounts pay on every chain.
+
+    ``policy`` is what our proposals say of anchoring where nobody asks for something else (``core.policy``).
+    """
+
     relayers: Annotated[int, msgspec.Meta(ge=0, le=MAX_RELAYERS)] = 0
     signer: ExternalSigner | None = None
+    policy: dict[str, Any] = {}
+    also: Annotated[tuple[ChainSettings, ...], msgspec.Meta(max_length=MAX_FURTHER)] = ()
 
     def __post_init__(self) -> None:
-        """Refuse accounts of two kinds."""
+        """Refuse accounts of two kinds, a policy that no agreement could have, and a chain that is named twice."""
         if self.signer is not None and self.relayers:
             raise ValueError("the accounts of a signer are named under signer.relayers, not counted by relayers")
+        if len({self.chain_id, *(one.chain_id for one in self.also)}) <= len(self.also):
+            raise ValueError("blockchain.also names a chain twice")
+        try:
+            terms(self.policy)
+        except Invalid as error:
+            raise ValueError(f"blockchain.policy{error.pointer or ''}: {error.detail}") from error
 
 
 class NatsSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -42,7 +42,7 @@ def test_every_kind_of_step_statement_and_event_is_there() -> None:
     }
     entries = [entry for case in CASES.values() for entry in case["entries"]]
     assert {one["said"]["kind"] for one in entries if one["outcome"] == APPLIED} == set(KINDS)
-    assert len({event["type"] for one in entries for event in one["events"]}) == 44
+    assert len({event["type"] for one in entries for event in one["events"]}) == 46
     void = {one["outcome"] for case in CASES.values() for one in (*case["entries"], *case["probes"])} - {APPLIED}
     assert len(void) >= 34
 

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from ledger.audit.world import Bundle, World, bundle_of, finding, trust_of, unanchored
 from support.parties import BUYER, SUPPLIER, Parties
 from tallystick.core.merkle import leaf_hash
+from tallystick.core.policy import DIRECT
 from tallystick.ledger import leaf as leaves
 from tallystick.ledger.hashing import keccak, to_hex, unhex
 
@@ -135,7 +136,8 @@ def test_what_is_dated_after_its_anchor_is_backdated_or_worse(world: World) -> N
 ANCHORING = {
     "chain_id": 31337,
     "workflow_salt": "A" * 22,
-    "start_anchor": "best_effort",
+    **DIRECT,
+    "also": [],
     **dict.fromkeys(("org_registry", "workflow_registry", "execution_ledger"), "0x" + "11" * 20),
 }
 

@@ -72,7 +72,7 @@ def test_what_fails_and_what_is_open(files: Files, world: World, capsys: pytest.
 def test_json_has_everything(files: Files, capsys: pytest.CaptureFixture[str]) -> None:
     assert files.run("--json") == 0
     found = json.loads(capsys.readouterr().out)
-    assert (found["verdict"], len(found["checks"]), found["scope"]["entries"]) == ("PASS", 20, 12)
+    assert (found["verdict"], len(found["checks"]), found["scope"]["entries"]) == ("PASS", 21, 12)
     assert "on_chain" not in found
 
 

@@ -12,11 +12,13 @@ import msgspec
 from ledger import parties as chains
 from support.parties import BUYER, CARRIER, NAMES, SUPPLIER, Parties, agreement_document
 from support.processes import Processes, start_anvil
-from tallystick.core import b64, canonical
+from tallystick.core import b64, canonical, statement
 from tallystick.core.commitment import Opening, Place, commit, data_hash, new_salt
 from tallystick.core.keys import SigningKey
 from tallystick.core.merkle import Frontier, leaf_hash
+from tallystick.core.policy import DIRECT
 from tallystick.core.replay import anchored_commitments
+from tallystick.ledger import citation
 from tallystick.ledger import leaf as leaves
 from tallystick.ledger.audit.report import Check
 from tallystick.ledger.audit.trust import Trust
@@ -25,6 +27,7 @@ from tallystick.ledger.chain import Chain
 from tallystick.ledger.contracts import Contracts
 from tallystick.ledger.deploy import deploy
 from tallystick.ledger.leaf import Leaf
+from tallystick.ledger.service import OrgLedger
 from tallystick.ledger.trust import chain_trust
 
 CHAIN_ID = 31337
@@ -59,10 +62,20 @@ def file_value(data: bytes) -> dict[str, Any]:
 
 def play(parties: Parties) -> None:
     """Every kind of statement that an ordinary run has, with values and a document."""
+    begin(parties)
+    finish(parties)
+
+
+def begin(parties: Parties) -> None:
+    """Up to the start."""
     parties.say(BUYER, "propose", {"nonce": parties.nonce})
     parties.say(SUPPLIER, "consent", {"decision": "accepted"})
     parties.say(CARRIER, "consent", {"decision": "accepted"})
     start(parties, {"reference": "采购 4711"})
+
+
+def finish(parties: Parties) -> None:
+    """All the work."""
     values = {"document": file_value(DOCUMENT), "amount": "12.50"}
     parties.answer(BUYER, "order.1", values, sealed=[SEALED])
     parties.say(SUPPLIER, "received", {"task": "order.1", "attempt": 1, "sealed": [SEALED]})
@@ -147,7 +160,7 @@ async def build() -> World:
 async def _build(url: str, chain: Chain) -> World:
     deployment = await deploy(chain, chains.FAUCET)
     members = {org: await chains.make_party(url, chain, deployment) for org in NAMES}
-    parties = _parties(members, deployment.contracts)
+    parties = parties_on(members, deployment.contracts)
     play(parties)
     anchors = []
     for org in NAMES:
@@ -161,14 +174,54 @@ async def _build(url: str, chain: Chain) -> World:
     return World(bundle_of(parties, anchors), trust_of(parties, **facts), parties.keys)
 
 
-def _parties(members: dict[str, chains.Party], contracts: Contracts) -> Parties:
+async def build_cited(behind_s: int = 60) -> World:
+    """A run in which no work was to begin before its start was anchored, its record dated behind the chain's clock."""
+    with Processes() as processes:
+        anvil = start_anvil(processes)
+        chain = Chain(anvil.url, CHAIN_ID)
+        try:
+            return await _build_cited(anvil.url, chain, behind_s)
+        finally:
+            await chain.close()
+
+
+async def _build_cited(url: str, chain: Chain, behind_s: int) -> World:
+    deployment = await deploy(chain, chains.FAUCET)
+    members = {org: await chains.make_party(url, chain, deployment) for org in NAMES}
+    ledgers = {org: one.ledger() for org, one in members.items()}
+    parties = parties_on(members, deployment.contracts, start_anchor="required")
+    parties.at -= behind_s * 1000
+    begin(parties)
+    await _anchored(parties, members, ledgers, 0)
+    parties.say(BUYER, "cite_start", statement.body_of(citation.of(await ledgers[BUYER].proof(0))))
+    finish(parties)
+    await _anchored(parties, members, ledgers, 1)
+    anchors = [await one.proof(index) for one in ledgers.values() for index in (0, 1)]
+    for one in ledgers.values():
+        await one.close()
+    facts = await chain_trust(chain, deployment.contracts, range(await chain.block_number() + 1))
+    return World(bundle_of(parties, anchors), trust_of(parties, **facts), parties.keys)
+
+
+async def _anchored(
+    parties: Parties, members: dict[str, chains.Party], ledgers: dict[str, OrgLedger], which: int
+) -> None:
+    for org, ledger in ledgers.items():
+        members[org].leaves.append(leaves_of(parties, org, index=0)[which].encode())
+        await chains.settle(ledger)
+
+
+def parties_on(
+    members: dict[str, chains.Party], contracts: Contracts, changes: dict[str, Any] | None = None, **terms: Any
+) -> Parties:
+    """The three on a chain; ``changes`` are of the agreement, ``terms`` of its anchoring."""
     keys = {org: SigningKey(bytes([number]) * 32) for number, org in enumerate(NAMES, 1)}
     participants = agreement_document(keys)["participants"]
     for one in participants:
         one["chain_org"] = "0x" + members[one["org_id"]].org.hex()
     anchoring = {"chain_id": CHAIN_ID, **msgspec.to_builtins(contracts), "workflow_salt": "A" * 22}
-    anchoring["start_anchor"] = "best_effort"
-    parties = Parties(participants=participants, anchoring=anchoring)
+    anchoring |= {**DIRECT, "also": [], **terms}
+    parties = Parties(participants=participants, anchoring=anchoring, **(changes or {}))
     parties.at = time.time_ns() // 1_000_000 - 60_000  # the chain's clock is the real one
     return parties
 

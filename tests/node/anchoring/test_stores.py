@@ -29,6 +29,17 @@ class TestSqlSubmissions(SubmissionStoreContract):
         return SqlSubmissions(database)
 
 
+class TestSqlSubmissionsOfAFurtherChain(SubmissionStoreContract):
+    """The same beside those of the first chain, which have the same keys."""
+
+    @pytest.fixture
+    async def store(self, database: Database) -> SubmissionStore:
+        """Give an empty store in a table that is not."""
+        for key in ("org", "anchor:0:1", "anchor:0:2"):
+            await SqlSubmissions(database).save(submission(key, state="mined", nonce=1, log_epoch=0, log_size=1))
+        return SqlSubmissions(database, 31338)
+
+
 async def test_what_was_saved_survives_the_process(database: Database, tmp_path: Path) -> None:
     one = submission("anchor:0:1", state="sent", nonce=7, attempts=(ATTEMPT,), log_epoch=0, log_size=1)
     await SqlSubmissions(database).save(one)

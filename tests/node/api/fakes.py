@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tallystick.core.errors import Forbidden, Invalid, NotFound, NotYet, TallystickError, Unavailable, WrongState
+from tallystick.core.policy import DIRECT
 from tallystick.ledger.ports import Passed, Submission, Tried
 from tallystick.node.anchoring.telling import told, unsent
 from tallystick.node.api.ports import Unauthenticated
@@ -522,7 +523,8 @@ class FakeServicesForApiTests:
         """By id."""
         self._called("agreement", key)
         terms = {"retention_days": 3650, "limits": {"skew_ms": 300_000, "sequencing_ms": 60_000}}
-        return {"agreement_hash": "ab" * 32, "agreement": {"v": 1, "kind": "agreement", **terms},
+        agreement = {"v": 1, "kind": "agreement", "anchoring": dict(DIRECT), **terms}
+        return {"agreement_hash": "ab" * 32, "agreement": agreement,
                 "source": {"id": "order", "name": "订单 <Order>"}}  # fmt: skip
 
     def _execution(self, key: str) -> dict[str, Any]:
@@ -584,7 +586,10 @@ class FakeServicesForApiTests:
     async def chain_transactions(self, who: Any, **query: Any) -> dict[str, Any]:
         """An anchor that cost something."""
         self._called("chain_transactions", *query.values())
-        return {"items": [{"purpose": "anchor:0:<1>", "to": "0x" + "1" * 40, **self._sent()}], "next_cursor": None}
+        return {
+            "items": [{"purpose": "anchor:0:<1>", "chain_id": 31337, "to": "0x" + "1" * 40, **self._sent()}],
+            "next_cursor": None,
+        }
 
     async def waiting(self, who: Any, key: str) -> dict[str, Any]:
         """For the chain."""
@@ -634,7 +639,7 @@ class FakeServicesForApiTests:
             raise Invalid("this is not an evidence bundle", code="malformed_json")
         return {"verdict": "FAIL", "checks": self._checks()}
 
-    async def evidence(self, who: Any, key: str) -> dict[str, Any]:
+    async def evidence(self, who: Any, key: str, chain_id: int | None = None) -> dict[str, Any]:
         """Small."""
         self._called("evidence", key)
         return {"v": 1, "agreement": "订单"}
@@ -792,6 +797,10 @@ class FakeServicesForApiTests:
                 "contracts": {"OrgRegistry": "0x" + "1" * 40},
                 "block_number": None, "reachable": False, "balance": None, "trouble": "no answer <b>",
                 "org_id": "0x" + "2" * 64, "log_size": 4, "pending": 2,
+                "fee_ceiling": "200000000000",
+                "budget": {"limit": "10" * 9, "spent": "9" * 17, "reserved": "1", "percent": 98, "alert": True,
+                           "alert_percent": 80, "period_ms": 86_400_000, "next_period_at": NOW},
+                "also": [{"blockchain_url": "http://127.0.0.1:2", "chain_id": 31338, "trouble": "no answer"}],
                 "endpoints": [{"endpoint": "http://127.0.0.1:1", "state": "disagree", "since": NOW, "head": 7,
                                "trouble": "they contradict <i>each</i> other"}]}  # fmt: skip
 

@@ -10,9 +10,11 @@ import pytest
 
 from support.parties import BUYER, CARRIER, DEFINITION, SUPPLIER, Parties, agreement_document
 from tallystick.core import agreement as agreements
+from tallystick.core import policy
 from tallystick.core.agreement import Agreement
 from tallystick.core.definition import model
 from tallystick.core.definition.compile import audiences, compile_definition
+from tallystick.core.policy import DIRECT
 from tallystick.node.cli import agreement as command
 from tallystick.node.definitions import wording
 from tallystick.node.definitions.comparison import compare
@@ -42,7 +44,7 @@ def test_every_term_is_told() -> None:
     elsewhere = {"definition", "visibility", "participants"}
     limits = {"skew_ms": 1000, "sequencing_ms": 2000, "max_entries": 3, "max_statement_bytes": 4}
     chain = {"chain_id": 1, "org_registry": "0x1", "workflow_registry": "0x2", "execution_ledger": "0x3",
-             "workflow_salt": "x", "start_anchor": "best_effort"}  # fmt: skip
+             "workflow_salt": "x", **DIRECT, "also": []}  # fmt: skip
     other = agreement(
         initiator=SUPPLIER, coordinator=CARRIER, quorums={}, limits=limits, retention_days=1, anchoring=chain,
         sealing_suite="mlkem768x25519-hkdf-sha256-chacha20poly1305",
@@ -50,6 +52,27 @@ def test_every_term_is_told() -> None:
     pointers = {one.pointer.split("/")[1] for one in compare(agreement(), other)}
     assert pointers | always | elsewhere | {"versions"} == set(Agreement.__struct_fields__)
     assert "limits › clock skew allowed (ms): 300000 → 1000" in said(agreement(), other)
+
+
+def test_an_anchoring_policy_is_told_in_words() -> None:
+    chain = {"chain_id": 1, "org_registry": "0x1", "workflow_registry": "0x2", "execution_ledger": "0x3",
+             "workflow_salt": "x", "also": []}  # fmt: skip
+    strict = policy.terms({"mode": "batched", "padding": "power_of_two", "start_anchor": "required",
+                           "finality": "finalized"})  # fmt: skip
+    before, after = agreement(anchoring={**chain, **DIRECT}), agreement(anchoring={**chain, **strict})
+    assert said(before, after) == [
+        "anchoring on the chain › an anchor counts with: 1 blocks, its own included → the chain's mark “finalized”",
+        "anchoring on the chain › anchored every (s): 0 → 60",
+        "anchoring on the chain › leaves of a batch at most: 1 → 256",
+        "anchoring on the chain › anchored: at once → in batches",
+        "anchoring on the chain › batches filled up: not at all → to a power of two",
+        "anchoring on the chain › anchor of the start: work does not wait for it → no work before it",
+    ]
+    assert said(before, after, "zh-CN")[4:] == [
+        "链上锚定 › 批次填充：不填充 → 至 2 的幂",
+        "链上锚定 › 启动的锚定：工作不等待 → 完成锚定之前不开始工作",
+    ]
+    assert wording.term("padding", {"multiple_of": 16}, "en") == "batches filled up: to a multiple of 16"
 
 
 def test_participants_rights_and_keys() -> None:

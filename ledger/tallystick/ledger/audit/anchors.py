@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from tallystick.core.agreement import Anchoring
+from tallystick.core.agreement import Ledger
 from tallystick.core.commitment import data_hash
 from tallystick.core.replay import anchored_commitments
 from tallystick.ledger import leaf as leaves
@@ -90,7 +90,8 @@ def code(case: Case) -> Finding:
         return unknown("anchors_nowhere")
     if trust.contracts is None or trust.chain_id is None:
         return unknown("no_chain_trusted")
-    if (agreed.chain_id, _addresses(agreed)) != (trust.chain_id, _addresses(trust.contracts)):
+    named = agreed.chains.get(trust.chain_id)
+    if named is None or _addresses(named) != _addresses(trust.contracts):
         return failed("other_contracts")
     expected = trust.contracts.code_hashes.get(LEDGER)
     if expected is None:
@@ -144,21 +145,24 @@ def _held(case: Case, kind: int, size: int, expected: Mapping[str, object]) -> F
 def _strange(case: Case) -> Finding | None:
     """Leaves that no check speaks for: of others, of an unknown kind, or a second one of a kind."""
     orgs = {one.chain_org.lower() for one in case.agreement.participants}
-    seen: set[tuple[str, int]] = set()
+    seen: set[tuple[str, int, bytes]] = set()
     for proof, leaf in case.leaves:
         org = "0x" + leaf.org.hex()
         if org not in orgs or org != proof.org:
             return failed("foreign_anchor", org=org)
-        if leaf.kind not in {leaves.START, leaves.COMPLETION}:
+        if leaf.kind == leaves.PADDING:
+            continue  # says nothing, of this execution or of another
+        if leaf.kind not in {leaves.START, leaves.COMPLETION, leaves.SUBMISSION}:
             return unknown("unknown_anchor", kind=leaf.kind)
-        if (org, leaf.kind) in seen:
+        about = (org, leaf.kind, leaf.input if leaf.kind == leaves.SUBMISSION else b"")  # check 20 judges those
+        if about in seen:
             return failed("anchored_twice", org=_name(case, proof))
-        seen.add((org, leaf.kind))
+        seen.add(about)
     return None
 
 
 def _without_start(case: Case) -> Finding:
-    if case.bundle.anchors:
+    if any(leaf.kind in {leaves.START, leaves.COMPLETION} for _, leaf in case.leaves):
         return failed("anchored_unstarted")
     return passed("never_started") if _size_at(case, "closed") else unknown("not_started")
 
@@ -185,5 +189,5 @@ def _name(case: Case, proof: LeafProof) -> str:
     return next((one.org_id for one in case.agreement.participants if one.chain_org.lower() == proof.org), proof.org)
 
 
-def _addresses(named: Anchoring | Contracts) -> tuple[str, ...]:
+def _addresses(named: Ledger | Contracts) -> tuple[str, ...]:
     return tuple(name.lower() for name in (named.org_registry, named.workflow_registry, named.execution_ledger))

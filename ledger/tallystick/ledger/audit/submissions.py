@@ -5,11 +5,16 @@ and the coordinator gave the answer no place, or a later one. One organisation's
 nothing. What proves it is a receipt by the coordinator itself; or, with the author, a majority of all participants,
 the quorum that may hand coordination over. A receipt counts when its signer had not seen the time-out, and dates
 it earlier by more than the agreed skew of clocks.
+
+An author anchors what it submits (leaf kind 3, RECORD.md). That shows by a clock of nobody's own by when it was said,
+and is told; that it was sent to anybody it does not show, so receipts decide as before.
 """
 
 from tallystick.core.entry import Entry
 from tallystick.core.head import Receipt
 from tallystick.core.statement import Acknowledge, Received, Result, Statement
+from tallystick.ledger import leaf as leaves
+from tallystick.ledger.leaf import Leaf
 
 from .case import Case
 from .report import Finding, failed, passed, unknown
@@ -17,9 +22,9 @@ from .report import Finding, failed, passed, unknown
 
 def heard(case: Case) -> Finding:
     """20: no time-out is contradicted by receipts of what was said in time."""
-    if not case.submissions and not case.receipts:
+    if not case.submissions and not case.receipts and not _anchored(case):
         return passed("nothing_submitted")
-    wrong = _malformed(case)
+    wrong = _malformed(case) or _misanchored(case)
     if wrong:
         return wrong
     doubt: Finding | None = None
@@ -30,6 +35,42 @@ def heard(case: Case) -> Finding:
             return found
         doubt = doubt or found
     return doubt or passed("submitted_heard", count=len(case.submissions))
+
+
+def _anchored(case: Case) -> list[Leaf]:
+    return [leaf for _, leaf in case.leaves if leaf.kind == leaves.SUBMISSION]
+
+
+def _misanchored(case: Case) -> Finding | None:
+    """A leaf that speaks of no submission here, or says something else of it than the record does."""
+    authors = {said.id: case.agreement.participant(said.iss) for _, said in case.submissions}
+    for leaf in _anchored(case):
+        author = authors.get(leaf.input.hex())
+        if author is None:
+            return unknown("submission_alone", id=leaf.input.hex())
+        history = leaf.size <= case.size and case.roots[leaf.size] == leaf.root.hex()
+        place = (leaf.execution.hex(), leaf.agreement.hex(), "0x" + leaf.org.hex())
+        if place != (case.bundle.execution, case.agreement_hash, author.chain_org.lower()) or not history:
+            return failed("other_submission_anchored", org=author.org_id)
+    return None
+
+
+def _since(case: Case, said: Statement) -> int | None:
+    """The block that holds the anchor of a submission, as far as its proof is as of a block that is trusted."""
+    trusted = {block.number: block.hash.lower() for block in case.trust.trusted_blocks}
+    for (_, leaf), found in zip(case.leaves, case.stored, strict=True):
+        if leaf.kind == leaves.SUBMISSION and leaf.input.hex() == said.id:
+            known = trusted.get(found.block.number) == "0x" + found.block.hash.hex()
+            return found.anchored.block_number if known else None
+    return None
+
+
+def _in_time(case: Case, said: Statement, ending: Entry) -> bool:
+    """Whether it stood on the chain before the time-out, by more than the agreed skew."""
+    block = _since(case, said)
+    times = {found.anchored.block_number: found.anchored.time for found in case.stored}
+    # A block's time counts whole seconds.
+    return block is not None and (times[block] + 1) * 1000 + case.agreement.limits.skew_ms <= ending.at
 
 
 def _malformed(case: Case) -> Finding | None:
@@ -75,7 +116,13 @@ def _judged(case: Case, said: Statement, ending: Entry) -> Finding | None:
     firm = {one.iss for one in receipts if _before(one, ending, -skew)}
     facts: dict[str, str | int] = {"task": said.place[0], "seq": ending.seq, "org": said.iss}
     if case.agreement.coordinator in firm or 2 * len(firm | {said.iss}) > len(participants) > 2:
-        return failed("ignored_statement", **facts, witnesses=", ".join(sorted(firm)))
+        witnesses = ", ".join(sorted(firm))
+        if _in_time(case, said, ending):
+            block = _since(case, said) or 0
+            return failed("ignored_anchored", **facts, witnesses=witnesses, block=block)
+        return failed("ignored_statement", **facts, witnesses=witnesses)
+    if _in_time(case, said, ending):  # it was said in time, whoever had it
+        return unknown("anchored_before", **facts, block=_since(case, said) or 0)
     perhaps = {one.iss for one in receipts if _before(one, ending, skew)}
     unplaced = said.id not in {entry.statement_id for entry in case.entries}
     if perhaps or (unplaced and not receipts and said.iat <= ending.at):

@@ -1,4 +1,4 @@
-"""The verifier: twenty numbered checks over a bundle, with nothing but the auditor's own inputs beside it.
+"""The verifier: twenty-one numbered checks over a bundle, with nothing but the auditor's own inputs beside it.
 
 It reads no clock, network, database or configuration, so the same bundle and trust give the same report anywhere, and
 any bytes at all give a report. The order goes from what is signed to what is anchored:
@@ -24,6 +24,7 @@ any bytes at all give a report. The order goes from what is signed to what is an
 18    times plausible                 no entry is dated after its anchor
 19    no contradiction                no two signatures name two histories
 20    nobody ignored                  no time-out is contradicted by receipts of what was said in time
+21    start cited                     where no work was to begin before it: the anchored start, as the chain has it
 ====  ==============================  ================================================================================
 
 What it leaves to the auditor: that the trusted blocks are final, and that the root keys and chain ids are those of the
@@ -37,7 +38,7 @@ from collections.abc import Callable
 from tallystick.core.errors import Invalid, UnknownVersion
 from tallystick.ledger import proofs
 
-from . import anchors, bundle, decisions, record, submissions, values
+from . import anchors, bundle, citing, decisions, record, submissions, values
 from .bundle import Bundle
 from .case import Case, Unsettled
 from .report import Check, Finding, Report, Scope, failed, numbered, passed, unknown
@@ -74,6 +75,7 @@ CHECKS: tuple[Callable[[Case], Finding], ...] = (
     anchors.timed,
     record.unforked,
     submissions.heard,
+    citing.start_cited,
 )
 
 

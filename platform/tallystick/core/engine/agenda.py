@@ -15,9 +15,9 @@ CONTINUE = "continue"
 
 
 def run(work: Work) -> None:
-    """Let follow what follows; while the execution is suspended, or when the entry is full, it waits."""
+    """Let follow what follows; it waits while the execution is suspended or its start unanchored, or when full."""
     todo = work.todo
-    while todo and len(work.events) < MAX_EVENTS and work.state.status == "running":
+    while todo and len(work.events) < MAX_EVENTS and _goes_on(work):
         name, *rest = todo.popleft()
         action, guard = ACTIONS[name]
         if guard(work, rest):
@@ -26,8 +26,12 @@ def run(work: Work) -> None:
         return
     work.emit({"type": "deferred", "todo": [list(one) for one in todo]})
     todo.clear()
-    if work.state.status == "running" and f"/{CONTINUE}" not in work.state.timers:
+    if _goes_on(work) and f"/{CONTINUE}" not in work.state.timers:
         set_timer(work, "", CONTINUE, work.at, CONTINUE)
+
+
+def _goes_on(work: Work) -> bool:
+    return work.state.status == "running" and work.state.unanchored is None
 
 
 def resume(work: Work) -> None:

@@ -32,6 +32,8 @@ def result(work: Work, statement: Statement, body: Result) -> str | None:
     state = work.state
     if state.status not in GOING:
         return "not_running"
+    if state.unanchored is not None:
+        return "start_not_anchored"
     task = state.tasks.get(body.task)
     if task is None:
         return _gone(work, body.task)

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from tallystick.core.agreement import Agreement, execution_id
-from tallystick.core.engine import agenda, answers, closing, control, keyring, timing
+from tallystick.core.engine import agenda, answers, citing, closing, control, keyring, timing
 from tallystick.core.engine.state import OPEN, State
 from tallystick.core.engine.work import Work
 from tallystick.core.entry import APPLIED
@@ -105,6 +105,7 @@ def _start(work: Work, statement: Statement, body: Any) -> str | None:
     if work.state.status != "ready":
         return "already_started"
     work.emit({"type": "started", "by": statement.iss})
+    citing.hold(work)
     work.follow("enter", "", work.agreement.compiled.start)
     return None
 
@@ -114,6 +115,7 @@ HANDLERS: dict[str, Callable[[Work, Statement, Any], str | None]] = {
     "consent": _consent,
     "change": _change,
     "start": _start,
+    "cite_start": citing.cite,
     "result": answers.result,
     "received": answers.received,
     "acknowledge": answers.acknowledge,

@@ -30,6 +30,14 @@ def _started(draft: Draft, event: Event) -> None:
     draft.state.status = "running"
 
 
+def _start_held(draft: Draft, event: Event) -> None:
+    draft.state.unanchored = event["size"]
+
+
+def _start_anchored(draft: Draft, event: Event) -> None:
+    draft.state.unanchored = None
+
+
 def _step_entered(draft: Draft, event: Event) -> None:
     frame = frame_of(event["task"])
     frames = draft.own("frames")
@@ -116,6 +124,8 @@ HANDLERS: dict[str, Callable[[Draft, Event], None]] = {
     "consented": _consented,
     "readied": _readied,
     "started": _started,
+    "start_held": _start_held,
+    "start_anchored": _start_anchored,
     "step_entered": _step_entered,
     "block_started": _block_started,
     "iterating": _block_started,

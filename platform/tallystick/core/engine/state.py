@@ -129,6 +129,7 @@ class State(msgspec.Struct, kw_only=True):
     suspended_by: str | None = None  # None while only held tasks suspend it
     outcome: str | None = None
     keys: dict[str, Key] = {}  # by id; of the agreement's keys only those that leave
+    unanchored: int | None = None  # the record's size at a start whose anchor is required and not cited yet
     sealing: dict[str, SealingKey] = {}  # by organisation, where it is another one than the agreement's
 
 

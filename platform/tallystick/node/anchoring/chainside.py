@@ -11,22 +11,28 @@ from typing import Any
 import msgspec
 from sqlmodel import col, select
 
-from tallystick.core.errors import TallystickError
+from tallystick.core.agreement import Ledger
+from tallystick.core.errors import Invalid, TallystickError
 from tallystick.ledger import header as headers
 from tallystick.ledger.audit.trust import Trust
+from tallystick.ledger.budget import Budget
 from tallystick.ledger.contracts import org_id
 from tallystick.ledger.hashing import to_hex, unhex
 from tallystick.ledger.service import Contracts as LedgerContracts
 from tallystick.ledger.service import LedgerSettings, OrgLedger
+from tallystick.ledger.signing import HeadSigner, Signer
 from tallystick.ledger.trust import chain_trust
-from tallystick.ledger.urls import label_of
 from tallystick.node.anchoring.accounts import administrator, log_signer, payers
+from tallystick.node.anchoring.batching import SqlBatching
+from tallystick.node.anchoring.onechain import OneChain
+from tallystick.node.anchoring.shared import Further
 from tallystick.node.anchoring.sharing import Sharing
+from tallystick.node.anchoring.starts import Watch
 from tallystick.node.anchoring.stores import SqlLeaves, SqlSubmissions
 from tallystick.node.anchoring.workflows import Workflows
 from tallystick.node.record.context import Context
 from tallystick.node.record.onchain import OnChain
-from tallystick.node.settings import Blockchain
+from tallystick.node.settings import Blockchain, BudgetSettings, ChainSettings
 from tallystick.node.work.bell import Bell
 from tallystick.node.work.committer import Committer
 from tallystick.tenants.database import Database
@@ -45,70 +51,77 @@ class ChainSide:
         self, blockchain: Blockchain, context: Context, database: Database, bell: Bell, committer: Committer
     ) -> None:
         self._context = context
-        self._blockchain = blockchain
         self._database = database
         self._bell = bell
-        self._workflows = Workflows(database)
-        self._sharing = Sharing(context, database, bell, committer)
-        self._trouble: str | None = None
-        self._ledger = _ledger(blockchain, context.keystore, database)
+        batching = SqlBatching(database, committer, identity(blockchain, context.keystore).org, context.now)
+        watch = Watch(context, committer)
+        sharing = Sharing(context, database, bell, committer)
+        # The same on every chain: our id follows from the first of those who pay.
+        signers = payers(blockchain, context.keystore), log_signer(blockchain, context.keystore)
+        ledger = _ledger(blockchain, signers, context.keystore, database, batching, 0)
+        self._first = OneChain(blockchain, ledger, sharing, watch, Workflows(database))
+        self._further = []
+        for one in blockchain.also:
+            ledger = _ledger(one, signers, context.keystore, database, batching, one.chain_id)
+            sharing = Sharing(context, database, bell, committer, Further(one.chain_id))
+            self._further.append(OneChain(one, ledger, sharing, watch, None))
 
     @property
     def org(self) -> str:
-        """Our 32-byte id in ``OrgRegistry`` (``0x…``)."""
-        return self._ledger.org
+        """Our 32-byte id in ``OrgRegistry`` (``0x…``), the same on every chain."""
+        return self._first.ledger.org
+
+    @property
+    def further(self) -> list[int]:
+        """The ids of further chains that our log stands on."""
+        return [one.settings.chain_id for one in self._further]
 
     async def run(self) -> None:
-        """Anchor until cancelled; trouble with the chain is noted and passes."""
+        """Anchor until cancelled; trouble with one chain is noted, and holds up no other."""
+        async with asyncio.TaskGroup() as group:
+            for one in (self._first, *self._further):
+                group.create_task(self._rounds(one))
+
+    async def _rounds(self, one: OneChain) -> None:
         ear = self._bell.ear()
         try:
             while True:
-                await self._round(self._ledger)
+                await one.round(self._context.now())
                 await ear.wait(PAUSE_S)
         finally:
-            await self._ledger.close()
-
-    async def _round(self, ledger: OrgLedger) -> None:
-        try:
-            await ledger.step()
-            await self._workflows.step(ledger, self._context.now())
-            await self._sharing.step(ledger)
-            self._trouble = None
-        except TallystickError as error:
-            if self._trouble != error.detail:
-                logger.warning("anchoring waits: %s", error.detail)
-            self._trouble = error.detail
+            await one.ledger.close()
 
     async def status(self) -> dict[str, Any]:
-        """Where we anchor, how far, and what is in the way."""
-        facts = {
-            "blockchain_url": label_of(self._blockchain.blockchain_url),  # the rest of it may be an access key
-            "chain_id": self._blockchain.chain_id,
-            "contracts": msgspec.to_builtins(self._blockchain.contracts),
-            "org_id": self._ledger.org,
-        }
-        try:
-            status = msgspec.to_builtins(await self._ledger.status())
-        except TallystickError as error:
-            facts["endpoints"] = msgspec.to_builtins(self._ledger.chain.endpoints())
-            return {**facts, "reachable": False, "trouble": error.detail}
-        facts["endpoints"] = msgspec.to_builtins(self._ledger.chain.endpoints())
-        return {**status, **facts, "reachable": True, "trouble": self._trouble}
+        """Where we anchor, how far, and what is in the way; ``also`` the same of each further chain."""
+        first, *further = await asyncio.gather(*(one.status() for one in (self._first, *self._further)))
+        return {**first, "also": further}
 
-    async def proof_material(self, execution: str) -> list[dict[str, Any]]:
-        """The anchors of our leaves of an execution, with proofs where the chain has them."""
-        material = []
+    def _chain(self, chain_id: Any) -> OneChain | None:
+        return next((one for one in (self._first, *self._further) if one.settings.chain_id == chain_id), None)
+
+    async def proof_material(self, execution: str, chain_id: int | None = None) -> list[dict[str, Any]]:
+        """The anchors of our leaves of an execution on one chain (the first if None), where it has proofs."""
+        material: list[dict[str, Any]] = []
+        chain = self._first if chain_id is None else self._chain(chain_id)
+        if chain is None:
+            raise Invalid("our log stands on no such chain", code="other_chain", pointer="/chain_id")
         for row in await asyncio.to_thread(self._leaves, execution):
             try:
-                material.append(msgspec.to_builtins(await self._ledger.proof(row.index)))
+                material.append(msgspec.to_builtins(await chain.ledger.proof(row.index)))
             except TallystickError as error:
                 logger.info("leaf %d has no proof yet: %s", row.index, error.detail)
         return material
 
     async def trust(self, trust: Trust, anchors: list[Any]) -> Trust:
-        """``trust`` with what our own endpoint says of the chain and of the blocks that the anchors rest on."""
+        """``trust`` with what our own endpoint says of the chain and of the blocks that the anchors rest on.
+
+        The chain is that of the first anchor, where our log stands on it.
+        """
+        named = next((one.get("chain_id") for one in anchors if isinstance(one, dict)), None)
+        chain = self._chain(named) or self._first
         try:
-            found = await chain_trust(self._ledger.chain, _contracts(self._blockchain), proof_blocks(anchors))
+            contracts = _contracts(chain.settings)
+            found = await chain_trust(chain.ledger.chain, contracts, proof_blocks(anchors))
         except TallystickError as error:
             logger.warning("verifying without the chain: %s", error.detail)
             return trust
@@ -121,7 +134,14 @@ class ChainSide:
             return list(session.exec(query))
 
 
-def _ledger(blockchain: Blockchain, keystore: Keystore, database: Database) -> OrgLedger:
+def _ledger(
+    blockchain: ChainSettings,
+    signers: tuple[list[Signer], HeadSigner],
+    keystore: Keystore,
+    database: Database,
+    batching: SqlBatching,
+    chain: int,
+) -> OrgLedger:
     settings = LedgerSettings(
         blockchain_url=blockchain.blockchain_url,
         fallback_urls=blockchain.fallback_urls,
@@ -132,10 +152,19 @@ def _ledger(blockchain: Blockchain, keystore: Keystore, database: Database) -> O
         confirmations=blockchain.transaction_confirmation_blocks,
         gas_limit=blockchain.gas_limit,
         fee_ceiling=blockchain.fee_ceiling_gwei * 10**9,
+        budget=_budget(blockchain.budget),
     )
-    (admin, *relayers), log_key = payers(blockchain, keystore), log_signer(blockchain, keystore)
-    stores = (SqlSubmissions(database), SqlLeaves(database))
-    return OrgLedger(settings, admin, log_key, _salt(keystore), *stores, relayers=relayers)
+    (admin, *relayers), log_key = signers
+    stores = SqlSubmissions(database, chain), SqlLeaves(database)
+    more: dict[str, Any] = {"batching": batching, "relayers": relayers}
+    return OrgLedger(settings, admin, log_key, _salt(keystore), *stores, **more)
+
+
+def _budget(settings: BudgetSettings | None) -> Budget | None:
+    if settings is None:
+        return None
+    period_ms = settings.period_seconds * 1000
+    return Budget(limit=int(settings.wei), period_ms=period_ms, alert_percent=settings.alert_percent)
 
 
 def _salt(keystore: Keystore) -> bytes:
@@ -151,10 +180,16 @@ def identity(blockchain: Blockchain, keystore: Keystore) -> OnChain:
         chain_id=blockchain.chain_id,
         contracts=msgspec.to_builtins(blockchain.contracts),
         secret=keystore.session_secret,
+        policy=blockchain.policy,
+        also=[_named(one) for one in blockchain.also],
     )
 
 
-def _contracts(blockchain: Blockchain) -> LedgerContracts:
+def _named(chain: ChainSettings) -> Ledger:
+    return msgspec.convert({"chain_id": chain.chain_id, **msgspec.to_builtins(chain.contracts)}, Ledger)
+
+
+def _contracts(blockchain: ChainSettings) -> LedgerContracts:
     return LedgerContracts(**msgspec.to_builtins(blockchain.contracts))
 
 

@@ -2,15 +2,20 @@
 
 import asyncio
 from functools import partial
-from typing import Any
 
 import msgspec
-from sqlmodel import col, select
 
+from tallystick.core.errors import TallystickError
+from tallystick.core.policy import Finality
+from tallystick.ledger import finality as finalities
 from tallystick.ledger import header as headers
 from tallystick.ledger.chain import Chain
 from tallystick.ledger.hashing import to_hex, unhex
+from tallystick.ledger.proofs import LeafProof
 from tallystick.ledger.service import OrgLedger
+from tallystick.node.anchoring import starts
+from tallystick.node.anchoring.shared import First, Shared
+from tallystick.node.record import store
 from tallystick.node.record.context import Context
 from tallystick.node.record.outgoing import share_anchor
 from tallystick.node.record.unit import Unit
@@ -24,47 +29,71 @@ WATCHED = 64  # shared proofs whose blocks are still compared with the chain
 
 
 class Sharing:
-    """Sends each proof once, and again when the block that it rests on has left the chain."""
+    """Sends each proof once, and again when the block that it rests on has left the chain; of one of our chains."""
 
-    def __init__(self, context: Context, database: Database, bell: Bell, committer: Committer) -> None:
+    def __init__(
+        self, context: Context, database: Database, bell: Bell, committer: Committer, shared: Shared | None = None
+    ) -> None:
         self._context = context
         self._database = database
         self._bell = bell
         self._committer = committer
+        self._shared = shared or First()
 
     async def step(self, ledger: OrgLedger) -> None:
-        """One round: take back what no longer holds, then share what is confirmed."""
+        """One round: take back what no longer holds, then share what counts as final where it was agreed on.
+
+        Trouble with one kind of finality (an endpoint need not know ``safe``) keeps no other from being looked at.
+        """
         await self._reopen(ledger.chain)
-        for row in await asyncio.to_thread(self._unshared):
+        trouble: TallystickError | None = None
+        for finality in await asyncio.to_thread(self._finalities):
+            try:
+                await self._share(ledger, finality)
+            except TallystickError as error:
+                trouble = error
+        if trouble is not None:
+            raise trouble
+
+    async def _share(self, ledger: OrgLedger, finality: str) -> None:
+        """Those with one kind of finality; the log is anchored in order, so the first that waits ends it."""
+        reached = await finalities.reached(ledger.chain, msgspec.json.decode(finality, type=Finality))
+        for row in await asyncio.to_thread(self._unshared, finality):
             anchor = await ledger.anchor_of(row.index)
-            if anchor is None or anchor.state != "confirmed":
+            if anchor is None or anchor.state != "confirmed" or (anchor.block_number or 0) > reached:
                 return
-            proof = msgspec.to_builtins(await ledger.proof(row.index))
+            proof = await ledger.proof(row.index)
             await self._committer.run(partial(self._post, row.index, proof))
             self._bell.ring({"topic": "anchor", "id": row.execution})
 
     async def _reopen(self, chain: Chain) -> None:
         """Blocks refer to their parents, so when the newest that a proof rests on still stands, the older ones do."""
-        for row in await asyncio.to_thread(self._newest_shared):
-            if row.block_number is None or await chain.block_hash(row.block_number) == row.block_hash:
+        for index, number, name in await asyncio.to_thread(self._newest):
+            if await chain.block_hash(number) == name:
                 return
-            await self._committer.run(partial(_take_back, row.index))
+            await self._committer.run(partial(self._take_back, index))
 
-    def _unshared(self) -> list[LeafRow]:
-        query = select(LeafRow).where(col(LeafRow.block_number).is_(None)).order_by(col(LeafRow.index)).limit(BATCH)
+    def _finalities(self) -> list[str]:
         with self._database.session() as session:
-            return list(session.exec(query))
+            return self._shared.finalities(session)
 
-    def _newest_shared(self) -> list[LeafRow]:
-        shared = select(LeafRow).where(col(LeafRow.block_number).is_not(None))
+    def _unshared(self, finality: str) -> list[LeafRow]:
         with self._database.session() as session:
-            return list(session.exec(shared.order_by(col(LeafRow.block_number).desc()).limit(WATCHED)))
+            return self._shared.missing(session, finality, BATCH)
 
-    def _post(self, index: int, proof: dict[str, Any], unit: Unit) -> None:
-        header = headers.decode(unhex(proof["state"]["header"]))
-        unit.change(LeafRow, index, block_number=header.number, block_hash=to_hex(header.hash))
-        share_anchor(unit, self._context, unit.get_one(LeafRow, index).execution, proof)
+    def _newest(self) -> list[tuple[int, int, str]]:
+        with self._database.session() as session:
+            return self._shared.newest(session, WATCHED)
 
+    def _post(self, index: int, proof: LeafProof, unit: Unit) -> None:
+        """Others are told where the agreement names the chain; a log may stand on more of them."""
+        header = headers.decode(unhex(proof.state.header))
+        self._shared.mark(unit, index, (header.number, to_hex(header.hash)))
+        execution = unit.get_one(LeafRow, index).execution
+        terms = store.load(unit, execution).agreement.anchoring
+        if terms is not None and proof.chain_id in terms.chains:
+            share_anchor(unit, self._context, execution, msgspec.to_builtins(proof))
+            starts.cite(unit, self._context, execution, proof)
 
-def _take_back(index: int, unit: Unit) -> None:
-    unit.change(LeafRow, index, block_number=None, block_hash=None)
+    def _take_back(self, index: int, unit: Unit) -> None:
+        self._shared.mark(unit, index, None)

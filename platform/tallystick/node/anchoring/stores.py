@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import msgspec
 from sqlalchemy import func
-from sqlmodel import Session, col, select
+from sqlmodel import Session, col, or_, select
 
 from tallystick.ledger.ports import SETTLED, UNSETTLED, Submission
 from tallystick.tenants.database import Database
@@ -13,17 +13,18 @@ from tallystick.tenants.models.anchor import LeafRow, SubmissionRow
 
 
 class SqlSubmissions:
-    """``SubmissionStore`` in the ``submission`` table."""
+    """``SubmissionStore`` in the ``submission`` table, for the first chain (0) or a further one (its id)."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, chain: int = 0) -> None:
         self._database = database
+        self._chain = chain
 
     async def get(self, key: str) -> Submission | None:
         """The submission of that key."""
 
         def work() -> Submission | None:
             with self._database.session() as session:
-                row = session.get(SubmissionRow, key)
+                row = session.get(SubmissionRow, _key(self._chain, key))
                 return read_row(row) if row else None
 
         return await asyncio.to_thread(work)
@@ -33,7 +34,7 @@ class SqlSubmissions:
 
         def work() -> None:
             with self._database.write() as session:
-                session.merge(_row(submission))
+                session.merge(_row(submission, self._chain))
 
         await asyncio.to_thread(work)
 
@@ -41,7 +42,9 @@ class SqlSubmissions:
         """Those on their way: lowest nonce first, those without one last."""
 
         def work() -> list[Submission]:
-            query = select(SubmissionRow).where(col(SubmissionRow.state).in_(UNSETTLED))
+            query = select(SubmissionRow).where(
+                SubmissionRow.chain == self._chain, col(SubmissionRow.state).in_(UNSETTLED)
+            )
             with self._database.session() as session:
                 rows = [read_row(row) for row in session.exec(query)]
             return sorted(rows, key=lambda one: (one.nonce is None, one.nonce or 0, one.since))
@@ -54,10 +57,22 @@ class SqlSubmissions:
         def work() -> list[Submission]:
             query = (
                 select(SubmissionRow)
+                .where(SubmissionRow.chain == self._chain)
                 .where(col(SubmissionRow.state).in_(SETTLED), col(SubmissionRow.block_number).is_not(None))
                 .order_by(col(SubmissionRow.block_number).desc())
                 .limit(limit)
             )
+            with self._database.session() as session:
+                return [read_row(row) for row in session.exec(query)]
+
+        return await asyncio.to_thread(work)
+
+    async def since(self, at: int) -> Sequence[Submission]:
+        """Those that entered their state at ``at`` or later, and those on their way."""
+
+        def work() -> list[Submission]:
+            late = or_(col(SubmissionRow.since) >= at, col(SubmissionRow.state).in_(UNSETTLED))
+            query = select(SubmissionRow).where(SubmissionRow.chain == self._chain, late)
             with self._database.session() as session:
                 return [read_row(row) for row in session.exec(query)]
 
@@ -68,7 +83,7 @@ class SqlSubmissions:
 
         def work() -> Submission | None:
             with self._database.session() as session:
-                return covering(session, epoch, index)
+                return covering(session, epoch, index, self._chain)
 
         return await asyncio.to_thread(work)
 
@@ -102,9 +117,10 @@ class SqlLeaves:
         return await asyncio.to_thread(work)
 
 
-def covering(session: Session, epoch: int | None, index: int) -> Submission | None:
+def covering(session: Session, epoch: int | None, index: int, chain: int = 0) -> Submission | None:
     """The anchor of the leaf ``index``; of any epoch when ``epoch`` is None, the newest first."""
     query = select(SubmissionRow).where(col(SubmissionRow.log_size) > index, SubmissionRow.state != "failed")
+    query = query.where(SubmissionRow.chain == chain)
     if epoch is not None:
         query = query.where(SubmissionRow.log_epoch == epoch)
     query = query.order_by(col(SubmissionRow.log_epoch).desc(), col(SubmissionRow.log_size)).limit(1)
@@ -112,9 +128,14 @@ def covering(session: Session, epoch: int | None, index: int) -> Submission | No
     return read_row(row) if row else None
 
 
-def _row(one: Submission) -> SubmissionRow:
+def _key(chain: int, key: str) -> str:
+    return f"{chain}/{key}" if chain else key
+
+
+def _row(one: Submission, chain: int) -> SubmissionRow:
     return SubmissionRow(
-        key=one.key,
+        key=_key(chain, one.key),
+        chain=chain,
         state=one.state,
         nonce=one.nonce,
         relayer=one.relayer,

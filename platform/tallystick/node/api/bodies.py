@@ -120,11 +120,22 @@ class Limits(Body, frozen=True, kw_only=True):
     sequencing_ms: Annotated[int, Meta(ge=1_000, le=86_400_000)] | UnsetType = UNSET
 
 
+AnchoringTerms = Annotated[
+    dict[str, Any],
+    Meta(
+        description="When and how it is anchored: `mode` (direct, batched), `max_leaves`, `max_age_seconds`, "
+        "`padding` (none, power_of_two, {multiple_of}), `start_anchor` (best_effort, required), "
+        "`finality` ({confirmations}, safe, finalized)."
+    ),
+]
+
+
 class Terms(Body, frozen=True, kw_only=True):
     """Terms of an agreement; those left out are as before, or the node's."""
 
     retention_days: Annotated[int, Meta(ge=1, le=36_500)] | UnsetType = UNSET
     limits: Limits | UnsetType = UNSET
+    anchoring: AnchoringTerms | UnsetType = UNSET
 
 
 class Change(Body, frozen=True, kw_only=True):
@@ -285,6 +296,12 @@ class TaskSearch(Search, frozen=True, kw_only=True):
     order: Literal["since", "due"] = "since"
     group: Annotated[str, Meta(max_length=200)] | None = None
     mine: bool = False
+
+
+class OnChain(Body, frozen=True, kw_only=True):
+    """Which chain of the agreement's is asked for, the first when left out."""
+
+    chain_id: Annotated[int, Meta(ge=1)] | None = None
 
 
 class After(Body, frozen=True, kw_only=True):

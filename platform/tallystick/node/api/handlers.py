@@ -178,7 +178,7 @@ async def timeline(call: Call) -> Any:
 async def evidence(call: Call) -> Response:
     """The evidence bundle, as a file, in the canonical bytes that the verifier asks for."""
     found = call.path["execution_id"]
-    bundle = await call.services.evidence(call.who, found)
+    bundle = await call.services.evidence(call.who, found, call.query.chain_id)
     headers = {"content-disposition": files.attachment(f"evidence-{found[:16]}.json")}
     return Response(canonical.encode(bundle), 200, headers, "application/json")
 

@@ -17,6 +17,7 @@ Section = Literal["definition", "participants", "roles", "keys", "terms"]
 _ROLES = ("role", "can_terminate", "need_activity_notifications")
 _KEYS = ("root_key", "signing_keys", "sealing_key", "chain_org", "log_key")
 _TERMS = ("initiator", "coordinator", "retention_days", "limits", "sealing_suite", "quorums", "versions", "anchoring")
+_WHOLE = frozenset({"/anchoring/finality", "/anchoring/padding"})  # compared as one value, whatever form it has
 _SALTS = frozenset({"/anchoring/workflow_salt"})
 
 
@@ -84,7 +85,7 @@ def _terms(before: Agreement, after: Agreement) -> Iterator[Difference]:
 def _values(before: Any, after: Any, pointer: str) -> Iterator[Difference]:
     if before == after or pointer in _SALTS:
         return
-    if isinstance(before, dict) and isinstance(after, dict):
+    if isinstance(before, dict) and isinstance(after, dict) and pointer not in _WHOLE:
         for name in sorted({*before, *after}):
             yield from _values(before.get(name), after.get(name), at(pointer, name))
         return

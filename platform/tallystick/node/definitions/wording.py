@@ -26,6 +26,7 @@ _MEMBERS = {
     "block": ("block", "块"),
     "body": ("body", "循环体"),
     "branches": ("branches", "分支"),
+    "also": ("also anchored on", "同时锚定于"),
     "can_terminate": ("may terminate", "可终止"),
     "candidate_groups": ("candidate groups", "候选组"),
     "catches": ("caught failures", "捕获的失败"),
@@ -50,6 +51,7 @@ _MEMBERS = {
     "execution_ledger": ("execution ledger contract", "执行账本合约"),
     "expression": ("expression", "表达式"),
     "field_audiences": ("audiences of single values", "各字段的可见范围"),
+    "finality": ("an anchor counts with", "锚定生效条件"),
     "form": ("form", "表单"),
     "heartbeat_seconds": ("heartbeat (s)", "心跳（秒）"),
     "hit_policy": ("hit policy", "命中策略"),
@@ -65,15 +67,18 @@ _MEMBERS = {
     "least": ("least", "最小值"),
     "limits": ("limits", "限额"),
     "log_key": ("key of the organisation log", "组织日志密钥"),
+    "max_age_seconds": ("anchored every (s)", "锚定周期（秒）"),
     "max_attempts": ("attempts at most", "最多尝试次数"),
     "max_concurrency": ("at once at most", "最大并发"),
     "max_entries": ("entries at most", "最多条目数"),
     "max_interval_seconds": ("longest interval (s)", "最长间隔（秒）"),
+    "max_leaves": ("leaves of a batch at most", "每批最多叶数"),
     "max_length": ("longest", "最大长度"),
     "max_statement_bytes": ("bytes of a statement at most", "声明最大字节数"),
     "message": ("message", "消息"),
     "metadata": ("metadata", "元数据"),
     "min_length": ("shortest", "最小长度"),
+    "mode": ("anchored", "锚定方式"),
     "most": ("most", "最大值"),
     "name": ("name", "名称"),
     "need_activity_notifications": ("is notified of activities", "接收活动通知"),
@@ -82,6 +87,7 @@ _MEMBERS = {
     "notification_type": ("notification type", "通知类型"),
     "options": ("options", "选项"),
     "org_registry": ("organisation registry contract", "组织注册合约"),
+    "padding": ("batches filled up", "批次填充"),
     "outcome": ("outcome", "结果"),
     "output_mapping": ("mapping of the output", "输出映射"),
     "output_values": ("output values", "输出值"),
@@ -107,6 +113,7 @@ _MEMBERS = {
     "skew_ms": ("clock skew allowed (ms)", "允许的时钟偏差（毫秒）"),
     "source_form": ("form of the source", "源格式"),
     "start": ("first step", "起始步骤"),
+    "start_anchor": ("anchor of the start", "启动的锚定"),
     "step": ("step", "步骤"),
     "table": ("decision table", "决策表"),
     "targets": ("recipients", "接收方"),
@@ -127,6 +134,40 @@ _MEMBERS = {
 }
 _KINDS = {"added": ("added", "新增"), "removed": ("removed", "删除")}
 _VALUES: dict[Any, tuple[str, str]] = {True: ("yes", "是"), False: ("no", "否"), None: ("none", "无")}
+# What an anchoring policy's words mean; elsewhere the same words are quoted.
+_POLICY: dict[str, dict[str, tuple[str, str]]] = {
+    "mode": {"direct": ("at once", "立即"), "batched": ("in batches", "分批")},
+    "padding": {
+        "none": ("not at all", "不填充"),
+        "power_of_two": ("to a power of two", "至 2 的幂"),
+    },
+    "start_anchor": {
+        "best_effort": ("work does not wait for it", "工作不等待"),
+        "required": ("no work before it", "完成锚定之前不开始工作"),
+    },
+    "finality": {
+        "safe": ("the chain's mark “safe”", "链的 safe 标记"),
+        "finalized": ("the chain's mark “finalized”", "链的 finalized 标记"),
+    },
+}
+_COUNTED = {
+    "confirmations": ("{} blocks, its own included", "{} 个区块（含其所在区块）"),
+    "multiple_of": ("to a multiple of {}", "至 {} 的倍数"),
+}
+
+
+def term(name: str, value: Any, language: str) -> str:
+    """A member of an anchoring policy in words."""
+    return f"{_said(_MEMBERS[name], language)}{_colon(language)}{_policy(name, value, language) or shown(value)}"
+
+
+def _policy(name: str, value: Any, language: str) -> str | None:
+    if name not in _POLICY:
+        return None
+    if isinstance(value, dict):
+        return next((_said(_COUNTED[key], language).format(one) for key, one in value.items() if key in _COUNTED), None)
+    texts = _POLICY[name].get(value) if isinstance(value, str) else None
+    return _said(texts, language) if texts else None
 
 
 def section(name: str, language: str) -> str:
@@ -136,10 +177,11 @@ def section(name: str, language: str) -> str:
 
 def sentence(one: Difference, before: Agreement, after: Agreement, language: str) -> str:
     """One line that says the difference."""
-    colon = "：" if _is_chinese(language) else ": "
+    colon = _colon(language)
     where = _where(one.pointer, before, after, language)
     if one.kind == "changed":
-        return f"{where}{colon}{_value(one.before, language)} → {_value(one.after, language)}"
+        was, now = (_term(one.pointer, each, language) or _value(each, language) for each in (one.before, one.after))
+        return f"{where}{colon}{was} → {now}"
     kind = _said(_KINDS[one.kind], language)
     return f"{where} {kind}{colon}{_value(one.after if one.kind == 'added' else one.before, language)}"
 
@@ -182,6 +224,15 @@ def _value(value: Any, language: str) -> str:
     if isinstance(value, dict) and "org_id" in value:
         return " · ".join(str(value[name]) for name in ("name", "org_id", "role"))
     return shown(value)
+
+
+def _term(pointer: str, value: Any, language: str) -> str | None:
+    place, _, name = pointer.rpartition("/")
+    return _policy(name, value, language) if place == "/anchoring" else None
+
+
+def _colon(language: str) -> str:
+    return "：" if _is_chinese(language) else ": "
 
 
 def _said(texts: tuple[str, str], language: str) -> str:

@@ -39,7 +39,17 @@ def binary(root: Path) -> Path:
 class Chain:
     """One anvil. Its state survives `kill`, but for the last second."""
 
-    def __init__(self, program: Path, folder: Path, log: Path, *, port: int, running: Running | None = None) -> None:
+    def __init__(
+        self,
+        program: Path,
+        folder: Path,
+        log: Path,
+        *,
+        port: int,
+        running: Running | None = None,
+        chain_id: int = CHAIN_ID,
+    ) -> None:
+        self.chain_id = chain_id
         self.port = port
         self.url = f"http://127.0.0.1:{port}"
         self.running = running
@@ -57,13 +67,13 @@ class Chain:
     def _command(self) -> list[str | Path]:
         return [
             self._program,
-            *("--host", "127.0.0.1", "--port", str(self.port), "--chain-id", str(CHAIN_ID), "--quiet"),
+            *("--host", "127.0.0.1", "--port", str(self.port), "--chain-id", str(self.chain_id), "--quiet"),
             *("--state", self._state, "--state-interval", str(DUMP_SECONDS), "--preserve-historical-states"),
         ]
 
     async def _answers(self) -> bool | None:
         try:
-            return int(await self.ask("eth_chainId"), 16) == CHAIN_ID or None
+            return int(await self.ask("eth_chainId"), 16) == self.chain_id or None
         except Unavailable:
             return None
 

@@ -8,14 +8,14 @@ from tallystick.ledger import networks
 from tallystick.ledger.accounts import Account
 from tallystick.ledger.chain import Chain as Endpoint
 
-from .chain import CHAIN_ID, ETHER, Chain
+from .chain import ETHER, Chain
 from .saving import save
 
 
 async def deploy(chain: Chain, where: Path) -> None:
     """Deploy the three contracts and write their addresses to `where`, as `tally init --contracts` reads them."""
     deployer = Account(secrets.token_bytes(32))
-    endpoint = Endpoint(chain.url, CHAIN_ID)
+    endpoint = Endpoint(chain.url, chain.chain_id)
     try:
         await networks.give(endpoint, [deployer.address], ETHER)
         save(where, await deployments.deploy(endpoint, deployer))

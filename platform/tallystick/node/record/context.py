@@ -7,6 +7,7 @@ from tallystick.core.engine import keyring
 from tallystick.core.errors import Unavailable
 from tallystick.core.keys import SigningKey
 from tallystick.node.record.chunks import Chunks
+from tallystick.node.record.citations import Citations
 from tallystick.node.record.loaded import Loaded
 from tallystick.node.record.onchain import OnChain
 from tallystick.tenants.keystore import Keystore
@@ -31,6 +32,7 @@ class Context:
         clock: Callable[[], int] = now_ms,
         check_clock: Callable[[], None] = lambda: None,
     ) -> None:
+        self.citations = Citations()
         self.org_id = org_id
         self.keystore = keystore
         self.chunks = chunks

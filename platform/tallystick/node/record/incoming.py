@@ -22,6 +22,7 @@ from tallystick.node.record import (
     cards,
     changing,
     children,
+    citations,
     coordinator,
     onchain,
     openings,
@@ -199,6 +200,7 @@ def _take_entry(
     row = unit.get(StatementRow, (loaded.row.number, said.id))
     if row is not None and row.seq is not None:
         raise Invalid(f"entry {entry.seq} sequences a statement for the second time", code="repeated_statement")
+    citations.check(unit, context.citations, loaded, entry, said)
     loaded.replay.step(entry, said)
     store.add_entry(unit, loaded, entry, said, token, is_new=row is None)
     openings.keep_envelopes(unit, loaded, said, envelopes)
@@ -264,11 +266,19 @@ def _anchor(unit: Unit, context: Context, partner: str, message: m.AnchorMessage
     sender = loaded.agreement.participant(partner)
     if sender is None or (leaf.execution.hex(), "0x" + leaf.org.hex()) != (message.execution, sender.chain_org):
         raise Invalid("anchor is of another execution or organisation", code="bad_anchor")
+    terms, chain = loaded.agreement.anchoring, message.proof.get("chain_id")
+    if terms is None or chain not in terms.chains:
+        raise Invalid("anchor is on another chain than the agreement's", code="bad_anchor")
+    subject = leaf.input.hex() if leaf.kind == leaves.SUBMISSION else ""
+    if subject and unit.get(StatementRow, (loaded.row.number, subject)) is None:
+        raise Invalid("anchor is of a submission that is not known here", code="bad_anchor")
     unit.put(
         PartnerAnchorRow,
         execution=message.execution,
         partner=partner,
         kind=leaf.kind,
+        subject=subject,
+        chain=chain,
         document=canonical.encode(message.proof),
     )
 

@@ -6,20 +6,23 @@ Rows are written in the transaction that makes them true; the chain side takes t
 import hashlib
 import hmac
 import secrets
+from typing import Any
 
 import msgspec
 from sqlalchemy import func
 from sqlmodel import select
 
 from tallystick.core import agreement as agreements
-from tallystick.core import b64, canonical
-from tallystick.core.agreement import Agreement, Anchoring
+from tallystick.core import b64, canonical, policy
+from tallystick.core.agreement import Agreement, Anchoring, Ledger
 from tallystick.core.errors import Invalid
-from tallystick.ledger.leaf import Leaf
+from tallystick.ledger.leaf import ZERO, Leaf, padding
+from tallystick.node.record.loaded import Loaded
 from tallystick.node.record.unit import Reader, Unit
 from tallystick.tenants.models.anchor import LeafRow, WorkflowRow
 
-START, COMPLETION = 1, 2
+START, COMPLETION, SUBMISSION, PADDING = 1, 2, 3, 5
+KINDS = {START: "start", COMPLETION: "completion", SUBMISSION: "submission"}
 STATUS = {"running": 0, "completed": 1, "failed": 2, "cancelled": 3, "terminated": 4}
 
 
@@ -34,20 +37,27 @@ class OnChain(msgspec.Struct, frozen=True, kw_only=True):
     chain_id: int
     contracts: dict[str, str]
     secret: bytes
+    policy: dict[str, Any] = {}  # what we propose, where nobody asks for something else
+    also: list[Ledger] = []  # further chains that get our log's heads
 
     def anchoring(self, definition: dict[str, object]) -> Anchoring:
         """What an agreement that we draft says; one definition always gets one salt, so it is registered once."""
         said = b"tallystick/workflow-salt/v1" + canonical.encode(definition)
         salt = b64.encode(hmac.digest(self.secret, said, hashlib.sha256)[:16])
-        return msgspec.convert({"chain_id": self.chain_id, "workflow_salt": salt, **self.contracts}, Anchoring)
+        terms = policy.terms(self.policy)
+        said_of_us = {"chain_id": self.chain_id, "workflow_salt": salt, **self.contracts}
+        return msgspec.convert({**said_of_us, **terms, "also": msgspec.to_builtins(self.also)}, Anchoring)
 
     def agrees(self, anchoring: Anchoring) -> bool:
-        """Whether that is the chain and these are the contracts that we anchor on."""
-        named = {name: getattr(anchoring, name).lower() for name in self.contracts}
-        return (anchoring.chain_id, named) == (
-            self.chain_id,
-            {name: address.lower() for name, address in self.contracts.items()},
-        )
+        """Whether that is the chain and these are the contracts that we anchor on; so with each further one."""
+        first = msgspec.convert({"chain_id": self.chain_id, **self.contracts}, Ledger)
+        ours = {one.chain_id: _places(one) for one in (first, *self.also)}
+        same = all(ours.get(one.chain_id) == _places(one) for one in anchoring.chains.values())
+        return same and anchoring.chain_id == self.chain_id
+
+
+def _places(ledger: Ledger) -> tuple[str, ...]:
+    return tuple(one.lower() for one in (ledger.org_registry, ledger.workflow_registry, ledger.execution_ledger))
 
 
 def check(agreement: Agreement, org_id: str, us: OnChain | None) -> None:
@@ -91,13 +101,13 @@ def add_leaf(
     results: str,
     status: str,
     now: int,
+    subject: str = "",
 ) -> None:
-    """Append the leaf of (execution, kind) unless it stands already, or the agreement anchors nowhere."""
-    me = agreement.participant(org_id)
-    if agreement.anchoring is None or me is None or _index(unit, execution, kind) is not None:
+    """Append the leaf of (execution, kind, subject) unless it stands already, or the agreement anchors nowhere."""
+    me, terms = agreement.participant(org_id), agreement.anchoring
+    if terms is None or me is None or _index(unit, execution, kind, subject) is not None:
         return
-    last = unit.exec(select(func.max(LeafRow.index)))[0]
-    index = 0 if last is None else last + 1
+    index = _next(unit)
     start = _index(unit, execution, START)
     leaf = Leaf(
         version=1,
@@ -114,11 +124,61 @@ def add_leaf(
         start_index=index if kind == START or start is None else start,
         salt=secrets.token_bytes(32),
     )
-    unit.insert(LeafRow, index=index, execution=execution, kind=kind, data=leaf.encode(), since=now)
+    unit.insert(
+        LeafRow,
+        index=index,
+        execution=execution,
+        kind=kind,
+        data=leaf.encode(),
+        since=now,
+        subject=subject,
+        due_at=policy.due_at(now, terms.max_age_seconds),
+        max_leaves=terms.max_leaves,
+        padding=_json(terms.padding),
+        finality=_json(terms.finality),
+    )
 
 
-def _index(unit: Unit, execution: str, kind: int) -> int | None:
-    found = unit.exec(select(LeafRow.index).where(LeafRow.execution == execution, LeafRow.kind == kind))
+def add_submission(unit: Unit, loaded: Loaded, org_id: str, statement_id: str, now: int) -> None:
+    """Append the leaf of a statement that goes to everyone: it shows by when it was said, and on which history."""
+    add_leaf(
+        unit,
+        loaded.agreement,
+        org_id,
+        kind=SUBMISSION,
+        execution=loaded.row.id,
+        agreement_hash=loaded.row.agreement_hash,
+        term=loaded.state.term,
+        size=loaded.state.size,
+        root=loaded.replay.root,
+        inputs=statement_id,
+        results=ZERO.hex(),
+        status="running",
+        now=now,
+        subject=statement_id,
+    )
+
+
+def pad(unit: Unit, org: str, count: int, now: int) -> None:
+    """Append leaves that mean nothing: they make a batch larger than what is in it."""
+    first = _next(unit)
+    for index in range(first, first + count):
+        data = padding(_word(org), secrets.token_bytes(32)).encode()
+        unit.insert(LeafRow, index=index, execution="", kind=PADDING, data=data, since=now, subject=str(index))
+
+
+def _json(value: Any) -> str:
+    return msgspec.json.encode(value, order="sorted").decode()
+
+
+def _next(unit: Unit) -> int:
+    last = unit.exec(select(func.max(LeafRow.index)))[0]
+    return 0 if last is None else last + 1
+
+
+def _index(unit: Unit, execution: str, kind: int, subject: str = "") -> int | None:
+    here = (LeafRow.execution == execution, LeafRow.kind == kind, LeafRow.subject == subject)
+    found = unit.exec(select(LeafRow.index).where(*here))
     return found[0] if found else None
 
 

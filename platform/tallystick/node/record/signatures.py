@@ -99,7 +99,8 @@ def _facts(session: Session, number: int, org: str) -> dict[str, Any]:
     row = session.exec(select(ExecutionRow).where(ExecutionRow.number == number)).one()
     agreement = store.get_agreement(session, row.agreement_hash)
     one = agreement.participant(org) if agreement else None
-    query = select(PartnerAnchorRow).where(PartnerAnchorRow.execution == row.id)
+    chain = agreement.anchoring.chain_id if agreement and agreement.anchoring else 0
+    query = select(PartnerAnchorRow).where(PartnerAnchorRow.execution == row.id, PartnerAnchorRow.chain == chain)
     anchors = session.exec(query.order_by(col(PartnerAnchorRow.partner), col(PartnerAnchorRow.kind)))
     return {
         "number": number,

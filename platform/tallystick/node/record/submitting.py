@@ -1,8 +1,9 @@
 """Nobody is silently ignored: what the coordinator does not sequence goes to everyone, and they sign that they have it.
 
 A statement is delivered when its author sees it as an entry. Past the agreement's sequencing limit its author sends
-it to all participants. Each signs a receipt that names the newest head it holds, and hands the statement on to the
-coordinator, in case only the author's link to it is down. The receipts prove who had the statement, and when.
+it to all participants, and anchors it. Each signs a receipt that names the newest head it holds, and hands the
+statement on to the coordinator, in case only the author's link to it is down. The receipts prove who had the
+statement, and when.
 """
 
 from functools import partial
@@ -15,7 +16,7 @@ from tallystick.core import canonical, replay
 from tallystick.core.errors import Invalid
 from tallystick.core.head import Receipt, read_receipt, sign_receipt
 from tallystick.core.statement import Basis, Statement
-from tallystick.node.record import openings, outgoing, store
+from tallystick.node.record import onchain, openings, outgoing, store
 from tallystick.node.record.context import Context
 from tallystick.node.record.loaded import Loaded
 from tallystick.node.record.messages import ReceiptMessage, StatementMessage, SubmissionMessage
@@ -40,6 +41,7 @@ def submit(unit: Unit, context: Context, number: int, name: str) -> int:
     (execution,) = unit.exec(select(ExecutionRow.id).where(ExecutionRow.number == number))
     loaded = store.load(unit, execution)
     query = select(EnvelopeRow).where(EnvelopeRow.number == number, EnvelopeRow.statement_id == name)
+    onchain.add_submission(unit, loaded, context.org_id, name, context.now())
     sealed = [canonical.parse(one.document) for one in unit.exec(query)]
     for one in loaded.agreement.participants:
         if one.org_id != context.org_id:

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from tallystick.core import agreement as agreements
-from tallystick.core import b64
+from tallystick.core import b64, policy
 from tallystick.core.agreement import Limits
 from tallystick.core.definition.compile import OrgFacts, audiences, compile_definition
 from tallystick.core.definition.faults import DefinitionErrors
@@ -89,7 +89,7 @@ def draft(
         "quorums": {"hand_over": "majority", "amend": "all"},
         "limits": {**msgspec.to_builtins(Limits()), **given.get("limits", {})},
         "retention_days": given.get("retention_days", RETENTION_DAYS),
-        "anchoring": _anchoring(parts, compiled),
+        "anchoring": _anchoring(parts, compiled, given.get("anchoring")),
         "sealing_suite": parts.settings.sealing_suite,
         "parent": None,
         "replaces": None,
@@ -109,14 +109,15 @@ def changed(
         )  # fmt: skip
     kept = msgspec.to_builtins(before)
     if compiled != kept["definition"]:
-        kept["anchoring"] = document["anchoring"]  # the new definition is registered under a salt of its own
+        salt = (document["anchoring"] or {}).get("workflow_salt")  # the new definition is registered under its own
+        kept["anchoring"] = {**kept["anchoring"], "workflow_salt": salt} if salt and kept["anchoring"] else None
     return {
         **document,
         "initiator": before.initiator,
         "coordinator": before.coordinator,
         "limits": {**kept["limits"], **terms.get("limits", {})},
         "retention_days": terms.get("retention_days", before.retention_days),
-        "anchoring": kept["anchoring"],
+        "anchoring": _policy(kept["anchoring"], terms.get("anchoring")),
         "sealing_suite": before.sealing_suite,
         "replaces": {
             "execution": loaded.row.id,
@@ -127,9 +128,21 @@ def changed(
     }
 
 
-def _anchoring(parts: Parts, compiled: dict[str, Any]) -> dict[str, Any] | None:
+def _anchoring(parts: Parts, compiled: dict[str, Any], asked: Any) -> dict[str, Any] | None:
     us = parts.context.onchain
-    return msgspec.to_builtins(us.anchoring(compiled)) if us else None
+    return _policy(msgspec.to_builtins(us.anchoring(compiled)) if us else None, asked)
+
+
+def _policy(anchoring: dict[str, Any] | None, asked: Any) -> dict[str, Any] | None:
+    """``anchoring`` with the terms that are asked for; pointers in :class:`DefinitionErrors` begin at ``/terms``."""
+    if not asked:
+        return anchoring
+    if anchoring is None:
+        raise Invalid("nothing is anchored here: settings name no chain", code="no_chain", pointer="/terms/anchoring")
+    try:
+        return anchoring | policy.terms(asked, {name: anchoring[name] for name in policy.DIRECT})
+    except DefinitionErrors as error:
+        raise error.below("/terms/anchoring") from None
 
 
 def _participant(entry: dict[str, Any], cards: dict[str, Card]) -> dict[str, Any]:

@@ -1,7 +1,9 @@
 """Executions: the record, what it waits for, what we may read of it."""
 
+from collections.abc import Sequence
 from typing import Any
 
+import msgspec
 from sqlalchemy import and_
 from sqlmodel import Session, col, select
 
@@ -13,12 +15,12 @@ from tallystick.core.head import read_attestation, read_head
 from tallystick.node.anchoring.stores import covering
 from tallystick.node.anchoring.telling import told, unsent
 from tallystick.node.record import store
-from tallystick.node.record.onchain import START
+from tallystick.node.record.onchain import KINDS
 from tallystick.node.services import searching, views
 from tallystick.node.services.base import Service, bounded
 from tallystick.node.services.searching import Wanted, cursor_key
 from tallystick.node.services.waiting import waits
-from tallystick.tenants.models.anchor import LeafRow
+from tallystick.tenants.models.anchor import LeafRow, MirroredLeafRow
 from tallystick.tenants.models.record import EntryRow, HeadRow, OpeningRow, StatementRow
 from tallystick.tenants.users import User
 
@@ -46,7 +48,7 @@ class Executions(Service):
 
         def work(session: Session) -> dict[str, Any]:
             view = _view(session, execution_id)
-            anchors = [_anchor(session, row) for row in _leaves(session, execution_id)]
+            anchors = _anchors(session, execution_id, self.parts.chain.further)
             return {**view, "anchors": anchors, "waiting": waits(session, self.parts.context.org_id, execution_id)}
 
         return await self.read(who, work)
@@ -90,7 +92,7 @@ class Executions(Service):
 
         def work(session: Session) -> dict[str, Any]:
             store.load(session, execution_id)
-            return {"items": [_anchor(session, row) for row in _leaves(session, execution_id)]}
+            return {"items": _anchors(session, execution_id, self.parts.chain.further)}
 
         return await self.read(who, work)
 
@@ -155,7 +157,37 @@ def _leaves(session: Session, execution_id: str) -> list[LeafRow]:
     return list(session.exec(select(LeafRow).where(LeafRow.execution == execution_id).order_by(col(LeafRow.index))))
 
 
+def _anchors(session: Session, execution_id: str, further: Sequence[int]) -> list[dict[str, Any]]:
+    """Our leaves as they stand on the first chain, with ``also`` as they stand on the others."""
+    return [
+        {**_anchor(session, row), "also": [_further(session, row, chain) for chain in further]}
+        for row in _leaves(session, execution_id)
+    ]
+
+
+def _further(session: Session, leaf: LeafRow, chain: int) -> dict[str, Any]:
+    one = covering(session, None, leaf.index, chain)
+    if one is None:
+        return {"chain_id": chain, **unsent(leaf.since), "state": "waiting"}
+    final = session.get(MirroredLeafRow, (chain, leaf.index)) is not None
+    return {
+        "chain_id": chain,
+        **told(one),
+        "state": "mined" if one.state == "confirmed" and not final else one.state,
+    }
+
+
 def _anchor(session: Session, leaf: LeafRow) -> dict[str, Any]:
+    """Where a leaf stands; ``confirmed`` is what is final as agreed, and a transaction before that is ``mined``."""
     one = covering(session, None, leaf.index)
-    facts = {"kind": "start" if leaf.kind == START else "completion", "index": leaf.index}
-    return {**facts, **(unsent(leaf.since) if one is None else told(one))}
+    facts = {
+        "kind": KINDS[leaf.kind],
+        "index": leaf.index,
+        "statement_id": leaf.subject or None,
+        "due_at": leaf.due_at,
+        "finality": msgspec.json.decode(leaf.finality),
+    }
+    if one is None:
+        return {**facts, **unsent(leaf.since), "state": "waiting"}
+    final = leaf.block_number is not None
+    return {**facts, **told(one), "state": "mined" if one.state == "confirmed" and not final else one.state}

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -9,10 +10,12 @@ from sqlmodel import Session, col, select
 
 from tallystick.core import canonical
 from tallystick.core.errors import Invalid
+from tallystick.ledger import leaf as leaves
 from tallystick.ledger.audit.bundle import MAX_BYTES
 from tallystick.ledger.audit.report import Report
 from tallystick.ledger.audit.trust import Organisation, Trust
 from tallystick.ledger.audit.verify import verify
+from tallystick.ledger.hashing import unhex
 from tallystick.node.evidence import assemble
 from tallystick.node.record import signing, store
 from tallystick.node.record.unit import Unit
@@ -26,14 +29,18 @@ from tallystick.tenants.users import User
 class Proofs(Service):
     """Bundles, and what the verifier says of them."""
 
-    async def evidence(self, who: User, execution_id: str) -> dict[str, Any]:
-        """The evidence bundle with everything that this organisation may disclose."""
+    async def evidence(self, who: User, execution_id: str, chain_id: int | None = None) -> dict[str, Any]:
+        """The evidence bundle with everything that this organisation may disclose, anchored on one chain.
+
+        That is the agreement's first when ``chain_id`` is None.
+        """
         require(who, Permission.VERIFY)
         await self.parts.committer.run(lambda unit: signing.sign_if_unheaded(unit, self.parts.context, execution_id))
-        anchors = await self.parts.chain.proof_material(execution_id)
-        return await self.read(
-            who, lambda session: assemble(session, self.parts.context, execution_id, anchors), Permission.VERIFY
+        anchors = await self.parts.chain.proof_material(execution_id, chain_id)
+        work = partial(
+            assemble, context=self.parts.context, execution_id=execution_id, anchors=anchors, chain_id=chain_id
         )
+        return await self.read(who, work, Permission.VERIFY)
 
     async def verify_execution(self, who: User, execution_id: str) -> dict[str, Any]:
         """Verify our own record as an auditor would, and store the result."""
@@ -101,7 +108,8 @@ def _anchors(bundle: bytes) -> list[Any]:
 
 
 def _completion(bundle: dict[str, Any], org: str | None) -> dict[str, Any]:
-    mine = [one for one in bundle["anchors"] if one["org"] == org]
+    kinds = (leaves.START, leaves.COMPLETION)
+    mine = [one for one in bundle["anchors"] if one["org"] == org and leaves.decode(unhex(one["leaf"])).kind in kinds]
     return mine[-1] if mine else {}
 
 

@@ -5,6 +5,7 @@ from typing import Any
 from sqlmodel import Session, col, select
 
 from tallystick.core.definition.model import Wait
+from tallystick.core.engine.state import GOING
 from tallystick.node.anchoring.stores import covering
 from tallystick.node.record import onchain, store
 from tallystick.node.record.calls import keys_of
@@ -139,19 +140,32 @@ def _inbox(session: Session, execution_id: str) -> list[dict[str, Any]]:
 
 
 def _chain(session: Session, loaded: Loaded) -> list[dict[str, Any]]:
-    """The chain holds nobody up; what is on its way there is told all the same."""
+    """The chain holds nobody up unless that is agreed; what is on its way there is told all the same."""
     registration = onchain.workflow(session, loaded.agreement)
     items = []
     if registration and registration.registered_at is None:
         items.append(_item("registration of the workflow", "chain", registration.since))
+    if loaded.state.unanchored is not None and loaded.state.status in GOING:
+        items.append(_start(session, loaded))
     query = select(LeafRow).where(LeafRow.execution == loaded.row.id, col(LeafRow.block_number).is_(None))
     for leaf in session.exec(query):
         sent = covering(session, None, leaf.index)
-        kind = "start" if leaf.kind == onchain.START else "completion"
-        tried = f"{sent.state}; {sent.error or ''}" if sent else None
-        error = sent.error if sent else None
-        items.append(_item(f"anchor of {kind}", "chain", leaf.since, tried=tried, last_error=error))
+        kind = onchain.KINDS[leaf.kind]
+        if sent is None:
+            batch = f"waits for its batch: {leaf.max_leaves} leaves, or the time" if leaf.max_leaves > 1 else None
+            items.append(_item(f"anchor of {kind}", "chain", leaf.since, tried=batch, next_try_at=leaf.due_at))
+            continue
+        tried = f"{sent.state}; {sent.error or f'to count, it needs {leaf.finality}'}"
+        items.append(_item(f"anchor of {kind}", "chain", leaf.since, tried=tried, last_error=sent.error))
     return items
+
+
+def _start(session: Session, loaded: Loaded) -> dict[str, Any]:
+    """Nothing is entered before the coordinator cites the start's anchor."""
+    query = select(LeafRow.since).where(LeafRow.execution == loaded.row.id, LeafRow.kind == onchain.START)
+    since = session.exec(query).first() or loaded.row.updated_at
+    tried = "no step is entered before the coordinator cites it, as was agreed"
+    return _item("the start's anchor", loaded.agreement.coordinator, since, tried=tried)
 
 
 def delivery(row: OutboxRow) -> dict[str, Any]:

@@ -7,6 +7,8 @@ from starlette.responses import RedirectResponse, Response
 
 from tallystick.core.definition.observing import OBSERVER
 from tallystick.core.errors import Invalid
+from tallystick.core.policy import DIRECT
+from tallystick.node.definitions import wording
 from tallystick.node.portal.language import chosen
 from tallystick.node.portal.pages.collaborations import json_object
 from tallystick.node.portal.rendering import Visit
@@ -41,7 +43,9 @@ def _terms(form: dict[str, str]) -> dict[str, Any]:
         if text:
             given[name] = int(text)
     days = {"retention_days": given.pop("retention_days")} if "retention_days" in given else {}
-    return {**days, **({"limits": given} if given else {})}
+    policy = json_object(form.get("anchoring", "").strip() or "{}", "/terms/anchoring")
+    terms = {"limits": given, "anchoring": policy}
+    return {**days, **{name: members for name, members in terms.items() if members}}
 
 
 async def _page(visit: Visit, form: dict[str, str], error: Invalid | None) -> Response:
@@ -52,12 +56,21 @@ async def _page(visit: Visit, form: dict[str, str], error: Invalid | None) -> Re
     signed = await visit.services.agreement(visit.who, key)
     agreement, source = signed["agreement"], signed["source"]
     text = json.dumps(source, ensure_ascii=False, indent=2) if source else ""
-    now = {"definition": text, "retention_days": agreement["retention_days"], "reason": "", **agreement["limits"]}
+    policy = agreement["anchoring"] or {}
+    policy = {name: policy[name] for name in DIRECT if name in policy}
+    now = {
+        "definition": text,
+        "anchoring": json.dumps(policy),
+        "retention_days": agreement["retention_days"],
+        "reason": "",
+    }
+    now |= agreement["limits"]
     return await visit.page(
         "changes.html",
         code=422 if error else 200,
         collaboration=found,
         changes=changes,
+        anchoring=[wording.term(name, value, language) for name, value in policy.items()],
         form={**now, **form},
         open=_may_change(found, (await visit.services.organisation())["id"], visit),
         error=error,

@@ -23,19 +23,25 @@ async def show(visit: Visit) -> Response:
 
 async def new(visit: Visit) -> Response:
     """An empty proposal."""
-    return await visit.page("collaboration_new.html", definition="", input="{}")
+    return await visit.page("collaboration_new.html", definition="", input="{}", anchoring="{}")
 
 
 async def propose(visit: Visit) -> Response:
     """Propose what was entered; what is wrong comes back with the text as it was."""
     form = await visit.request.form()
     definition, values = str(form.get("definition") or ""), str(form.get("input") or "{}")
+    policy = str(form.get("anchoring") or "{}")
+    typed = {"definition": definition, "input": values, "anchoring": policy}
     try:
+        asked = json_object(policy, "/terms/anchoring")
         made = await visit.services.propose(
-            visit.who, json_object(definition, "/definition"), json_object(values, "/input")
+            visit.who,
+            json_object(definition, "/definition"),
+            json_object(values, "/input"),
+            terms={"anchoring": asked} if asked else {},
         )
     except Invalid as error:
-        return await visit.page("collaboration_new.html", code=422, definition=definition, input=values, error=error)
+        return await visit.page("collaboration_new.html", code=422, **typed, error=error)
     return RedirectResponse(f"/collaborations/{made['collaboration_id']}", 303)
 
 

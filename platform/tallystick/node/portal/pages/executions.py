@@ -1,9 +1,13 @@
 """Executions: who signed what and when, what the chain holds, what is waited for."""
 
+from functools import partial
+
 from starlette.responses import RedirectResponse, Response
 
 from tallystick.core import canonical
 from tallystick.node.api.files import attachment
+from tallystick.node.definitions import wording
+from tallystick.node.portal.language import chosen
 from tallystick.node.portal.rendering import MAX_SEARCH, Visit
 
 TIMELINE_PAGE = 500  # as many entries as the facade gives at once
@@ -34,6 +38,7 @@ async def one(visit: Visit) -> Response:
         anchors=(await services.anchors(who, key))["items"],
         waiting=(await services.waiting(who, key))["items"],
         verifications=stored["items"],
+        policy=partial(wording.term, language=chosen(visit.request, who.language)),
     )
 
 
