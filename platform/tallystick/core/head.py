@@ -56,6 +56,11 @@ def sign_head(key: SigningKey, head: Head) -> str:
     return jws.sign(key, HEAD, head)
 
 
+def draft_head(key: SigningKey, head: Head) -> str:
+    """What :func:`sign_head` signs."""
+    return jws.unsigned(key, HEAD, head)
+
+
 def sign_attestation(key: SigningKey, head: Head) -> str:
     """A participant's token: "I replayed these entries and they are legal"."""
     return jws.sign(key, ATTESTATION, head)

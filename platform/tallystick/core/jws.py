@@ -41,10 +41,19 @@ def sign(key: SigningKey, typ: str, payload: dict[str, Any] | msgspec.Struct) ->
 
 def sign_with_id(key: SigningKey, typ: str, payload: dict[str, Any] | msgspec.Struct) -> tuple[str, str]:
     """The token that :func:`sign` gives, and its id."""
+    signing_input = unsigned(key, typ, payload)
+    return sign_input(key, signing_input), hashlib.sha256(signing_input.encode("ascii")).hexdigest()
+
+
+def unsigned(key: SigningKey, typ: str, payload: dict[str, Any] | msgspec.Struct) -> str:
+    """The signing input of the token that :func:`sign` gives."""
     content = canonical.encode(payload) if isinstance(payload, dict) else canonical.encode_plain(payload)
-    signing_input = f"{_header(key.kid, typ)}.{b64.encode(content)}"
-    signed = signing_input.encode("ascii")
-    return f"{signing_input}.{b64.encode(key.sign(signed))}", hashlib.sha256(signed).hexdigest()
+    return f"{_header(key.kid, typ)}.{b64.encode(content)}"
+
+
+def sign_input(key: SigningKey, signing_input: str) -> str:
+    """The token of a signing input."""
+    return f"{signing_input}.{b64.encode(key.sign(signing_input.encode('ascii')))}"
 
 
 @lru_cache(maxsize=1024)

@@ -1,5 +1,6 @@
 """Statements: what an organisation says in an execution, signed (RECORD.md, Tokens)."""
 
+import hashlib
 from typing import Any, Literal
 
 import msgspec
@@ -272,7 +273,14 @@ def sign(key: SigningKey, payload: Payload) -> str:
 
 def say(key: SigningKey, payload: Payload, body: Body) -> tuple[str, Statement]:
     """Sign ``payload``, whose body is ``body``; the token, and what :func:`read` makes of it."""
-    token, name = jws.sign_with_id(key, STATEMENT, payload)
+    signing_input, statement = draft(key, payload, body)
+    return jws.sign_input(key, signing_input), statement
+
+
+def draft(key: SigningKey, payload: Payload, body: Body) -> tuple[str, Statement]:
+    """What :func:`say` signs, and what :func:`read` will make of the token: nothing in it depends on the signature."""
+    signing_input = jws.unsigned(key, STATEMENT, payload)
+    name = hashlib.sha256(signing_input.encode("ascii")).hexdigest()
     statement = Statement(
         id=name,
         kid=key.kid,
@@ -284,7 +292,7 @@ def say(key: SigningKey, payload: Payload, body: Body) -> tuple[str, Statement]:
         iat=payload.iat,
         body=body,
     )
-    return token, statement
+    return signing_input, statement
 
 
 def body_of(value: Body) -> dict[str, Any]:

@@ -78,7 +78,7 @@ class Node:
         )
         bounds = settings.activities
         limits = Limits(in_all=bounds.task_queues.max_in_flight, types=bounds.limits)
-        engine = Engine(database, context, activities, limits)
+        engine = Engine(database, context, activities, limits, ahead=settings.writer_process)
         bell, committer = engine.bell, engine.committer
         marks = Marks(database, clock, committer)
         marks.begin()
@@ -176,6 +176,7 @@ class Node:
         self.parts.marks.stop()
         await self.parts.committer.idle()
         await asyncio.to_thread(self.parts.marks.end)
+        await self.parts.committer.close()
         self.parts.database.close()
 
 

@@ -122,6 +122,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     ``database_url`` names a Postgres database for this organisation alone; without one a SQLite file is in the folder.
     ``names`` are the organisation's name in further languages; ``operator`` runs the node when somebody else does.
+    With ``writer_process`` a SQLite file is written by a process of its own under load, where there is a core for it.
     ``url`` is where people and partners reach the node, when that is not the port itself but a proxy in front of it.
     """
 
@@ -141,6 +142,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     nats: NatsSettings = NatsSettings()
     partner_api: PartnerApiSettings = PartnerApiSettings()
     database_url: str | None = None
+    writer_process: bool = True
     data_dir: Path = Path()
 
     @property

@@ -26,7 +26,7 @@ from tallystick.tenants.models.schema import SchemaVersion
 
 BUSY_MS = 10_000  # longer than any transaction here takes, shorter than a person waits
 # A checkpoint costs two more waits for the disk than a commit; at 16 MB of log it comes seldom enough.
-_PRAGMAS = (
+PRAGMAS = (
     "journal_mode=WAL",
     "synchronous=FULL",
     "foreign_keys=ON",
@@ -145,6 +145,19 @@ class Database:
                 raise
             self._kept_at = time.monotonic()
 
+    def lend(self) -> None:
+        """Keep every other writer of this process away while a process of ours writes; this thread gives it back."""
+        self._one_writer.__enter__()
+
+    def regain(self) -> None:
+        """The process is done, for now."""
+        self._one_writer.__exit__(None, None, None)
+
+    def mark(self) -> int:
+        """SQLite's ``user_version``, by which one can tell whether a transaction that set it became durable."""
+        with _translated(), self.engine.connect() as connection:
+            return int(connection.exec_driver_sql("PRAGMA user_version").scalar_one())
+
     def _writer(self) -> Connection:
         if self._kept is not None and not self.is_sqlite and time.monotonic() - self._kept_at > STALE_S:
             self._let_go()
@@ -240,7 +253,7 @@ def _open(path: str) -> Any:
 def _configure(connection: Any, _record: Any) -> None:
     """Take transactions out of the driver's hands: it would begin them late and without the lock."""
     connection.isolation_level = None
-    for pragma in _PRAGMAS:
+    for pragma in PRAGMAS:
         connection.execute(f"PRAGMA {pragma}").close()
 
 

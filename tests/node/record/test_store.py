@@ -1,9 +1,13 @@
-"""The store's contract, the same for SQLite and Postgres: durable, gapless, once, whatever fails or races."""
+"""The store's contract: durable, gapless, once, whatever fails or races.
+
+It is the same for SQLite, for SQLite whose rows a process of their own writes, and for Postgres.
+"""
 
 import asyncio
 import os
 import subprocess
 import sys
+import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -21,6 +25,8 @@ from tallystick.node.bench.world import ENTRIES, PASSPHRASE, Tenant
 from tallystick.node.record import store
 from tallystick.node.record.authoring import Saying, say
 from tallystick.node.record.unit import Unit
+from tallystick.node.work import ahead, committer
+from tallystick.node.work.writer import Writer
 from tallystick.tenants.keystore import Keystore
 from tallystick.tenants.models.record import DocumentRow, EntryRow, HeadRow, StatementRow
 
@@ -55,10 +61,16 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     running.cleanup()
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
+@pytest.fixture(params=["sqlite", "process", "postgres"])
 def url(request: pytest.FixtureRequest) -> str | None:
     """Where the tenant's database is; None for SQLite in its folder."""
-    if request.param == "sqlite":
+    if request.param == "process":
+        monkeypatch = request.getfixturevalue("monkeypatch")
+        for module in (ahead, committer):
+            monkeypatch.setattr(module, "FEW", 1)
+        monkeypatch.setattr(ahead, "AFTER", 0)
+        monkeypatch.setattr(Writer, "borrowed", _begun)
+    if request.param != "postgres":
         return None
     server = request.getfixturevalue("server")
     name = f"t{abs(hash(request.node.nodeid))}"
@@ -68,6 +80,17 @@ def url(request: pytest.FixtureRequest) -> str | None:
     engine.dispose()
     whole, _, query = str(server).partition("?")
     return f"{whole.rpartition('/')[0]}/{name}{'?' + query if query else ''}"
+
+
+_borrowed = Writer.borrowed
+
+
+def _begun(path: str) -> Writer | None:
+    """A process that is ready at once."""
+    made = _borrowed(path)
+    while made is not None and not made.has_begun():
+        time.sleep(0.01)
+    return made
 
 
 @pytest.fixture
@@ -165,8 +188,7 @@ async def test_two_replicas_on_one_execution(tenant: Tenant, place: Path, url: s
         sizes += await asyncio.gather(*pair)
     assert sorted(sizes) == list(range(2, 22))
     assert record(tenant, execution).state.size == 21
-    await other.engine.committer.idle()
-    other.database.close()
+    await other.stop()
 
 
 async def test_the_same_after_opening_again(tenant: Tenant, place: Path, url: str | None) -> None:
@@ -175,7 +197,7 @@ async def test_the_same_after_opening_again(tenant: Tenant, place: Path, url: st
     again = opened(place, url)
     await again.engine.committer.run(voids(again, execution, "after"))
     assert record(again, execution).state.size == 3
-    again.database.close()
+    await again.stop()
 
 
 async def test_killed_between_writing_and_committing(place: Path, url: str | None) -> None:

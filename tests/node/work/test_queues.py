@@ -13,7 +13,8 @@ from tallystick.node.record import queues as table
 from tallystick.node.record.chunks import Chunks
 from tallystick.node.record.claiming import Claim, Claimed, Limits
 from tallystick.node.record.context import Context
-from tallystick.node.record.unit import Note, Unit
+from tallystick.node.record.group import Note
+from tallystick.node.record.unit import Unit
 from tallystick.node.work import queues as work
 from tallystick.node.work.committer import Committer
 from tallystick.node.work.queues import Queues

@@ -56,13 +56,13 @@ class ChainSide:
         batching = SqlBatching(database, committer, identity(blockchain, context.keystore).org, context.now)
         watch = Watch(context, committer)
         sharing = Sharing(context, database, bell, committer)
-        # The same on every chain: our id follows from the first of those who pay.
-        signers = payers(blockchain, context.keystore), log_signer(blockchain, context.keystore)
-        ledger = _ledger(blockchain, signers, context.keystore, database, batching, 0)
+        # The same accounts on every chain: our id follows from the first.
+        signers, log_key = payers(blockchain, context.keystore), log_signer(blockchain, context.keystore)
+        ledger = _ledger(blockchain, signers, log_key, context.keystore, database, batching, 0)
         self._first = OneChain(blockchain, ledger, sharing, watch, Workflows(database))
         self._further = []
         for one in blockchain.also:
-            ledger = _ledger(one, signers, context.keystore, database, batching, one.chain_id)
+            ledger = _ledger(one, signers, log_key, context.keystore, database, batching, one.chain_id)
             sharing = Sharing(context, database, bell, committer, Further(one.chain_id))
             self._further.append(OneChain(one, ledger, sharing, watch, None))
 
@@ -136,7 +136,8 @@ class ChainSide:
 
 def _ledger(
     blockchain: ChainSettings,
-    signers: tuple[list[Signer], HeadSigner],
+    signers: list[Signer],
+    log_key: HeadSigner,
     keystore: Keystore,
     database: Database,
     batching: SqlBatching,
@@ -154,7 +155,7 @@ def _ledger(
         fee_ceiling=blockchain.fee_ceiling_gwei * 10**9,
         budget=_budget(blockchain.budget),
     )
-    (admin, *relayers), log_key = signers
+    admin, *relayers = signers
     stores = SqlSubmissions(database, chain), SqlLeaves(database)
     more: dict[str, Any] = {"batching": batching, "relayers": relayers}
     return OrgLedger(settings, admin, log_key, _salt(keystore), *stores, **more)

@@ -7,7 +7,7 @@ from typing import Any
 
 from tallystick.core.errors import TallystickError
 from tallystick.node.bootstrap import Node
-from tallystick.node.record.unit import Note
+from tallystick.node.record.group import Note
 from tallystick.tenants.users import User
 
 logger = logging.getLogger(__name__)

@@ -14,7 +14,10 @@ SLICES = 9  # of each load that is compared with another: what else the machine 
 
 
 class Rate(msgspec.Struct, frozen=True):
-    """Executions a second, microseconds of this process's CPU an execution, and the seconds that each took, sorted."""
+    """Executions a second, microseconds of the node's own CPU an execution, and the seconds that each took, sorted.
+
+    The process that writes rows under load is not counted: it works on another core.
+    """
 
     per_s: float
     cpu_us: float

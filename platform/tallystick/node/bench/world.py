@@ -17,7 +17,8 @@ from tallystick.core.definition.compile import audiences, compile_definition
 from tallystick.node.record import beginning, store
 from tallystick.node.record.chunks import Chunks
 from tallystick.node.record.context import Context
-from tallystick.node.record.unit import Note, Unit
+from tallystick.node.record.group import Note
+from tallystick.node.record.unit import Unit
 from tallystick.node.work.activities import Activities, ActivityCall
 from tallystick.node.work.engine import Engine
 from tallystick.tenants.database import Database
@@ -83,7 +84,7 @@ class Tenant:
         if self._runner is not None:
             self._runner.cancel()
             await asyncio.gather(self._runner, return_exceptions=True)
-        await self.engine.committer.idle()
+        await self.engine.committer.close()
         self.database.close()
 
     async def measured(self, call: ActivityCall) -> dict[str, Any]:

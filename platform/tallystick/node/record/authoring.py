@@ -45,7 +45,7 @@ def say(unit: Unit, context: Context, loaded: Loaded, saying: Saying) -> Stateme
     place = Place(execution=loaded.row.id, issuer=context.org_id, task=saying.task, attempt=saying.attempt)
     committed = openings.commit_values(place, saying.values)
     envelopes = _sealed(loaded, committed, place, saying) if len(loaded.agreement.participants) > 1 else {}
-    token, said = _signed(context, loaded, saying, saying.make(committed.commitments, sorted(envelopes)))
+    token, said = _signed(unit, context, loaded, saying, saying.make(committed.commitments, sorted(envelopes)))
     ours = loaded.agreement.coordinator == context.org_id
     due_at = None if ours else submitting.due_at(loaded, said.iat)
     if due_at is not None:
@@ -101,7 +101,7 @@ def _now(reader: Participant, newer: dict[str, SealingKey]) -> Participant:
     return msgspec.structs.replace(reader, sealing_key=key) if key else reader
 
 
-def _signed(context: Context, loaded: Loaded, saying: Saying, body: Body) -> tuple[str, Statement]:
+def _signed(unit: Unit, context: Context, loaded: Loaded, saying: Saying, body: Body) -> tuple[str, Statement]:
     size = loaded.state.size
     by_root = saying.kind in statements.ROOT_SIGNED
     # What the root key signs rests on no head: it must not wait behind entries that the coordinator lacks.
@@ -116,7 +116,11 @@ def _signed(context: Context, loaded: Loaded, saying: Saying, body: Body) -> tup
         iat=context.now(),
         body=statements.body_of(body),
     )
-    return statements.say(context.keystore.root if by_root else context.key_in(loaded), payload, body)
+    key = context.keystore.root if by_root else context.key_in(loaded)
+    if len(loaded.agreement.participants) > 1:
+        return statements.say(key, payload, body)
+    signing_input, said = statements.draft(key, payload, body)
+    return unit.token(key, signing_input), said
 
 
 def _hand_over(

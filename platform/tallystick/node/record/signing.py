@@ -1,6 +1,6 @@
 """The coordinator's signature under a log: one head for each (execution, term, size), whatever crashes."""
 
-from tallystick.core.head import Head, sign_head
+from tallystick.core.head import Head, draft_head, sign_head
 from tallystick.node.record import store
 from tallystick.node.record.context import Context
 from tallystick.node.record.loaded import Loaded
@@ -41,6 +41,7 @@ def _sign(unit: Unit, context: Context, loaded: Loaded, size: int, root: str) ->
         root=root,
         iat=context.now(),
     )
-    token = sign_head(context.key_in(loaded), head)
+    key = context.key_in(loaded)
+    token = unit.token(key, draft_head(key, head)) if len(loaded.agreement.participants) == 1 else sign_head(key, head)
     store.put_head(unit, loaded, head, token)
     return token

@@ -36,12 +36,14 @@ GUARD = "old_revision"  # the parameter of the revision that a guarded update fo
 class Sql:
     """One statement as the driver takes it: compiling it again for each group would cost more than running it."""
 
-    __slots__ = ("parameters", "text")
+    __slots__ = ("parameters", "text", "token")
 
     def __init__(self, statement: Executable, dialect: Dialect, columns: list[str] | None = None) -> None:
         compiled = statement.compile(dialect=dialect, column_keys=columns)  # type: ignore[attr-defined]
         self.text = str(compiled)
-        self.parameters: Callable[[Values], Any] = _taker(compiled.positiontup) if compiled.positional else _as_they_are
+        names = compiled.positiontup if compiled.positional else list(compiled.params)
+        self.parameters: Callable[[Values], Any] = _taker(names) if compiled.positional else _as_they_are
+        self.token = names.index("token") if "token" in names else None  # the place of a column that may be unsigned
 
     def run(self, connection: Connection, many: Iterable[Values]) -> Any:
         """Run it for each of ``many``; the driver's cursor, whose ``rowcount`` says how many rows it changed."""

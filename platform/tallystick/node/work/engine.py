@@ -17,9 +17,17 @@ _LIMITS = Limits(in_all=1_000)
 class Engine:
     """Wires committer, inbox, runner and task queues over a database whose schema is there."""
 
-    def __init__(self, database: Database, context: Context, activities: Activities, limits: Limits = _LIMITS) -> None:
+    def __init__(
+        self,
+        database: Database,
+        context: Context,
+        activities: Activities,
+        limits: Limits = _LIMITS,
+        *,
+        ahead: bool = True,
+    ) -> None:
         self.bell = Bell()
-        self.committer = Committer(database, finish=lambda unit: seal(unit, context))
+        self.committer = Committer(database, finish=lambda unit: seal(unit, context), ahead=ahead)
         self.inbox = Inbox(database, context, self.bell, self.committer)
         self.runner = Runner(database, context, self.committer, self.inbox, activities)
         self.queues = Queues(context, self.committer, limits)

@@ -16,10 +16,11 @@ from tallystick.node.links.handling import Verdict
 from tallystick.node.record import incoming, messages, nonces, refusing, store
 from tallystick.node.record.calls import keys_of
 from tallystick.node.record.context import Context
+from tallystick.node.record.group import Conflict, Note
 from tallystick.node.record.messages import AgreementMessage, ChunkMessage, Message
 from tallystick.node.record.nonces import Nonce
 from tallystick.node.record.tables import word
-from tallystick.node.record.unit import Conflict, Note, Unit
+from tallystick.node.record.unit import Unit
 from tallystick.node.work.bell import Bell
 from tallystick.node.work.committer import Committer
 from tallystick.tenants.database import Database

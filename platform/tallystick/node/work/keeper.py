@@ -19,8 +19,8 @@ from tallystick.core.engine.state import OPEN
 from tallystick.core.errors import TallystickError
 from tallystick.node.record import cards, rekeying, store
 from tallystick.node.record.context import Context
+from tallystick.node.record.group import Note
 from tallystick.node.record.loaded import Loaded
-from tallystick.node.record.unit import Note
 from tallystick.node.work.committer import Committer
 from tallystick.tenants.database import Database
 from tallystick.tenants.keystore import KeyFacts

@@ -10,7 +10,8 @@ import logging
 import msgspec
 
 from tallystick.node.clock import SteadyClock
-from tallystick.node.record.unit import Note, Unit
+from tallystick.node.record.group import Note
+from tallystick.node.record.unit import Unit
 from tallystick.node.work.committer import Committer
 from tallystick.tenants.database import Database
 from tallystick.tenants.models.clock import ClockMarkRow

@@ -20,8 +20,9 @@ from sqlmodel import select
 from tallystick.core.errors import Invalid, TallystickError
 from tallystick.node.record import messages
 from tallystick.node.record.context import Context
+from tallystick.node.record.group import Note
 from tallystick.node.record.outgoing import CONFIRMED, NUMBERS
-from tallystick.node.record.unit import Note, Unit
+from tallystick.node.record.unit import Unit
 from tallystick.node.work import line as lines
 from tallystick.node.work.committer import Committer
 from tallystick.node.work.line import Batch, Line

@@ -21,7 +21,8 @@ from tallystick.node.record import queues, store
 from tallystick.node.record.answering import say_result
 from tallystick.node.record.claiming import Claim, Claimed, Limits, Taken, claim
 from tallystick.node.record.context import Context
-from tallystick.node.record.unit import Conflict, Note, Unit
+from tallystick.node.record.group import Conflict, Note
+from tallystick.node.record.unit import Unit
 from tallystick.node.work.committer import Committer
 from tallystick.tenants.models.record import TaskRow
 

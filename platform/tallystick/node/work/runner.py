@@ -17,7 +17,8 @@ from tallystick.core.errors import Unavailable
 from tallystick.node.record import submitting
 from tallystick.node.record.calls import ACTIVITY, LEASE_MS, Call
 from tallystick.node.record.context import Context
-from tallystick.node.record.unit import Note, Unit
+from tallystick.node.record.group import Note
+from tallystick.node.record.unit import Unit
 from tallystick.node.work import doing
 from tallystick.node.work.activities import Activities, ActivityCall
 from tallystick.node.work.committer import Committer

@@ -24,8 +24,9 @@ from tallystick.core.errors import Invalid, TallystickError, Unavailable
 from tallystick.node.activities.mqtt import matches
 from tallystick.node.record import beginning, definitions, store
 from tallystick.node.record.context import Context
+from tallystick.node.record.group import Note
 from tallystick.node.record.triggering import Happening, happening, input_of, wants
-from tallystick.node.record.unit import Note, Unit
+from tallystick.node.record.unit import Unit
 from tallystick.node.services.values import resolve
 from tallystick.node.work.committer import Committer
 from tallystick.node.work.trigger_runs import Launch, Runs
