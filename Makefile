@@ -87,6 +87,7 @@ lock: ## choose dependencies anew and pin them by hash (needs uv and npm)
 	$(COMPILE) -c requirements/build.txt --extra dev pyproject.toml requirements/build.in requirements/platforms.in \
 		-o requirements/dev.txt
 	$(COMPILE) -c requirements/dev.txt requirements/fast.in -o requirements/fast.txt
+	$(COMPILE) -c requirements/dev.txt -c requirements/fast.txt requirements/second.in -o requirements/second.txt
 	$(COMPILE) requirements/node.in -o requirements/node.txt
 	$(COMPILE) requirements/peers.in -o requirements/peers.txt
 	$(COMPILE) requirements/contracts.in -o requirements/contracts.txt

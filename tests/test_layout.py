@@ -17,7 +17,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 ROOTS = ("platform", "tenants", "ledger", "edge_agent")
-LOCKS = ("build", "dev", "fast", "node")
+LOCKS = ("build", "dev", "fast", "second", "node")
 # Written in halves, so that this file does not hold what it looks for.
 HOSTS = tuple(
     ".".join(halves).encode()
@@ -116,7 +116,8 @@ def test_locks_agree_with_each_other() -> None:
     everything = pins("dev")
     assert pins("build") <= everything
     names = {name for name, _ in everything}
-    assert {pin for pin in pins("fast") if pin[0] in names} <= everything
+    for optional in ("fast", "second"):
+        assert {pin for pin in pins(optional) if pin[0] in names} <= everything
 
 
 def test_locks_cover_what_pyproject_asks_for() -> None:

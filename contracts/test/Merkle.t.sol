@@ -68,6 +68,40 @@ contract MerkleTest is Test {
         check(!merkle.consistency(beyond, beyond, 0, 0, none), "consistency");
     }
 
+    /// @dev A leaf number that the bound on sizes alone refuses: one sibling would prove it.
+    function testFuzz_the_last_leaf_beyond_64_bits_is_refused(bytes32 leaf, bytes32 sibling) public view {
+        uint256 beyond = uint256(type(uint64).max) + 2;
+        check(!merkle.inclusion(leaf, beyond - 1, beyond, _list(sibling), Merkle.nodeHash(sibling, leaf)), "inclusion");
+    }
+
+    /// @dev Roots that three nodes would connect, were the sizes in order.
+    function testFuzz_a_tree_is_no_prefix_of_a_smaller_one(bytes32 a, bytes32 b, bytes32 c) public view {
+        bytes32[] memory proof = new bytes32[](3);
+        (proof[0], proof[1], proof[2]) = (a, b, c);
+        bytes32 newer = Merkle.nodeHash(c, Merkle.nodeHash(a, b));
+        check(!merkle.consistency(3, 2, Merkle.nodeHash(c, a), newer, proof), "smaller");
+    }
+
+    function testFuzz_the_empty_tree_has_one_root(bytes32 root, uint64 size) public view {
+        bytes32[] memory none = new bytes32[](0);
+        check(merkle.consistency(0, size, Merkle.EMPTY_ROOT, root, none), "every tree extends the empty one");
+        check(root == Merkle.EMPTY_ROOT || !merkle.consistency(0, size, root, root, none), "another root");
+        check(!merkle.consistency(0, size, Merkle.EMPTY_ROOT, root, _list(root)), "a node too many");
+    }
+
+    function testFuzz_a_tree_extends_itself_by_nothing(bytes32 root, bytes32 other, uint64 size) public view {
+        size = uint64(within(size, 1, type(uint64).max));
+        bytes32[] memory none = new bytes32[](0);
+        check(merkle.consistency(size, size, root, root, none), "the same");
+        check(root == other || !merkle.consistency(size, size, root, other, none), "another root");
+        check(!merkle.consistency(size, size, root, root, _list(other)), "a node too many");
+    }
+
+    function _list(bytes32 node) private pure returns (bytes32[] memory proof) {
+        proof = new bytes32[](1);
+        proof[0] = node;
+    }
+
     function testFuzz_hashes_are_behind_their_domains(bytes calldata data, bytes32 left, bytes32 right) public pure {
         same(Merkle.leafHash(data), keccak256(bytes.concat(hex"00", data)), "leaf");
         same(Merkle.nodeHash(left, right), keccak256(bytes.concat(hex"01", left, right)), "node");

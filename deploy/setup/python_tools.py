@@ -1,4 +1,4 @@
-"""The virtual environment: every wheel pinned by hash, this project on top, coincurve if it can be had."""
+"""The virtual environment: every wheel pinned by hash, this project on top, and what is optional if it can be had."""
 
 from __future__ import annotations
 
@@ -16,6 +16,15 @@ from stamps import Stamp, digest
 LOCKED = ("--require-hashes", "--no-deps", "--no-build-isolation", "-r")
 WHEELS = ("--only-binary", ":all:")
 STALE = "is a lock in requirements/ older than pyproject.toml? make lock"
+# Lock, what it brings, and what follows where it is not to be had.
+OPTIONAL = (
+    (
+        "fast",
+        "faster signatures and hashes for the chain",
+        "what is signed and hashed for the chain will be slower, all else is the same",
+    ),
+    ("second", "py-evm, a second client for tests", "the tests over it are skipped"),
+)
 ALONE = ("--no-deps", "--no-build-isolation", "--no-index")
 
 
@@ -36,7 +45,8 @@ def install(root: Path) -> None:
         run("installing tallystick itself", editable, cwd=root)
         run("checking that they fit together", [python, "-m", "pip", "check"], cwd=root, hint=STALE)
         project.set()
-    _fast(root, home, python, base)
+    for name, what, lacking in OPTIONAL:
+        _optional(name, what, lacking, root=root, home=home, python=python, base=base)
 
 
 def _environment(home: Path) -> Path:
@@ -65,20 +75,16 @@ def _belongs(home: Path) -> bool:
     return settings.get("version") == _version() and settings.get("command", "").endswith(f" {home}")
 
 
-def _fast(root: Path, home: Path, python: Path, base: str) -> None:
-    """Try the optional wheels, once a lock: without them the chain's signatures and hashes are slower, no more."""
-    lock = root / "requirements" / "fast.txt"
-    stamp = Stamp(home / "tally-fast.json", digest(base, lock))
+def _optional(name: str, what: str, lacking: str, *, root: Path, home: Path, python: Path, base: str) -> None:
+    """Try optional wheels, once a lock."""
+    lock = root / "requirements" / f"{name}.txt"
+    stamp = Stamp(home / f"tally-{name}.json", digest(base, lock))
     if stamp.current():
         return
     try:
-        run(
-            "installing faster signatures and hashes for the chain (optional)",
-            [python, *PIP, *WHEELS, *LOCKED, lock],
-            cwd=root,
-        )
+        run(f"installing {what} (optional)", [python, *PIP, *WHEELS, *LOCKED, lock], cwd=root)
     except SetupError:
-        say("  none for this machine: what is signed and hashed for the chain will be slower, all else is the same")
+        say(f"  none for this machine: {lacking}")
         stamp.set("absent")
     else:
         stamp.set("present")

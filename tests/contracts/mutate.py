@@ -1,6 +1,7 @@
 """`make mutate-contracts`: plant each fault of `planted.py` and run forge's tests; fails when one fault goes unnoticed.
 
-Works on a copy below `.cache`, where the compiler's wrapper still finds its package, and with fewer fuzzing runs.
+Works on a copy below `.cache`, where the compiler's wrapper still finds its package, and with few fuzzing runs; what
+these do not notice, more runs may. `python -m contracts.mutate 31` begins with the 31st fault.
 """
 
 from __future__ import annotations
@@ -19,25 +20,27 @@ ROOT = Path(__file__).resolve().parents[2]
 WORK = ROOT / ".cache" / "mutants"
 FORGE = ROOT / "node_modules" / ".bin" / "forge"
 SKIP = "GasTest|Proof"
-FEWER = {"FOUNDRY_FUZZ_RUNS": "64", "FOUNDRY_INVARIANT_RUNS": "8"}
+FEW = {"FOUNDRY_FUZZ_RUNS": "16", "FOUNDRY_INVARIANT_RUNS": "2"}
+MORE = {"FOUNDRY_FUZZ_RUNS": "64", "FOUNDRY_INVARIANT_RUNS": "8"}
 LIMIT_S = 900
 
 
-def main() -> int:
-    """Try all; the exit code is 1 when one survives."""
+def main(first: int = 1) -> int:
+    """Try all from the `first` on; the exit code is 1 when one survives."""
     shutil.rmtree(WORK / "contracts", ignore_errors=True)
     shutil.copytree(ROOT / "contracts", WORK / "contracts")
-    passed, output = tests()
+    passed, output = tests(MORE)
     if not passed:
         say(output)
         say("the tests fail without any fault")
         return 1
     begun, survivors = time.monotonic(), []
-    for number, fault in enumerate(FAULTS, 1):
+    for number, fault in list(enumerate(FAULTS, 1))[first - 1 :]:
         caught = plant(fault)
         say(f"{number:3}/{len(FAULTS)} {fault.file:17} {caught or 'SURVIVES':60} {fault.old[:60]!r}")
         survivors += [] if caught else [fault]
-    say(f"{len(FAULTS) - len(survivors)} of {len(FAULTS)} faults caught in {time.monotonic() - begun:.0f} s")
+    tried = len(FAULTS) - first + 1
+    say(f"{tried - len(survivors)} of {tried} faults caught in {time.monotonic() - begun:.0f} s")
     return 1 if survivors else 0
 
 
@@ -49,7 +52,9 @@ def plant(fault: Fault) -> str:
         raise SystemExit(f"{fault.file}.sol has no {fault.old!r}: change planted.py with it")
     try:
         path.write_text(sound.replace(fault.old, fault.new, 1), encoding="utf-8")
-        passed, output = tests()
+        passed, output = tests(FEW)
+        if passed:
+            passed, output = tests(MORE)
     finally:
         path.write_text(sound, encoding="utf-8")
     if "Compiler run failed" in output:
@@ -60,9 +65,9 @@ def plant(fault: Fault) -> str:
     return found.group(1) if found else ""
 
 
-def tests() -> tuple[bool, str]:
+def tests(runs: dict[str, str]) -> tuple[bool, str]:
     """Whether forge's tests pass, and what it said."""
-    env = {**os.environ, **FEWER, "PATH": f"{FORGE.parent}{os.pathsep}{os.environ['PATH']}"}
+    env = {**os.environ, **runs, "PATH": f"{FORGE.parent}{os.pathsep}{os.environ['PATH']}"}
     command: list[str | Path] = [FORGE, "test", "--no-match-contract", SKIP, "--fail-fast", "--color", "never"]
     done = subprocess.run(
         command, cwd=WORK / "contracts", env=env, capture_output=True, text=True, timeout=LIMIT_S, check=False
@@ -77,4 +82,4 @@ def say(text: str) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(*map(int, sys.argv[1:2])))

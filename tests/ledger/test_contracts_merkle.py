@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable, Sequence
+from functools import cache
 from pathlib import Path
 
 import msgspec
@@ -47,11 +48,17 @@ class Harness:
         return bytes(await self._chain.view(self._address, self._abi, "leafHash", data))
 
 
+@cache
+def compiled() -> Artifact:
+    """Compile the harness, which takes seconds."""
+    sources = {**read_sources(), str(HARNESS): (CONTRACTS / HARNESS).read_text()}
+    return msgspec.convert(compile_sources(sources)["MerkleHarness"], Artifact)
+
+
 @pytest.fixture
 async def harness(chain: Chain) -> Harness:
     """Compile and deploy the harness."""
-    sources = {**read_sources(), str(HARNESS): (CONTRACTS / HARNESS).read_text()}
-    artifact = msgspec.convert(compile_sources(sources)["MerkleHarness"], Artifact)
+    artifact = compiled()
     receipt = await tools.transact(chain, FAUCET, {"data": Abi(artifact).deployment()})
     return Harness(chain, receipt["contractAddress"], Abi(artifact))
 

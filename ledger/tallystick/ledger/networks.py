@@ -15,6 +15,7 @@ from .transactions import mined
 
 # Clients that give accounts with ether to whoever asks; nothing on their chains is worth anything.
 DEVELOPMENT = ("anvil", "hardhat", "ganache", "ethereumjs", "eth-tester", "ethereumtester", "eels")
+TRANSFER_GAS = 21_000
 TAGS = ("latest", "safe", "finalized")
 
 
@@ -105,7 +106,7 @@ async def give(chain: Chain, addresses: Iterable[str], wei: int) -> None:
     if not isinstance(faucets, list) or not faucets:
         raise Forbidden("this development chain has no account of its own to give from", code="no_faucet")
     for address in addresses:
-        sent = {"from": faucets[0], "to": address, "value": hex(wei)}
+        sent = {"from": faucets[0], "to": address, "value": hex(wei), "gas": hex(TRANSFER_GAS)}
         receipt = await mined(chain, str(await chain.ask("eth_sendTransaction", sent)))
         if int(receipt["status"], 16) != 1:
             raise ChainUnavailable(f"the transfer to {address} failed")

@@ -152,6 +152,8 @@ def test_an_organisation_knows_its_chain(
     found = said(capsys)
     assert found["accounts"] == [account]
     assert all(one["is_ours"] for one in found["contracts"])
+    assert main(["status", "--data", data, "--chain-id", "5"]) == 1
+    assert "does not anchor on chain 5" in capsys.readouterr().err
     assert main(["deploy", "--data", data, "--json"]) == 0
     assert said(capsys)["created"] == []
     assert main(["export", "--data", data, "--out", str(tmp_path / "export")]) == 0

@@ -134,9 +134,13 @@ def _known(options: argparse.Namespace) -> Known:
 
 def _of_organisation(options: argparse.Namespace) -> Known:
     settings = node_settings.load(options.data)
-    chain = settings.blockchain
-    if chain is None:
+    blockchain = settings.blockchain
+    if blockchain is None:
         raise Invalid(f"{settings.org_id} was set up without a chain", code="no_chain")
+    chains = (blockchain, *blockchain.also)
+    chain = next((one for one in chains if options.chain_id in {None, one.chain_id}), None)
+    if chain is None:
+        raise Invalid(f"{settings.org_id} does not anchor on chain {options.chain_id}", code="no_chain")
     contracts = Contracts(**msgspec.to_builtins(chain.contracts))
     deployment = Deployment(
         chain_id=chain.chain_id,
@@ -152,7 +156,7 @@ def _of_organisation(options: argparse.Namespace) -> Known:
         genesis=chain.genesis_hash,
         quorum=chain.endpoint_quorum,
         deployment=deployment,
-        accounts=tuple(one.address for one in payers(chain, _keystore(options))) if wants_account else (),
+        accounts=tuple(one.address for one in payers(blockchain, _keystore(options))) if wants_account else (),
     )
 
 
@@ -202,7 +206,7 @@ def _parser() -> argparse.ArgumentParser:
     common = argparse.ArgumentParser(add_help=False)
     add = common.add_argument
     add("--url", action="append", default=[], help="JSON-RPC endpoint; repeat it for further ones of the same chain")
-    add("--chain-id", type=int, help="the chain that they have to serve")
+    add("--chain-id", type=int, help="the chain that they have to serve; with --data, which of the organisation's")
     add("--endpoint-quorum", type=int, default=1, help="endpoints that have to agree (default: %(default)s)")
     add("--contracts", type=Path, help="what `tally chain deploy --out` wrote")
     add("--data", type=Path, help="an organisation's data folder instead")
