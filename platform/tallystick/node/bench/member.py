@@ -17,7 +17,7 @@ import msgspec
 from tallystick.core import b64
 from tallystick.core.errors import TallystickError, Unavailable
 from tallystick.node import collector
-from tallystick.node.bench import filling, tallying
+from tallystick.node.bench import cpu, filling, tallying
 from tallystick.node.bench.load import BUYER, Load
 from tallystick.node.bootstrap import Node
 from tallystick.node.links.handling import Verdict
@@ -131,7 +131,7 @@ class Member:
 
     async def do_cpu(self) -> dict[str, float]:
         """Seconds of CPU that the node and its nats-server have used."""
-        return {"node": time.process_time(), "nats": _cpu_s(self.node.parts.links.server_pid)}
+        return {"node": time.process_time(), "nats": cpu.seconds(self.node.parts.links.server_pid)}
 
     async def do_server(self) -> dict[str, Any]:
         """The process id of our nats-server."""
@@ -229,16 +229,6 @@ def _said(message: bytes) -> _Said:
 async def _measured(call: ActivityCall) -> dict[str, Any]:
     """The work itself takes no time: what is measured is what lies between organisations."""
     return {"done": call.attempt}
-
-
-def _cpu_s(pid: int | None) -> float:
-    if pid is None:
-        return 0.0
-    try:
-        words = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except FileNotFoundError:
-        return 0.0
-    return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
 
 
 async def serve(make: Callable[[], Member]) -> None:
