@@ -10,7 +10,6 @@ import pytest
 from support.processes import Anvil, Processes, start_anvil
 from support.summary import Summary
 
-
 # A busy machine is no counter-example.
 hypothesis.settings.register_profile("tally", deadline=None)
 hypothesis.settings.load_profile("tally")
