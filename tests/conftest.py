@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import hypothesis
 import pytest
 
 from support.processes import Anvil, Processes, start_anvil
 from support.summary import Summary
+
+# A busy machine is no counter-example.
+hypothesis.settings.register_profile("tally", deadline=None)
+hypothesis.settings.load_profile("tally")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -1,8 +1,9 @@
 """Messages between three organisations under random faults: TALLY_MESSAGES says how many, TALLY_SEED where to begin.
 
 One fault after the other, chosen at random, while orders flow: nodes and brokers killed or stopped, at any moment or at
-exactly the wrong one, links silent, half deaf or losing packets. Afterwards nothing is lost, nothing has happened
-twice, and every execution's record is the same everywhere, in order.
+exactly the wrong one, links silent, half deaf or losing packets, brokers' stores damaged, partners who flood or send
+again what was taken long ago, clocks off by two days. TALLY_FAULTS says how many. Afterwards nothing is lost, nothing
+has happened twice, and every execution's record is the same everywhere, in order.
 """
 
 import asyncio
@@ -26,17 +27,21 @@ from tallystick.node.bench.load import BUYER, CARRIER, SUPPLIER, TASKS
 
 MESSAGES = int(os.environ.get("TALLY_MESSAGES", "1500"))
 SEED = int(os.environ.get("TALLY_SEED", "1"))
-FAULTS = max(3, min(40, MESSAGES // 2_500))  # one after the other, spread over the messages
+FAULTS = int(
+    os.environ.get("TALLY_FAULTS", max(3, min(40, MESSAGES // 2_500)))
+)  # one after the other, spread over the messages
 IN_FLIGHT = 16
 SILENT_S = (1.0, 12.0)
+TWO_DAYS_MS = 2 * 86_400_000
 pytestmark = pytest.mark.timeout(600 + MESSAGES // 5)
 
 
 class Soak:
     """The world under faults; ``counted`` are messages that came, as far as their receivers lived to tell."""
 
-    def __init__(self, world: World, network: Network | None, seed: int) -> None:
+    def __init__(self, world: World, network: Network | None, seed: int, folder: Path) -> None:
         self.world = world
+        self.folder = folder
         self.network = network
         self.random = random.Random(seed)  # noqa: S311 - a repeatable choice, not a secret
         self.counted = 0
@@ -49,6 +54,15 @@ class Soak:
             "killed between commit and acknowledgement": lambda: self._moment("taken"),
             "broker killed": self._broker,
             "node and broker stopped": self._stopped,
+            "broker stopped": self._broker_stopped,
+            "broker's store: a bit flipped": lambda: self._damaged(_flip),
+            "broker's store: cut short": lambda: self._damaged(_cut),
+            "broker's store: gone": lambda: self._damaged(lambda block: block.write_bytes(b"")),
+            "sent again after the window": lambda: self._misbehaves("send_again"),
+            "same id, other content": lambda: self._misbehaves("mix_up"),
+            "flooded": lambda: self._misbehaves("flood", count=300),
+            "clock two days ahead": lambda: self._turned(TWO_DAYS_MS),
+            "clock two days behind": lambda: self._turned(-TWO_DAYS_MS),
         }
         if network is not None:
             self._kinds |= {"link silent": self._silent, "one direction only": self._deaf, "packets lost": self._lossy}
@@ -105,6 +119,37 @@ class Soak:
         for pid in pids:
             os.kill(pid, signal.SIGCONT)
 
+    async def _broker_stopped(self) -> None:
+        pid = (await self._one().ask("server"))["pid"]
+        os.kill(pid, signal.SIGSTOP)
+        await asyncio.sleep(self.random.uniform(*SILENT_S))
+        os.kill(pid, signal.SIGCONT)
+
+    async def _damaged(self, damage: Callable[[Path], object]) -> None:
+        """The coordinator's broker takes results in while its node cannot, and then its store is not what it was."""
+        one = self.world.buyer
+        await self.count()
+        pid = (await one.ask("server"))["pid"]
+        os.kill(one.process.pid, signal.SIGSTOP)
+        await asyncio.sleep(2)
+        os.kill(pid, signal.SIGKILL)
+        await one.kill()
+        blocks = [block for block in (self.folder / BUYER / "nats").rglob("*.blk") if block.stat().st_size]
+        assert blocks, "nothing lies in the store"
+        for block in blocks:
+            damage(block)
+        await self._again(one)
+
+    async def _misbehaves(self, how: str, **facts: int) -> None:
+        taken = (await self._one().ask(how, **facts))["taken"]
+        assert taken, f"{how}: no stream took anything"
+
+    async def _turned(self, ms: int) -> None:
+        one = self._one()
+        await one.ask("turn", ms=ms)
+        await asyncio.sleep(self.random.uniform(*SILENT_S))
+        await one.ask("turn", ms=0)
+
     async def _silent(self) -> None:
         assert self.network is not None
         self.network.silence(BUYER, self.random.choice((SUPPLIER, CARRIER)))
@@ -128,17 +173,30 @@ class Soak:
         self.network.heal()
 
 
+def _flip(block: Path) -> None:
+    """One bit in the middle of what the store holds."""
+    data = bytearray(block.read_bytes())
+    data[len(data) // 2] ^= 1
+    block.write_bytes(data)
+
+
+def _cut(block: Path) -> None:
+    """Its last third is missing."""
+    with block.open("r+b") as file:
+        file.truncate(block.stat().st_size * 2 // 3)
+
+
 @pytest.fixture
 async def soak(tmp_path: Path) -> AsyncIterator[Soak]:
     """The three in network namespaces where those can be made, else on the loopback device."""
     reason = why_not()
     if reason is not None:
         async with exchange(tmp_path) as world:
-            yield Soak(world, None, SEED)
+            yield Soak(world, None, SEED, tmp_path)
         return
     with Network(ORGS) as network:
         async with exchange(tmp_path, network) as world:
-            yield Soak(world, network, SEED)
+            yield Soak(world, network, SEED, tmp_path)
 
 
 async def test_random_faults_between_organisations(soak: Soak, tmp_path: Path) -> None:

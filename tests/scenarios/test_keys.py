@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import json
+import secrets
 import sys
 import time
+from collections.abc import AsyncIterator, Iterable, Iterator
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import create_engine, text
 
 from support.chain import LocalChain
 from support.hostile import Author
@@ -23,11 +26,49 @@ from tallystick.core.head import read_refusal
 from tallystick.core.statement import STATEMENT
 from tallystick.ledger.audit.trust import Organisation, Trust
 from tallystick.ledger.audit.verify import verify
+from tallystick.node.bench.postgres import started
 from tallystick.node.record import messages as m
 from tallystick.tenants.keystore import Keystore
 
 pytestmark = pytest.mark.timeout(240)
 OFF_CHAIN = set(range(13, 19))
+
+
+ON_BOTH = pytest.mark.parametrize("trio", ["sqlite", "postgres"], indirect=True)
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A Postgres server, by its URL."""
+    running, url = started(tmp_path_factory.mktemp("postgres"))
+    yield url
+    running.cleanup()
+
+
+@pytest.fixture
+async def trio(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Trio]:
+    """Three nodes on SQLite, or each on a Postgres database of its own."""
+    three = Trio(tmp_path)
+    if getattr(request, "param", "sqlite") == "postgres":
+        three.databases = databases(request.getfixturevalue("server"), three.members)
+    try:
+        await three.start()
+        yield three
+    finally:
+        await three.stop()
+
+
+def databases(server: str, names: Iterable[str]) -> dict[str, str]:
+    """A new database for each of them, by URL."""
+    whole, _, query = server.partition("?")
+    fresh = {name: f"{name}_{secrets.token_hex(4)}" for name in names}
+    engine = create_engine(server, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        for one in fresh.values():
+            connection.execute(text(f'CREATE DATABASE "{one}"'))
+    engine.dispose()
+    place = whole.replace("+psycopg", "").rpartition("/")[0]
+    return {name: f"{place}/{one}{'?' + query if query else ''}" for name, one in fresh.items()}
 
 
 async def evidence(trio: Trio, execution: str, org: str = BUYER) -> dict[str, Any]:
@@ -66,6 +107,7 @@ async def ends_well(trio: Trio, execution: str, org: str, *kids: str) -> None:
     await passes(trio, bundle)
 
 
+@ON_BOTH
 @pytest.mark.parametrize("org", [SUPPLIER, BUYER])
 async def test_a_key_is_replaced_while_a_collaboration_runs(trio: Trio, org: str) -> None:
     """A participant's, and the coordinator's own; agreements drafted afterwards name the new one."""
@@ -81,6 +123,7 @@ async def test_a_key_is_replaced_while_a_collaboration_runs(trio: Trio, org: str
     assert [one["kid"] for one in named["signing_keys"]] == [kid]
 
 
+@ON_BOTH
 @pytest.mark.parametrize("org", [SUPPLIER, BUYER])
 async def test_a_node_killed_in_the_middle_of_a_rotation_goes_on_with_it(trio: Trio, org: str) -> None:
     member = trio.members[org]
@@ -96,6 +139,7 @@ async def test_a_node_killed_in_the_middle_of_a_rotation_goes_on_with_it(trio: T
     assert len(rotations) == 1
 
 
+@ON_BOTH
 async def test_a_stolen_key_is_revoked_and_whoever_uses_it_is_told(trio: Trio) -> None:
     member = trio.members[SUPPLIER]
     execution = await trio.begin(DEFINITION)

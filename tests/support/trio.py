@@ -140,11 +140,12 @@ class Trio:
         folder.chmod(0o700)
         self.chain = chain
         self.members = {org: Member(org, folder, name) for org, name in names.items()}
+        self.databases: dict[str, str] = {}  # URLs; who is not among them has SQLite in its folder
 
     async def start(self, prepare: Callable[[], None] = lambda: None) -> None:
         """Make, run and introduce them; ``prepare`` is called between the first two, to change settings."""
         words = self.chain.words if self.chain else []
-        await asyncio.gather(*(one.init(*words) for one in self.members.values()))
+        await asyncio.gather(*(one.init(*words, *self._database(one.org)) for one in self.members.values()))
         prepare()
         await asyncio.gather(*(one.start() for one in self.members.values()))
         cards = {org: await one.get("/organisation/card") for org, one in self.members.items()}
@@ -155,6 +156,9 @@ class Trio:
                 if other != org:
                     answer = await one.http.put(f"/partners/{other}", json={"card": card["card"]})
                     assert answer.status_code in {200, 201}, answer.text
+
+    def _database(self, org: str) -> tuple[str, ...]:
+        return ("--database-url", self.databases[org]) if org in self.databases else ()
 
     async def stop(self) -> None:
         """End everything."""

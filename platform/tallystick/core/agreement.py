@@ -166,14 +166,21 @@ class Agreement(_Wire, frozen=True, dict=True):
     def _members(self) -> dict[str, Participant]:
         return {one.org_id: one for one in self.participants}
 
+    @cached_property
+    def _keys(self) -> dict[tuple[str, str], str]:
+        found: dict[tuple[str, str], str] = {}
+        for one in self.participants:
+            for key in one.signing_keys:
+                found.setdefault((one.org_id, key.kid), key.key)
+        return found
+
     def participant(self, org_id: str) -> Participant | None:
         """The participant of that id."""
         return self._members.get(org_id)
 
     def key(self, org_id: str, kid: str) -> str | None:
         """The public signing key ``kid`` of the participant, hex."""
-        one = self.participant(org_id)
-        return next((key.key for key in one.signing_keys if key.kid == kid), None) if one else None
+        return self._keys.get((org_id, kid))
 
 
 def agreement_hash(document: dict[str, Any]) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from tallystick.core import b64
-from tallystick.core.canonical import encode, tagged
+from tallystick.core.canonical import encode, encode_plain, tagged
 
 SALT_BYTES = 16
 
@@ -41,7 +41,7 @@ def commit(place: Place, opening: Opening) -> str:
 
 def commit_encoded(place: Place, opening: Opening, value: bytes) -> str:
     """:func:`commit` for who has the value's canonical bytes: an array ends with its last element."""
-    facts = encode(
+    facts = encode_plain(
         [
             "tallystick/commitment/v1",
             place.execution,

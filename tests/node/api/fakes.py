@@ -586,7 +586,10 @@ class FakeServicesForApiTests:
     async def chain_transactions(self, who: Any, **query: Any) -> dict[str, Any]:
         """An anchor that cost something."""
         self._called("chain_transactions", *query.values())
-        return {"items": [{"purpose": "anchor:0:<1>", "to": "0x" + "1" * 40, **self._sent()}], "next_cursor": None}
+        return {
+            "items": [{"purpose": "anchor:0:<1>", "chain_id": 31337, "to": "0x" + "1" * 40, **self._sent()}],
+            "next_cursor": None,
+        }
 
     async def waiting(self, who: Any, key: str) -> dict[str, Any]:
         """For the chain."""

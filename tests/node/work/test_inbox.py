@@ -208,6 +208,24 @@ async def test_what_waits_goes_through_when_its_execution_moves(desk: Desk) -> N
     assert desk.rows("reject")[0].reason.startswith("contradictory_basis")  # it named a root that never was
 
 
+async def test_what_a_replica_has_left_waiting_is_found(desk: Desk) -> None:
+    """This process knows of nothing, so it looks now and then, or when somebody knows that something is due."""
+    assert await desk.inbox.retry_waiting() == 0
+    replica = Inbox(desk.database, desk.context, Bell(), Committer(desk.database))
+    for anyway in (False, True):
+        token = desk.author().token(iat=desk.now + 3_600_000)
+        message = m.encode(m.StatementMessage(token=token))
+        assert (await replica.take(SUPPLIER, m.message_id(BUYER, message), message)).word == "wait"
+        assert len(desk.rows("wait")) == 1
+        desk.now += inboxes.LOOK_AGAIN_MS - 1
+        assert await desk.inbox.retry_waiting() == 0
+        desk.now += 3_600_000 if anyway else 1
+        assert await desk.inbox.retry_waiting(anyway=anyway) == anyway
+        desk.now += 3_600_000
+        await desk.inbox.retry_waiting()
+        assert desk.rows("wait") == []
+
+
 async def test_what_waits_for_time_is_tried_ever_more_rarely(desk: Desk) -> None:
     author = desk.author()
     await desk.token(author.token(iat=desk.now + 3_600_000))

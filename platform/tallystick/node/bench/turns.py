@@ -7,6 +7,7 @@ from statistics import median
 
 import msgspec
 
+from tallystick.node.bench import cpu
 from tallystick.node.bench.world import Tenant
 
 IN_FLIGHT = 50
@@ -14,9 +15,9 @@ SLICES = 9  # of each load that is compared with another: what else the machine 
 
 
 class Rate(msgspec.Struct, frozen=True):
-    """Executions a second, microseconds of the node's own CPU an execution, and the seconds that each took, sorted.
+    """Executions a second, microseconds of CPU an execution, and the seconds that each took, sorted.
 
-    The process that writes rows under load is not counted: it works on another core.
+    The CPU is that of the node and of the process that writes its rows under load, which has a core of its own.
     """
 
     per_s: float
@@ -35,10 +36,14 @@ async def load(one: Tenant, count: int, in_flight: int) -> Rate:
             await one.execute()
             waits.append(time.perf_counter() - begun)
 
-    cpu, begun = time.process_time(), time.perf_counter()
+    spent, begun = _spent(one), time.perf_counter()
     await asyncio.gather(*(work() for _ in range(in_flight)))
-    took, cpu = time.perf_counter() - begun, time.process_time() - cpu
-    return Rate(count / took, cpu / count * 1e6, sorted(waits))
+    took, spent = time.perf_counter() - begun, _spent(one) - spent
+    return Rate(count / took, spent / count * 1e6, sorted(waits))
+
+
+def _spent(one: Tenant) -> float:
+    return time.process_time() + cpu.seconds(one.engine.committer.writer_pid)
 
 
 def ratio(pairs: Iterable[tuple[float, float]]) -> float:

@@ -6,8 +6,7 @@ from typing import Any
 from sqlmodel import col, select
 
 from tallystick.node import settings as node_settings
-from tallystick.node.anchoring.stores import read_row
-from tallystick.node.anchoring.telling import told
+from tallystick.node.services.transactions import view
 from tallystick.tenants.database import Database
 from tallystick.tenants.models.anchor import SubmissionRow
 
@@ -21,5 +20,7 @@ def transactions(folder: Path, state: str | None, limit: int) -> dict[str, Any]:
     if state is not None:
         query = query.where(SubmissionRow.state == state)
     with Database(settings.database_url or settings.database_path) as database, database.session() as session:
-        found = [read_row(row) for row in session.exec(query.limit(max(1, min(limit, MAX_SHOWN))))]
-    return {"transactions": [{"purpose": one.key, "to": one.to, **told(one)} for one in found]}
+        rows = session.exec(query.limit(max(1, min(limit, MAX_SHOWN))))
+        return {
+            "transactions": [view(row, settings.blockchain.chain_id if settings.blockchain else None) for row in rows]
+        }

@@ -18,6 +18,8 @@ class Transactions(Service):
         self, who: User, *, state: str | None = None, limit: int = 50, cursor: str | None = None
     ) -> dict[str, Any]:
         """By the time at which each entered its state; ``purpose`` names it, as ``anchor:<epoch>:<size>`` does."""
+        blockchain = self.parts.settings.blockchain
+        first = blockchain.chain_id if blockchain else None
         limit, after = bounded(limit), cursor_values(cursor, (int, str))
 
         def work(session: Session) -> dict[str, Any]:
@@ -29,11 +31,12 @@ class Transactions(Service):
                 same = (SubmissionRow.since == since) & (col(SubmissionRow.key) > key)
                 query = query.where(or_(col(SubmissionRow.since) < since, same))
             rows = list(session.exec(query.limit(limit + 1)))
-            return page(rows, limit, lambda row: [row.since, row.key], _view)
+            return page(rows, limit, lambda row: [row.since, row.key], lambda row: view(row, first))
 
         return await self.read(who, work)
 
 
-def _view(row: SubmissionRow) -> dict[str, Any]:
+def view(row: SubmissionRow, first: int | None) -> dict[str, Any]:
+    """One of them; ``first`` is the id of the chain that rows without one of a further chain belong to."""
     one = read_row(row)
-    return {"purpose": one.key, "to": one.to, **told(one)}
+    return {"purpose": one.key, "chain_id": row.chain or first, "to": one.to, **told(one)}

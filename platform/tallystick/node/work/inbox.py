@@ -72,6 +72,7 @@ class Inbox:
         self._bell = bell
         self._committer = committer
         self._some_wait = True  # until a look at the table has shown otherwise
+        self._told = 0  # commits that left something waiting
         committer.listen(self._heard)
         self._looks_at = 0  # the table is looked at again then: a replica may have left something waiting
 
@@ -88,15 +89,18 @@ class Inbox:
             return "nak"
         return "nak" if outcome.word == "full" else "ack"
 
-    async def retry_waiting(self) -> int:
-        """Try what waits and is due, the longest due first; how many went through."""
+    async def retry_waiting(self, *, anyway: bool = False) -> int:
+        """Try what waits and is due, the longest due first; how many went through.
+
+        The table is looked at where this process knows that something waits, now and then, or ``anyway``.
+        """
         done = 0
-        if not self._some_wait and self._context.now() < self._looks_at:
+        if not (anyway or self._some_wait) and self._context.now() < self._looks_at:
             return done
         self._looks_at = self._context.now() + LOOK_AGAIN_MS
-        self._some_wait = False  # what is committed after the look says so
+        told = self._told
         rows, some_wait = await asyncio.to_thread(self._due)
-        self._some_wait = self._some_wait or some_wait
+        self._some_wait = some_wait or self._told != told
         tries = [self.take(row.partner, row.message_id, row.payload or b"") for row in rows]
         for outcome in await asyncio.gather(*tries, return_exceptions=True):
             if isinstance(outcome, Outcome):
@@ -109,6 +113,7 @@ class Inbox:
 
     def _heard(self, notes: list[Note]) -> None:
         if any(note.kind == "waits" for note in notes):
+            self._told += 1
             self._some_wait = True
 
     async def take(self, partner: str, message_id: str, payload: bytes, nonce: Nonce | None = None) -> Outcome:
@@ -203,10 +208,15 @@ class Inbox:
         return Outcome("confirm", execution=execution)
 
     def _settle(self, unit: Unit, partner: str, message_id: str, execution: str | None, *, chunk: bool) -> None:
-        """The message waits no longer, and what waits for its execution, or for its chunk, is due at once."""
-        unit.later(InboxRow, _WENT_THROUGH, {"b_partner": partner, "b_message": message_id})
+        """The message waits no longer, and what waits for its execution, or for its chunk, is due at once.
+
+        Most of the time nothing waits here; what a replica left waiting is found in the table within some seconds.
+        """
+        if self._some_wait:
+            unit.later(InboxRow, _WENT_THROUGH, {"b_partner": partner, "b_message": message_id})
         if execution is not None:
-            unit.later(InboxRow, _MOVED, {"b_execution": execution})
+            if self._some_wait:
+                unit.later(InboxRow, _MOVED, {"b_execution": execution})
             if chunk:
                 unit.later(TaskRow, _ARRIVED, keys_of(store.number_of(unit, execution)))
             if self._some_wait or chunk:

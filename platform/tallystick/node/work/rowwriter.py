@@ -12,6 +12,7 @@ once the transaction is durable, or why nothing is left of it.
 It ends when the node does, and commits nothing for a node that has ended before.
 """
 
+import gc
 import marshal
 import signal
 import socket
@@ -121,6 +122,7 @@ def main() -> None:
     """Serve the socket that is standard input. Signals are for the node, which ends this process when it is done."""
     for one in (signal.SIGINT, signal.SIGTERM):
         signal.signal(one, signal.SIG_IGN)
+    gc.set_threshold(100_000)  # rows know nobody who knows them: looking through them again and again frees nothing
     with socket.socket(fileno=0) as channel:
         serve(channel)
 

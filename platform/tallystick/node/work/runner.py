@@ -97,7 +97,7 @@ class Runner:
             self._due_at = 0
         elif due.later is not None:
             self._due_at = min(self._due_at, due.later)  # a commit may have brought something meanwhile
-        done = await self._inbox.retry_waiting()
+        done = await self._inbox.retry_waiting(anyway=due.later is not None and due.later <= now)
         tries = [self._tried(partial(self._firing.fire, execution=one), self._firing.later(one)) for one in due.timers]
         for row in due.tasks:
             job = self._take_up if row.kind == ACTIVITY else self._do
