@@ -18,7 +18,7 @@ from nats.js import JetStreamContext
 from nats.js.api import AckPolicy, ConsumerConfig, DiscardPolicy, RetentionPolicy, StorageType, StreamConfig
 
 from tallystick.core.errors import Invalid, Unavailable
-from tallystick.node.links import names
+from tallystick.node.links import acknowledgement, names
 from tallystick.node.links.connection import connected
 from tallystick.node.links.handling import Handler, Verdict
 from tallystick.node.links.pulling import Pull
@@ -37,20 +37,6 @@ _RETRY_S = 0.2
 _DROP_S = 5.0
 _HANDLER_FAILED_S = 5.0
 _NOT_NOW_S = 0.2  # until a message comes again that could not be taken in
-_TOO_LARGE = 10054  # JetStream error code: the message exceeds what the stream takes
-
-
-class _AckError(msgspec.Struct):
-    description: str = ""
-    err_code: int = 0
-
-
-class _PubAck(msgspec.Struct):
-    """What the partner's stream answers; from outside, so that only these fields are read."""
-
-    stream: str = ""
-    seq: int = 0
-    error: _AckError | None = None
 
 
 class _User(msgspec.Struct, frozen=True):
@@ -110,7 +96,8 @@ class Peer:
             raise Invalid(f"{len(payload)} bytes are more than the {MAX_MESSAGE_BYTES} of a message", code="too_large")
         check_message_id(message_id)
         try:
-            self._check_ack(await self._request(message_id, payload, within))
+            answer = await self._request(message_id, payload, within)
+            acknowledgement.check(answer, partner=self.partner, stream=names.stream(self._me))
         except Unavailable as error:
             self.last_error = str(error)
             raise
@@ -148,18 +135,6 @@ class Peer:
         for asking in [one for one, asked in self._asking.items() if asked < before]:
             del self._asking[asking]
             asking.cancel()
-
-    def _check_ack(self, data: bytes) -> None:
-        try:
-            answer = msgspec.json.decode(data, type=_PubAck)
-        except msgspec.MsgspecError as error:
-            raise Unavailable(f"{self.partner} answered with something else", code="no_ack") from error
-        if answer.error is not None and answer.error.err_code == _TOO_LARGE:
-            raise Invalid(f"{self.partner} takes no message of this size", code="too_large")
-        if answer.error is not None:
-            raise Unavailable(f"{self.partner} refused: {answer.error.description[:200]}", code="inbox_full")
-        if answer.stream != names.stream(self._me) or answer.seq < 1:
-            raise Unavailable(f"{self.partner} acknowledged for another stream", code="no_ack")
 
     async def _for_ever(self, run: Callable[[], Awaitable[None]]) -> None:
         while True:
