@@ -59,11 +59,11 @@ MINUTES = 25  # of the full run on two cores
 
 
 async def rates(size: Size, name: str, url: str | None, folder: Path) -> Figures:
-    """Executions a second, one at a time and fifty at once."""
+    """Executions a second, one at a time and fifty at once; each is measured once it has gone on for a while."""
     figures: Figures = {}
     async with tenant(url, folder) as one:
-        await load(one, max(size.alone // 10, 1), 5)
         for in_flight, count in ((1, size.alone), (IN_FLIGHT, size.executions)):
+            await load(one, max(count // 5, 1), in_flight)
             figures |= named(f"{name}.c{in_flight}", await load(one, count, in_flight))
     return figures
 
