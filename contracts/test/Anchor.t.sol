@@ -280,6 +280,15 @@ contract AnchorTest is World {
         check(!ledger.verify(org, leaf, index, proof, root), "leaf");
     }
 
+    /// @dev Whoever puts another organisation's leaf into its own log has proved nothing of that leaf.
+    function test_a_leaf_stands_in_the_log_of_its_organisation_only() public {
+        bytes32 other = enrol(BOB, KEY);
+        bytes32 root = tree.root(4);
+        bytes memory signatures = sign(list(KEY), ledger.headDigest(Heads.Head(other, 0, 0, 4, root)));
+        ledger.anchor(other, 4, root, new bytes32[](0), signatures);
+        check(!ledger.verify(other, tree.leaf(1), 1, tree.inclusion(1, 4), root), "another's leaf");
+    }
+
     function _several(uint256 count) private returns (IExecutionLedger.Extension[] memory parts) {
         parts = new IExecutionLedger.Extension[](count);
         for (uint256 i = 0; i < count; ++i) {
