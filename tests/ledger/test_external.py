@@ -89,7 +89,8 @@ async def test_what_is_no_transaction_is_refused(signer: FakeWeb3Signer, result:
 
 
 @pytest.mark.parametrize(
-    "answer", ["", "<html>", "[]", "{}", '{"error":"no"}', '{"result":"' + "0" * MAX_ANSWER + '"}']
+    "answer",
+    ["", "<html>", "[]", "{}", '{"error":"no"}', '{"result":"' + "0" * MAX_ANSWER + '"}', '{"result":' + "[" * 100_000],
 )
 async def test_what_is_no_answer_is_unavailable(signer: FakeWeb3Signer, answer: str) -> None:
     signer.answer = answer

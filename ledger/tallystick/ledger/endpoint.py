@@ -18,17 +18,13 @@ from aiohttp import (
     TraceConfig,
 )
 
-from tallystick.core.canonical import bound_depth
-from tallystick.core.errors import Invalid
-
+from . import jsonrpc
 from .errors import ChainUnavailable, Reverted, RpcRefused, WrongChain
 from .hashing import unhex
 from .urls import check_url, label_of
 
 TIMEOUT_S = 10.0
 MAX_ANSWER = 8 * 2**20  # bytes; a receipt or block of the largest chains has under one
-MAX_DEPTH = 32
-CHUNK = 2**16
 EXECUTION_REVERTED = 3  # JSON-RPC error code that clients give for a revert, with its data
 PAUSE_S, MAX_PAUSE_S = 1.0, 60.0  # an endpoint that failed is passed over for so long; doubles with each failure
 HEADERS = {"Content-Type": "application/json", "Accept-Encoding": "identity"}
@@ -143,41 +139,36 @@ class Endpoint:
         return number
 
     async def _answer(self, method: str, parameters: tuple[Any, ...]) -> dict[str, Any]:
-        call = {"jsonrpc": "2.0", "id": next(self._ids), "method": method, "params": parameters}
-        sent = msgspec.json.encode(call)
+        sent = msgspec.json.encode(jsonrpc.call(next(self._ids), method, *parameters))
         try:
             connection: dict[str, bool] = {}
             try:
-                status, body = await self._post(method, sent, connection)
+                status, body = await self._post(sent, connection)
             except (ServerDisconnectedError, ClientOSError):
                 # A connection that was kept may have ended with its server. Saying it again does no harm: even signed
                 # bytes are one transaction, however often they are sent.
                 if not connection or not method.startswith("eth_"):
                     raise
-                status, body = await self._post(method, sent, {})
+                status, body = await self._post(sent, {})
+        except jsonrpc.TooLong as error:
+            raise ChainUnavailable(f"{self.label} answers {method} with {error}") from None
         except (TimeoutError, OSError, ClientError, ValueError) as error:
             # Its text may hold the URL, so that only its kind is passed on.
             raise ChainUnavailable(f"{self.label} does not answer {method} ({type(error).__name__})") from None
         return self._read(method, status, body)
 
-    async def _post(self, method: str, data: bytes, connection: dict[str, bool]) -> tuple[int, bytes]:
+    async def _post(self, data: bytes, connection: dict[str, bool]) -> tuple[int, bytes]:
         if self._session is None:
             self._session = ClientSession(timeout=self._timeout, headers=HEADERS, trace_configs=[_tracing()])
-        body = bytearray()
         # A redirect would carry the key of the URL to somebody else.
         request = self._session.post(self._url, data=data, allow_redirects=False, trace_request_ctx=connection)
         async with request as response:
-            async for chunk in response.content.iter_chunked(CHUNK):
-                body += chunk
-                if len(body) > MAX_ANSWER:
-                    raise ChainUnavailable(f"{self.label} answers {method} with more than {MAX_ANSWER} bytes")
-            return response.status, bytes(body)
+            return response.status, await jsonrpc.body(response.content, MAX_ANSWER)
 
     def _read(self, method: str, status: int, body: bytes) -> dict[str, Any]:
         try:
-            bound_depth(body, MAX_DEPTH)  # the reader recurses in C without a bound of its own
-            answer = msgspec.json.decode(body)
-        except (Invalid, msgspec.DecodeError, UnicodeDecodeError):
+            answer = jsonrpc.read(body)
+        except ValueError:
             answer = None
         # Some clients answer a refusal with a status other than 200.
         if not isinstance(answer, dict) or not (answer.get("error") or "result" in answer):

@@ -16,6 +16,7 @@ from eth_account import Account as EthAccount
 from eth_utils.address import to_checksum_address
 from rlp.exceptions import DecodingError  # type: ignore[import-untyped]
 
+from . import jsonrpc
 from . import transaction as transactions
 from .contracts import Head
 from .errors import BadSignature, SignerUnavailable
@@ -59,14 +60,13 @@ class Web3Signer:
 
     async def _ask(self, method: str, *parameters: Any) -> Any:
         """One request of one connection: signing is rare, and a signer that restarts leaves no dead one behind."""
-        body = {"jsonrpc": "2.0", "id": 1, "method": method, "params": parameters}
         try:
             async with (
                 asyncio.timeout(self._timeout_s),
                 ClientSession(timeout=ClientTimeout(total=self._timeout_s)) as session,
-                session.post(self._url, json=body) as response,
+                session.post(self._url, json=jsonrpc.call(1, method, *parameters)) as response,
             ):
-                answer = json.loads(await _bounded(response.content))
+                answer = jsonrpc.read(await jsonrpc.body(response.content, MAX_ANSWER))
         except (TimeoutError, OSError, ClientError, ValueError) as error:
             raise SignerUnavailable(f"the signer of {self._address} does not answer") from error
         if not isinstance(answer, dict) or "result" not in answer:
@@ -74,15 +74,6 @@ class Web3Signer:
             message = said.get("message") if isinstance(said, dict) else said
             raise SignerUnavailable(f"the signer of {self._address} refuses: {str(message)[:300]}")
         return answer["result"]
-
-
-async def _bounded(content: Any) -> bytes:
-    data: bytes = b""
-    async for part in content.iter_chunked(65_536):
-        data += part
-        if len(data) > MAX_ANSWER:
-            raise ValueError("the answer is too long")
-    return data
 
 
 def typed_data(head: Head, chain_id: int, ledger: str) -> dict[str, Any]:
