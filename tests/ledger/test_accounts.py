@@ -7,8 +7,7 @@ import pytest
 from eth_account import Account as EthAccount
 
 from ledger.parties import new_account
-from tallystick.ledger import accounts
-from tallystick.ledger import transaction as transactions
+from tallystick.ledger import accounts, eip1559
 from tallystick.ledger.accounts import Account
 from tallystick.ledger.hashing import to_hex, unhex
 
@@ -77,5 +76,5 @@ def test_what_is_no_transaction_is_not_signed(change: dict[str, Any]) -> None:
 def test_r_and_s_lose_their_leading_zeros() -> None:
     """RLP's integers have none; a client would refuse the transaction."""
     signature = bytes(31) + b"\x05" + bytes(30) + b"\x07\x08" + bytes([28])
-    raw = transactions.signed(transactions.fields(TRANSACTION), signature)
+    raw = eip1559.signed(eip1559.fields(TRANSACTION), signature)
     assert raw.endswith(b"\x01\x05\x82\x07\x08")

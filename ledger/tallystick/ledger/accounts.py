@@ -9,7 +9,7 @@ from eth_account.signers.local import LocalAccount
 from eth_typing import Hash32
 from eth_utils.address import to_checksum_address
 
-from . import transaction as transactions
+from . import eip1559
 from .hashing import ADDRESS, WORD, keccak, to_hex, unhex
 
 _coincurve: Any
@@ -40,8 +40,8 @@ class Account:
 
     def sign_transaction(self, transaction: dict[str, Any]) -> tuple[bytes, str]:
         """An EIP-1559 transaction's signed bytes and its hash (``0x…``)."""
-        unsigned = transactions.fields(transaction)
-        raw = transactions.signed(unsigned, self.sign(transactions.digest(unsigned)))
+        unsigned = eip1559.fields(transaction)
+        raw = eip1559.signed(unsigned, self.sign(eip1559.digest(unsigned)))
         return raw, to_hex(keccak(raw))
 
     def __repr__(self) -> str:

@@ -16,8 +16,7 @@ from eth_account import Account as EthAccount
 from eth_utils.address import to_checksum_address
 from rlp.exceptions import DecodingError  # type: ignore[import-untyped]
 
-from . import jsonrpc
-from . import transaction as transactions
+from . import eip1559, jsonrpc
 from .contracts import Head
 from .errors import BadSignature, SignerUnavailable
 from .hashing import ADDRESS, WORD, keccak, to_hex, unhex
@@ -125,10 +124,10 @@ def _check_digest(signature: bytes, digest: bytes, address: str) -> None:
 def _check(raw: bytes, wanted: dict[str, Any], address: str) -> None:
     """Every field as asked for, and the signature that of ``address`` (EIP-1559, EIP-2718)."""
     try:
-        if raw[:1] != transactions.TYPE:
+        if raw[:1] != eip1559.TYPE:
             raise BadSignature("the signer signed a transaction of another type")
         fields = rlp.decode(raw[1:])
-        if len(fields) != transactions.SIGNED or fields[: transactions.UNSIGNED] != transactions.fields(wanted):
+        if len(fields) != eip1559.SIGNED or fields[: eip1559.UNSIGNED] != eip1559.fields(wanted):
             raise BadSignature("the signer signed another transaction than the one that it was asked to")
         signer = EthAccount.recover_transaction(raw)
     except BadSignature:

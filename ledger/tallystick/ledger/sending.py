@@ -17,6 +17,7 @@ from .errors import BadSignature, FeeTooHigh, Reverted, RpcRefused, SignerUnavai
 from .patience import Patience
 from .ports import Attempt, Submission
 from .signing import Signer
+from .transactions import unsigned
 
 logger = logging.getLogger(__name__)
 
@@ -146,17 +147,7 @@ class Sender:
 
     async def _signed(self, one: Submission, lane: Lane, nonce: int, gas: int, fee: fees.Fee) -> Submission:
         raw, name = await lane.signer.sign_transaction(
-            {
-                "type": 2,
-                "chainId": self._chain.chain_id,
-                "nonce": nonce,
-                "to": one.to,
-                "value": 0,
-                "data": one.data,
-                "gas": gas,
-                "maxFeePerGas": fee.max_fee,
-                "maxPriorityFeePerGas": fee.priority_fee,
-            }
+            unsigned(self._chain.chain_id, nonce, gas, fee, to=one.to, data=one.data)
         )
         attempt = Attempt(
             raw=raw,

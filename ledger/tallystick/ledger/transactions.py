@@ -1,4 +1,7 @@
-"""Single transactions of a tool: no database and no second try; the node's own go through the submitter."""
+"""What is signed to be sent, and single transactions of a tool: no database, no second try.
+
+The node's own go through the submitter.
+"""
 
 import asyncio
 from typing import Any
@@ -18,23 +21,26 @@ async def transact(chain: Chain, account: Account, fields: dict[str, Any]) -> di
     """One transaction, waited for; its receipt. Reverted when it fails, ChainUnavailable when it is not mined."""
     fee = await fees.current(chain)
     nonce = await chain.number("eth_getTransactionCount", account.address, "pending")
-    raw, name = account.sign_transaction(
-        {
-            "type": 2,
-            "chainId": chain.chain_id,
-            "nonce": nonce,
-            "gas": GAS,
-            "value": 0,
-            "maxFeePerGas": fee.max_fee,
-            "maxPriorityFeePerGas": fee.priority_fee,
-            **fields,
-        }
-    )
+    raw, name = account.sign_transaction(unsigned(chain.chain_id, nonce, GAS, fee, **fields))
     await chain.ask("eth_sendRawTransaction", "0x" + raw.hex())
     receipt = await mined(chain, name)
     if int(receipt["status"], 16) != 1:
         raise Reverted(FAILED.format(name=name))
     return receipt
+
+
+def unsigned(chain_id: int, nonce: int, gas: int, fee: fees.Fee, **fields: Any) -> dict[str, Any]:
+    """An EIP-1559 transaction to be signed; ``fields`` are ``data``, and ``to`` and ``value`` where there are."""
+    return {
+        "type": 2,
+        "chainId": chain_id,
+        "nonce": nonce,
+        "gas": gas,
+        "value": 0,
+        "maxFeePerGas": fee.max_fee,
+        "maxPriorityFeePerGas": fee.priority_fee,
+        **fields,
+    }
 
 
 async def mined(chain: Chain, name: str) -> dict[str, Any]:
