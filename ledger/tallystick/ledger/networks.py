@@ -67,7 +67,7 @@ async def network_status(chain: Chain, contracts: Contracts | None, accounts: It
         heads = Heads(**{tag: await _tagged(chain, tag) for tag in TAGS})
         standing = await _standing(chain, contracts) if contracts else []
         for one in accounts:
-            balances.append(Balance(address=one, balance=str(await chain.balance(one))))
+            balances.append(await balance_of(chain, one))
     except LedgerError as error:
         trouble = error.detail
     return NetworkStatus(
@@ -80,6 +80,11 @@ async def network_status(chain: Chain, contracts: Contracts | None, accounts: It
         accounts=balances,
         trouble=trouble,
     )
+
+
+async def balance_of(chain: Chain, address: str) -> Balance:
+    """What the account has."""
+    return Balance(address=address, balance=str(await chain.balance(address)))
 
 
 async def client_of(chain: Chain) -> str | None:

@@ -17,6 +17,7 @@ from .cadence import Batching
 from .chain import Chain
 from .contracts import Contracts
 from .hashing import WORD, to_hex, unhex
+from .networks import Balance, balance_of
 from .patience import ticks
 from .ports import UNMINED, LeafStore, Submission, SubmissionStore
 from .proofs import LeafProof
@@ -49,13 +50,6 @@ class LedgerSettings(msgspec.Struct, frozen=True, kw_only=True):
     budget: Budget | None = None
 
 
-class Payer(msgspec.Struct, frozen=True, kw_only=True):
-    """An account that pays; ``balance`` in wei, as text because it exceeds what JSON numbers carry."""
-
-    address: str
-    balance: str
-
-
 class ChainStatus(msgspec.Struct, frozen=True, kw_only=True):
     """What a person wants to know; ``balance`` is that of ``address``, in wei as text, as in ``payers``.
 
@@ -75,7 +69,7 @@ class ChainStatus(msgspec.Struct, frozen=True, kw_only=True):
     anchored_size: int
     pending: int
     unsettled: int
-    payers: list[Payer]
+    payers: list[Balance]
     fee_ceiling: str
     budget: BudgetStatus | None
 
@@ -190,7 +184,7 @@ class OrgLedger:
         log = await calls.log_of(self.chain, self._contracts.execution_ledger, self._registration.org)
         live = await self._submissions.unsettled()
         accounts = self._submitter.relayers
-        payers = [Payer(address=one, balance=str(await self.chain.balance(one))) for one in accounts]
+        payers = [await balance_of(self.chain, one) for one in accounts]
         return ChainStatus(
             chain_id=self.chain.chain_id,
             block_number=await self.chain.block_number(),

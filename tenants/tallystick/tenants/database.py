@@ -150,7 +150,7 @@ class Database:
         self._one_writer.__enter__()
 
     def regain(self) -> None:
-        """The process is done, for now."""
+        """That process has written what it was lent the file for."""
         self._one_writer.__exit__(None, None, None)
 
     def mark(self) -> int:

@@ -8,12 +8,12 @@ checks for itself: nodes before they take the entry in, auditors in check 21.
 from tallystick.core.engine.agenda import resume
 from tallystick.core.engine.state import GOING
 from tallystick.core.engine.work import Work
+from tallystick.core.merkle import MAX_PROOF
 from tallystick.core.statement import CiteStart, Statement
 
 WORDS = 13  # of 32 bytes, as RECORD.md has them
 _START = 1
 _DIGITS = frozenset("0123456789abcdef")
-MAX_PATH = 64  # nodes of an inclusion path in a log of up to 2**64 leaves
 
 
 def hold(work: Work) -> None:
@@ -36,7 +36,7 @@ def cite(work: Work, statement: Statement, body: CiteStart) -> str | None:
         return "not_the_coordinator"
     if body.chain_id not in terms.chains:
         return "other_chain"
-    if not 0 <= body.index < body.log_size or len(body.path) > MAX_PATH:
+    if not 0 <= body.index < body.log_size or len(body.path) > MAX_PROOF:
         return "other_start"
     if not _says(work, statement, body, work.state.unanchored):
         return "other_start"

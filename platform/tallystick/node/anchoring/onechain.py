@@ -51,10 +51,10 @@ class OneChain:
             "contracts": msgspec.to_builtins(self.settings.contracts),
             "org_id": self.ledger.org,
         }
+        status: dict[str, Any] = {}
         try:
             status = msgspec.to_builtins(await self.ledger.status())
+            facts |= {"reachable": True, "trouble": self._trouble}
         except TallystickError as error:
-            facts["endpoints"] = msgspec.to_builtins(self.ledger.chain.endpoints())
-            return {**facts, "reachable": False, "trouble": error.detail}
-        facts["endpoints"] = msgspec.to_builtins(self.ledger.chain.endpoints())
-        return {**status, **facts, "reachable": True, "trouble": self._trouble}
+            facts |= {"reachable": False, "trouble": error.detail}
+        return {**status, **facts, "endpoints": msgspec.to_builtins(self.ledger.chain.endpoints())}

@@ -96,8 +96,7 @@ async def _fund(chain: Chain, known: "Known", options: argparse.Namespace) -> tu
     if not accounts:
         raise Invalid("whom? give --account or --data", code="bad_settings")
     await networks.give(chain, accounts, options.ether * ETHER)
-    balances = [{"address": one, "balance": str(await chain.balance(one))} for one in accounts]
-    return {"accounts": balances}, 0
+    return {"accounts": msgspec.to_builtins([await networks.balance_of(chain, one) for one in accounts])}, 0
 
 
 WORK = {"deploy": _deploy, "status": _status, "fund": _fund}

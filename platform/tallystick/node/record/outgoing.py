@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
-from sqlmodel import select
+from sqlalchemy import ColumnElement
+from sqlmodel import col, select
 
 from tallystick.core import canonical
 from tallystick.core.entry import read as read_entry
@@ -56,6 +57,13 @@ class Numbers:
 
 NUMBERS = Numbers()
 CONFIRMED: set[int] = set()  # numbers whose partners have them, and that wait to be struck off: nothing waits for them
+
+
+def undelivered() -> ColumnElement[bool]:
+    """Rows of the outbox whose partners have not confirmed them; what only waits to be struck off is none."""
+    return col(OutboxRow.id).not_in(frozenset(CONFIRMED))
+
+
 _BATCH_ENTRIES = 200
 _BATCH_BYTES = 500_000
 

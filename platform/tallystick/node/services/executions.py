@@ -12,6 +12,7 @@ from tallystick.core import entry as entries
 from tallystick.core import statement as statements
 from tallystick.core.agreement import Agreement
 from tallystick.core.head import read_attestation, read_head
+from tallystick.ledger.ports import Submission
 from tallystick.node.anchoring.stores import covering
 from tallystick.node.anchoring.telling import told, unsent
 from tallystick.node.record import store
@@ -170,11 +171,7 @@ def _further(session: Session, leaf: LeafRow, chain: int) -> dict[str, Any]:
     if one is None:
         return {"chain_id": chain, **unsent(leaf.since), "state": "waiting"}
     final = session.get(MirroredLeafRow, (chain, leaf.index)) is not None
-    return {
-        "chain_id": chain,
-        **told(one),
-        "state": "mined" if one.state == "confirmed" and not final else one.state,
-    }
+    return {"chain_id": chain, **_told(one, final=final)}
 
 
 def _anchor(session: Session, leaf: LeafRow) -> dict[str, Any]:
@@ -190,4 +187,8 @@ def _anchor(session: Session, leaf: LeafRow) -> dict[str, Any]:
     if one is None:
         return {**facts, **unsent(leaf.since), "state": "waiting"}
     final = leaf.block_number is not None
-    return {**facts, **told(one), "state": "mined" if one.state == "confirmed" and not final else one.state}
+    return {**facts, **_told(one, final=final)}
+
+
+def _told(one: Submission, *, final: bool) -> dict[str, Any]:
+    return {**told(one), "state": "mined" if one.state == "confirmed" and not final else one.state}

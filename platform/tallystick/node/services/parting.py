@@ -13,7 +13,7 @@ from sqlmodel import Session, col, select
 from tallystick.core.engine.state import OPEN
 from tallystick.core.errors import WrongState
 from tallystick.node.record import terms
-from tallystick.node.record.outgoing import CONFIRMED
+from tallystick.node.record.outgoing import undelivered
 from tallystick.tenants.database import Database
 from tallystick.tenants.models.listing import ExecutionTermRow
 from tallystick.tenants.models.record import ExecutionRow, InboxRow, OutboxRow
@@ -46,10 +46,9 @@ def ties(session: Session, org_id: str) -> dict[str, Any]:
         .order_by(col(ExecutionRow.created_at).desc())
     )
     found = session.exec(query).all()
-    left = select(func.count()).where(OutboxRow.partner == org_id, col(OutboxRow.id).not_in(frozenset(CONFIRMED)))
-    undelivered = session.exec(left).one()
+    left = session.exec(select(func.count()).where(OutboxRow.partner == org_id, undelivered())).one()
     newest = [{"execution_id": one[0], "name": one[1], "status": one[2]} for one in found[:MAX_NAMED]]
-    return {"open_executions": len(found), "newest_open": newest, "undelivered": undelivered}
+    return {"open_executions": len(found), "newest_open": newest, "undelivered": left}
 
 
 def part(database: Database, org_id: str, *, force: bool) -> dict[str, Any]:

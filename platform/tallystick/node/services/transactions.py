@@ -3,6 +3,7 @@
 from typing import Any
 
 from sqlmodel import Session, col, or_, select
+from sqlmodel.sql.expression import SelectOfScalar
 
 from tallystick.node.anchoring.stores import read_row
 from tallystick.node.anchoring.telling import told
@@ -23,9 +24,7 @@ class Transactions(Service):
         limit, after = bounded(limit), cursor_values(cursor, (int, str))
 
         def work(session: Session) -> dict[str, Any]:
-            query = select(SubmissionRow).order_by(col(SubmissionRow.since).desc(), col(SubmissionRow.key))
-            if state is not None:
-                query = query.where(SubmissionRow.state == state)
+            query = newest(state)
             if after:
                 since, key = after
                 same = (SubmissionRow.since == since) & (col(SubmissionRow.key) > key)
@@ -34,6 +33,12 @@ class Transactions(Service):
             return page(rows, limit, lambda row: [row.since, row.key], lambda row: view(row, first))
 
         return await self.read(who, work)
+
+
+def newest(state: str | None) -> SelectOfScalar[SubmissionRow]:
+    """All, or those in one state, the newest first."""
+    query = select(SubmissionRow).order_by(col(SubmissionRow.since).desc(), col(SubmissionRow.key))
+    return query if state is None else query.where(SubmissionRow.state == state)
 
 
 def view(row: SubmissionRow, first: int | None) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from tallystick.node.anchoring.stores import covering
 from tallystick.node.record import onchain, store
 from tallystick.node.record.calls import keys_of
 from tallystick.node.record.loaded import Loaded
-from tallystick.node.record.outgoing import CONFIRMED
+from tallystick.node.record.outgoing import undelivered
 from tallystick.node.services import views
 from tallystick.tenants.models.anchor import LeafRow
 from tallystick.tenants.models.queue import QueueTaskRow
@@ -104,8 +104,8 @@ def _queued(session: Session, org_id: str, execution_id: str) -> list[dict[str, 
 
 
 def _outbox(session: Session, execution_id: str) -> list[dict[str, Any]]:
-    rows = session.exec(select(OutboxRow).where(OutboxRow.execution == execution_id).limit(100))
-    return [delivery(row) for row in rows if row.id not in CONFIRMED]
+    rows = session.exec(select(OutboxRow).where(OutboxRow.execution == execution_id, undelivered()).limit(100))
+    return [delivery(row) for row in rows]
 
 
 def _statements(session: Session, org_id: str, loaded: Loaded) -> list[dict[str, Any]]:

@@ -5,7 +5,7 @@ from typing import Any
 from sqlmodel import Session, col, select
 
 from tallystick.core.engine.state import OPEN
-from tallystick.node.record.outgoing import CONFIRMED
+from tallystick.node.record.outgoing import undelivered
 from tallystick.node.services import searching
 from tallystick.node.services.base import Service, bounded, cursor_values, page
 from tallystick.node.services.searching import Wanted, cursor_key
@@ -46,7 +46,7 @@ class Waits(Service):
 
         def work(session: Session) -> dict[str, Any]:
             names = {card.id: card.name for card in self.parts.partners.pinned()}
-            query = select(OutboxRow).where(col(OutboxRow.id).not_in(frozenset(CONFIRMED))).order_by(col(OutboxRow.id))
+            query = select(OutboxRow).where(undelivered()).order_by(col(OutboxRow.id))
             if partner is not None:
                 query = query.where(OutboxRow.partner == partner)
             if after:
