@@ -5,13 +5,14 @@ For the first chain that stands in the leaf's own row, for each further one in t
 
 from typing import Any, Protocol
 
+from sqlalchemy import literal_column
 from sqlmodel import Session, col, select
 
 from tallystick.node.record.onchain import PADDING
 from tallystick.node.record.unit import Unit
 from tallystick.tenants.models.anchor import LeafRow, MirroredLeafRow
 
-_MEANT = LeafRow.kind != PADDING
+_MEANT = col(LeafRow.kind) != literal_column(str(PADDING))  # in the words of the index of what does not count yet
 
 
 class Shared(Protocol):
