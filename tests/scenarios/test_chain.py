@@ -1,7 +1,6 @@
 """The chain beside three real nodes: everything stands on it once, and nobody waits for it when it is gone."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -15,28 +14,6 @@ from tallystick.ledger.chain import Chain
 from tallystick.ledger.hashing import unhex
 
 pytestmark = pytest.mark.timeout(180)
-
-
-@pytest.fixture
-async def chain(tmp_path: Path) -> AsyncIterator[LocalChain]:
-    """Give a chain with the contracts on it."""
-    local = LocalChain(tmp_path)
-    await local.start()
-    try:
-        yield local
-    finally:
-        await local.stop()
-
-
-@pytest.fixture
-async def anchored(chain: LocalChain, tmp_path: Path) -> AsyncIterator[Trio]:
-    """Give three nodes that anchor on it."""
-    three = Trio(tmp_path, chain)
-    try:
-        await three.start()
-        yield three
-    finally:
-        await three.stop()
 
 
 async def all_confirmed(trio: Trio, collaboration: str) -> dict[str, list[dict[str, Any]]]:

@@ -1,7 +1,6 @@
 """Who pays on the chain: several accounts of a real node, or those of a signer outside of it; and what was paid."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -23,15 +22,6 @@ DEFINITION: dict[str, Any] = {
         {"id": "one", "name": "One", "step_type": "decision", "assigned_org": BUYER, "decision": {"expression": "true"}}
     ],
 }
-
-
-@pytest.fixture
-async def chain(tmp_path: Path) -> AsyncIterator[LocalChain]:
-    """Give a chain with the contracts on it."""
-    local = LocalChain(tmp_path)
-    await local.start()
-    yield local
-    await local.stop()
 
 
 async def _anchored(member: Member) -> list[dict[str, Any]]:

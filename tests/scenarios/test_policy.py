@@ -1,7 +1,5 @@
 """What was agreed on anchoring, over three real nodes and a real chain: batches, padding, finality."""
 
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -18,25 +16,9 @@ pytestmark = pytest.mark.timeout(180)
 
 
 @pytest.fixture
-async def chain(tmp_path: Path) -> AsyncIterator[LocalChain]:
-    """Give a chain with the contracts on it."""
-    local = LocalChain(tmp_path)
-    await local.start()
-    try:
-        yield local
-    finally:
-        await local.stop()
-
-
-@pytest.fixture
-async def trio(chain: LocalChain, tmp_path: Path) -> AsyncIterator[Trio]:
-    """Give three nodes that anchor on it."""
-    three = Trio(tmp_path, chain)
-    try:
-        await three.start()
-        yield three
-    finally:
-        await three.stop()
+async def trio(anchored: Trio) -> Trio:
+    """Give three nodes that anchor."""
+    return anchored
 
 
 async def anchors(member: Member, collaboration: str) -> list[dict[str, Any]]:

@@ -10,10 +10,11 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable, Collection
-from typing import Any, Self
+from typing import Any
 
 from aiohttp import ClientSession, ClientTimeout, web
 
+from support.listening import Listening
 from tallystick.ledger.hashing import keccak, to_hex, unhex
 
 Request = dict[str, Any]
@@ -46,26 +47,20 @@ class Status(Exception):
         self.status, self.body, self.headers = status, body, headers
 
 
-class RpcProxy:
+class RpcProxy(Listening):
     """See the module; ``port`` stays the same over ``stop`` and ``start``.
 
     ``seen`` counts requests by method, ``sent`` are the raw bytes of every transaction that came by.
     """
 
     def __init__(self, upstream: str) -> None:
+        super().__init__()
         self.upstream = upstream
-        self.port = 0
         self.seen: dict[str, int] = {}
         self.sent: set[str] = set()
         self._fault: Fault | None = None
         self._changed = asyncio.Event()
-        self._runner: web.AppRunner | None = None
         self._client: ClientSession | None = None
-
-    @property
-    def url(self) -> str:
-        """Where it listens."""
-        return f"http://127.0.0.1:{self.port}"
 
     @property
     def fault(self) -> Fault | None:
@@ -78,41 +73,25 @@ class RpcProxy:
         self._changed.set()
         self._changed = asyncio.Event()
 
-    async def __aenter__(self) -> Self:
-        """Listen."""
-        await self.start()
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        """End it."""
-        await self.stop()
-
     async def start(self) -> None:
-        """Listen, on the same port as before if it was stopped."""
-        application = web.Application(client_max_size=2**24)
-        application.router.add_post("/", self._handle)
-        # Nobody is waited for at the end: a request may hang on purpose.
-        self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1)
-        await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", self.port, reuse_address=True)
-        await site.start()
-        self.port = self._runner.addresses[0][1]
+        """Listen, and speak to the chain."""
+        await super().start()
         self._client = ClientSession(timeout=ClientTimeout(total=30))
 
     async def stop(self) -> None:
         """Refuse connections from now on."""
         self.fault = self._fault  # lets go what hangs
-        if self._runner is not None:
-            await self._runner.cleanup()
+        await super().stop()
         if self._client is not None:
             await self._client.close()
-        self._runner = self._client = None
+        self._client = None
 
     async def hang(self) -> None:
         """Wait until the fault changes; for faults that do not answer."""
         await self._changed.wait()
 
-    async def _handle(self, request: web.Request) -> web.StreamResponse:
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        """What the chain says, unless the fault says otherwise."""
         said = json.loads(await request.text())
         try:
             if isinstance(said, list):

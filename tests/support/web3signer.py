@@ -7,57 +7,29 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from typing import Any, Self
+from typing import Any
 
 from aiohttp import web
 from eth_account.messages import _hash_eip191_message, encode_typed_data
 
+from support.listening import Listening
 from tallystick.ledger.accounts import Account
 from tallystick.ledger.hashing import to_hex, unhex
 
 
-class FakeWeb3Signer:
+class FakeWeb3Signer(Listening):
     """Signs for its accounts on one chain; ``twist`` changes what it signs, ``answer`` what it answers instead."""
 
     def __init__(self, chain_id: int, *accounts: Account) -> None:
+        super().__init__()
         self._chain_id = chain_id
         self.accounts = {one.address.lower(): one for one in accounts}
         self.twist: Callable[[dict[str, Any]], dict[str, Any]] = lambda fields: fields
         self.answer: str | None = None
         self.asked = 0
-        self.port = 0
-        self._runner: web.AppRunner | None = None
 
-    @property
-    def url(self) -> str:
-        """Where it listens."""
-        return f"http://127.0.0.1:{self.port}"
-
-    async def __aenter__(self) -> Self:
-        """Listen."""
-        await self.start()
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        """End it."""
-        await self.stop()
-
-    async def start(self) -> None:
-        """Listen, on the same port as before if it was stopped."""
-        application = web.Application()
-        application.router.add_post("/", self._handle)
-        self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1)
-        await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", self.port, reuse_address=True).start()
-        self.port = self._runner.addresses[0][1]
-
-    async def stop(self) -> None:
-        """Refuse connections from now on."""
-        if self._runner is not None:
-            await self._runner.cleanup()
-        self._runner = None
-
-    async def _handle(self, request: web.Request) -> web.Response:
+    async def handle(self, request: web.Request) -> web.Response:
+        """Sign, or refuse."""
         self.asked += 1
         if self.answer is not None:
             return web.Response(text=self.answer)
