@@ -14,7 +14,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -102,6 +102,26 @@ class Organisation:
             await self.process.wait()
 
 
+class Span(NamedTuple):
+    """What was completed between two moments (ms since 1970), how much of it twice, and the seconds of CPU."""
+
+    since: int
+    until: int
+    completions: int
+    repeated: int
+    cpu_s: float
+
+    @property
+    def rate(self) -> float:
+        """Completions a second."""
+        return self.completions / (self.until - self.since) * 1000
+
+    @property
+    def cpu_ms(self) -> float:
+        """CPU for each completion, in ms."""
+        return self.cpu_s / max(self.completions, 1) * 1000
+
+
 class World:
     """Three members who are each other's partners."""
 
@@ -136,17 +156,16 @@ class World:
         """Completions a second with so many executions in flight, CPU in ms for each, and how many came twice."""
         await self.buyer.ask("load", in_flight=size.in_flight)
         await asyncio.sleep(size.warm_s)
-        found, cpu, took = await self.span(seconds)
-        rate = found["completions"] / took
-        return rate, cpu / max(found["completions"], 1) * 1000, found["repeated"]
+        span = await self.span(seconds)
+        return span.rate, span.cpu_ms, span.repeated
 
-    async def span(self, seconds: float) -> tuple[dict[str, Any], float, float]:
-        """What is completed meanwhile, the CPU that it takes, and the seconds that it really took."""
+    async def span(self, seconds: float) -> Span:
+        """What is completed meanwhile, and the CPU that it takes; the record is asked when the span is over."""
         since, before = now_ms(), await self.cpu()
         await asyncio.sleep(seconds)
         until_ms, after = now_ms(), await self.cpu()
         found = await self.buyer.ask("tally", since=since, until=until_ms)
-        return found, after - before, (until_ms - since) / 1000
+        return Span(since, until_ms, found["completions"], found["repeated"], after - before)
 
     async def cpu(self) -> float:
         """Seconds of CPU that nodes and nats-servers have used."""
@@ -233,15 +252,16 @@ async def measure(size: Size, folder: Path, tell: Say) -> Figures:
 
 
 async def _half(found: World, size: Size, rate: float) -> Figures:
+    """Hops of results that were signed within the span: counting it afterwards reads all of the buyer's record."""
     await found.buyer.ask("load", per_s=rate / 2 / TASKS)
     await asyncio.sleep(size.warm_s)
     await found.buyer.ask("hops")
-    done, cpu, took = await found.span(size.half_s)
+    span = await found.span(size.half_s)
     hops: list[Hop] = await found.buyer.ask("hops")
-    waits = sorted(applied - signed for _, signed, applied in hops)
+    waits = sorted(applied - signed for _, signed, applied in hops if span.since <= signed < span.until)
     return {
-        "half.completions_per_s": done["completions"] / took,
-        "half.cpu_ms_per_completion": cpu / max(done["completions"], 1) * 1000,
+        "half.completions_per_s": span.rate,
+        "half.cpu_ms_per_completion": span.cpu_ms,
         "half.hops": len(waits),
         "half.hop_p50_ms": waits[len(waits) // 2] if waits else float("nan"),
         "half.hop_p99_ms": waits[len(waits) * 99 // 100] if waits else float("nan"),

@@ -22,7 +22,7 @@ from tallystick.tenants.models.record import OutboxRow
 
 MAX_KEPT = 2_000  # messages in memory
 MAX_KEPT_BYTES = 4_000_000
-PACE_S = 0.005  # between two messages; who waits so long at most saves each of those in between a write to a disk
+PACE_S = 0.01  # between two messages; who waits so long at most saves each of those in between a write to a disk
 _AT_A_TIME = 20  # rows read
 _COLUMNS: tuple[Any, ...] = (
     OutboxRow.id, OutboxRow.message_id, OutboxRow.what, OutboxRow.payload, OutboxRow.attempts
