@@ -54,13 +54,23 @@ def card(keys: Keystore, key: SigningKey, issued_at: int = 1000) -> str:
     )
 
 
-async def outcome(desk: Desk, document: dict[str, Any] | None = None) -> str:
-    """What becomes of the agreement that the supplier sends: taken in, or the reason."""
+def naming_us(desk: Desk, document: dict[str, Any] | None = None) -> dict[str, Any]:
+    """An agreement that names our keys."""
     sealing = desk.context.keystore.sealing_key
     document = document or desk.parties.document
     me = document["participants"][0]
     me["sealing_key"] = {"kid": sealing.kid, "suite": sealing.suite, "key": sealing.public_hex}
     me["root_key"] = desk.context.keystore.root.public_hex
+    return document
+
+
+async def outcome(desk: Desk, document: dict[str, Any] | None = None) -> str:
+    """What becomes of the agreement that the supplier sends: taken in, or the reason."""
+    return await offered(desk, naming_us(desk, document))
+
+
+async def offered(desk: Desk, document: dict[str, Any]) -> str:
+    """The same, of an agreement that names whatever keys it names."""
     await desk.give(m.AgreementMessage(agreement=document), SUPPLIER)
     with desk.database.session() as session:
         rows = list(session.exec(select(InboxRow)))
@@ -88,6 +98,13 @@ async def test_a_removed_partners_root_key_still_counts(desk: Desk, carrier: Key
     with desk.database.write() as session:
         mark(session, CARRIER, "removed")
     assert await outcome(desk) == "reject wrong_root_key"
+
+
+async def test_nobody_speaks_for_a_removed_partner_with_a_key_of_their_own(desk: Desk, carrier: Keystore) -> None:
+    Partners(desk.database).put(card(carrier, SigningKey.generate()))
+    with desk.database.write() as session:
+        mark(session, CARRIER, "removed")
+    assert await outcome(desk) == "reject unknown_key"
 
 
 async def test_a_signing_key_that_no_card_has_waits_for_the_card(desk: Desk, carrier: Keystore) -> None:

@@ -31,10 +31,10 @@ def _check_one(unit: Unit, context: Context, known: Partner, named: Participant)
         raise Invalid(
             f"agreement names another root key for {known.org_id} than the one pinned here", code="wrong_root_key"
         )
-    if known.status == "removed":
-        return  # its card is no longer kept up to date
     held = set(cards.verify(known.card).signing_keys)
     if not all(key in held or _is_recent(unit, context, known, key) for key in named.signing_keys):
+        if known.status == "removed":  # no newer card will come, and anybody may have made the key up
+            raise Invalid(f"agreement names other keys for {known.org_id}, which was removed here", code="unknown_key")
         raise NotYet(
             f"no card that is here has the keys that the agreement names for {known.org_id}", code="unknown_key"
         )
