@@ -1,4 +1,4 @@
-"""An agreement may name only our own keys for us: whoever proposes it must not speak in our name, nor rotate our keys."""
+"""An agreement names our own keys for us: its proposer must not speak in our name, nor replace our keys."""
 
 from collections.abc import Callable
 from typing import Any
@@ -29,13 +29,13 @@ def _another_sealing_key_under_our_name(me: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     "change", [_another_key_beside_ours, _another_key_under_our_name, _another_sealing_key_under_our_name]
 )
-async def test_a_key_that_is_not_ours_is_refused(desk: Desk, change: Change) -> None:  # noqa: F811
+async def test_a_key_that_is_not_ours_is_refused(desk: Desk, change: Change) -> None:
     document = naming_us(desk)
     change(document["participants"][0])
     assert await offered(desk, document) == "reject wrong_key"
 
 
-async def test_another_root_key_for_us_is_refused(desk: Desk) -> None:  # noqa: F811
+async def test_another_root_key_for_us_is_refused(desk: Desk) -> None:
     """It would let the proposer rotate our keys in the execution to one of its own."""
     document = naming_us(desk)
     document["participants"][0]["root_key"] = MALLORY.public_hex
