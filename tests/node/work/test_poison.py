@@ -110,10 +110,11 @@ async def test_an_execution_is_named_by_its_hash_only(desk: Desk) -> None:
 
 
 async def test_an_anchor_on_no_chain_is_refused(desk: Desk) -> None:
-    said = {"version": 1, "kind": 1, "term": 0, "size": 1, "status": 0, "start_index": 0}
-    words = {name: bytes(32) for name in ("agreement", "root", "input", "result", "salt")}
+    said: dict[str, Any] = {"version": 1, "kind": 1, "term": 0, "size": 1, "status": 0, "start_index": 0}
+    words: dict[str, Any] = {name: bytes(32) for name in ("agreement", "root", "input", "result", "salt")}
     execution = desk.parties.execution
     leaf = Leaf(org=SUPPLIER.encode().rjust(32, b"\0"), execution=bytes.fromhex(execution), **said, **words)
-    for chain in ([], {}, "1", None, 2):
+    chains: list[Any] = [[], {}, "1", None, 2]
+    for chain in chains:
         proof = {"leaf": "0x" + leaf.encode().hex(), "chain_id": chain}
         assert await refused(desk, m.AnchorMessage(execution=execution, proof=proof)) == "bad_anchor"

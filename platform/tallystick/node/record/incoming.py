@@ -28,6 +28,7 @@ from tallystick.node.record import (
     openings,
     outgoing,
     pinned,
+    proposed,
     quota,
     refusing,
     rekeying,
@@ -44,7 +45,7 @@ from tallystick.node.record.unit import Unit
 from tallystick.node.schemas import definition_faults
 from tallystick.tenants import sealing
 from tallystick.tenants.models.anchor import PartnerAnchorRow
-from tallystick.tenants.models.record import EntryRow, InboxRow, StatementRow
+from tallystick.tenants.models.record import AgreementRow, EntryRow, InboxRow, StatementRow
 
 MAX_BATCH = 500  # entries in one message
 
@@ -61,6 +62,7 @@ def finish(context: Context, message: m.Message) -> None:
 
 
 def _agreement(unit: Unit, context: Context, partner: str, message: m.AgreementMessage) -> None:
+    is_new = unit.get(AgreementRow, m.agreement_of(message)) is None
     name, agreement = store.put_agreement(unit, message.agreement, sources.checked(message))
     if agreement.participant(context.org_id) is None or agreement.participant(partner) is None:
         raise Invalid("agreement does not name both of us as participants", code="not_a_participant")
@@ -72,6 +74,8 @@ def _agreement(unit: Unit, context: Context, partner: str, message: m.AgreementM
     changing.check_agreement(unit, agreement)
     onchain.check(agreement, context.org_id, context.onchain)
     onchain.note_workflow(unit, agreement, context.org_id, context.now())
+    if is_new:
+        proposed.admit(unit, context, partner, name, len(m.encode(message)))
     refused = unit.get(InboxRow, (partner, name))
     if refused is not None:
         unit.delete(InboxRow, (partner, name))  # refused before, for a reason that is gone
@@ -138,7 +142,7 @@ def _entries(unit: Unit, context: Context, partner: str, message: m.EntriesMessa
     if form is None or len(message.entries) != len(message.statements) or len(message.entries) > MAX_BATCH:
         raise Invalid("entries and statements must come in pairs, at least one", code="bad_entries")
     if loaded is None:
-        loaded = _new_execution(unit, context, message, form[1])
+        loaded = _new_execution(unit, context, partner, message, form[1])
     if loaded.agreement.participant(partner) is None:
         raise Invalid("sender takes no part in the execution", code="not_a_participant")
     if message.start > loaded.state.size:
@@ -163,7 +167,7 @@ def _entries(unit: Unit, context: Context, partner: str, message: m.EntriesMessa
         unit.note("due", loaded.row.next_due)
 
 
-def _new_execution(unit: Unit, context: Context, message: m.EntriesMessage, first: Statement) -> Loaded:
+def _new_execution(unit: Unit, context: Context, partner: str, message: m.EntriesMessage, first: Statement) -> Loaded:
     agreement = store.get_agreement(unit, first.aud)
     if agreement is None and unit.get(InboxRow, (first.iss, first.aud)) is not None:
         raise Invalid("the agreement was refused here", code="agreement_refused")
@@ -174,6 +178,7 @@ def _new_execution(unit: Unit, context: Context, message: m.EntriesMessage, firs
     if agreement.key(context.org_id, context.signing_key.kid) is None:
         unit.note(rekeying.NOTE, None)  # it was drafted when an older key spoke for us
     changing.check_place(unit, agreement, message.execution)
+    proposed.begin(unit, context, partner, first.aud)
     return changing.begin(unit, context, agreement, first.aud, message.execution)
 
 
@@ -244,7 +249,7 @@ def _refusal(unit: Unit, context: Context, partner: str, message: m.RefusalMessa
 
 def _need(unit: Unit, context: Context, partner: str, message: m.NeedMessage) -> None:
     loaded = _participating(unit, partner, message.execution)
-    if 0 <= message.size < loaded.state.size:
+    if 0 <= message.size < loaded.state.size and outgoing.may_answer(unit, partner, loaded.row.id):
         outgoing.post_entries(unit, context, loaded, partner, message.size)
 
 

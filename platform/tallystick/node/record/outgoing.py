@@ -16,6 +16,7 @@ from tallystick.node.record import messages
 from tallystick.node.record.context import Context
 from tallystick.node.record.loaded import Fresh, Loaded
 from tallystick.node.record.messages import AnchorMessage, ChunkMessage, EntriesMessage, Message, NeedMessage
+from tallystick.node.record.quota import QuotaExceeded
 from tallystick.node.record.signing import head_of
 from tallystick.node.record.store import entries_from, load
 from tallystick.node.record.unit import Unit
@@ -64,6 +65,7 @@ def undelivered() -> ColumnElement[bool]:
     return col(OutboxRow.id).not_in(frozenset(CONFIRMED))
 
 
+MAX_UNREAD = 1_000  # messages to a partner; while more wait, those of its own that need an answer wait, too
 _BATCH_ENTRIES = 200
 _BATCH_BYTES = 500_000
 
@@ -103,6 +105,18 @@ def post_need(unit: Unit, context: Context, loaded: Loaded) -> None:
     same = select(OutboxRow.id).where(OutboxRow.partner == partner, OutboxRow.message_id == name)
     if not unit.exec(same.limit(1)):
         post(unit, context, partner, message, loaded.row.id)
+
+
+def may_answer(unit: Unit, partner: str, execution: str | None = None) -> bool:
+    """Whether what answers a partner's message may be queued; :class:`QuotaExceeded` while too much waits for it.
+
+    Entries of the same ``execution`` that it has not taken yet answer it already: should it lack more, it asks again.
+    """
+    waiting = select(OutboxRow.id).where(OutboxRow.partner == partner, undelivered())
+    if len(unit.exec(waiting.limit(MAX_UNREAD))) >= MAX_UNREAD:
+        raise QuotaExceeded(partner, f"{partner} leaves {MAX_UNREAD} messages unread")
+    same = waiting.where(OutboxRow.execution == execution, OutboxRow.what == "entries")
+    return execution is None or not unit.exec(same.limit(1))
 
 
 def post_chunks(unit: Unit, context: Context, loaded: Loaded, recipients: list[str], values: list[Any]) -> None:

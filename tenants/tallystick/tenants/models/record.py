@@ -245,6 +245,18 @@ class PartnerChunkRow(SQLModel, table=True):
     needed: bool = False
 
 
+class PendingAgreementRow(SQLModel, table=True):
+    """An agreement that a partner brought, under which no work has started; ``begun`` when it has been proposed."""
+
+    __tablename__ = "pending_agreement"
+    __table_args__ = (Index("ix_pending_agreement_quota", "partner", "at"),)
+    hash: str = Field(primary_key=True)
+    partner: str
+    size: int
+    at: int = Field(sa_type=BigInteger)
+    begun: bool = False
+
+
 class DocumentRow(SQLModel, table=True):
     """A file that staff brought in; its bytes lie encrypted in the chunk folder under the manifest's key."""
 
