@@ -53,9 +53,12 @@ def refuse(unit: Unit, context: Context, partner: str, message: Message, error: 
 
 
 def refused_statement(unit: Unit, context: Context, refusal: Refusal) -> None:
-    """Keep the reason beside our statement, as long as it stands in no entry."""
+    """Keep the coordinator's reason beside our statement, as long as it stands in no entry.
+
+    Whoever else refuses it, to whom it may have been submitted, does not sequence it anyway.
+    """
     loaded = store.find(unit, refusal.execution)
-    if loaded is None:
+    if loaded is None or loaded.agreement.coordinator != refusal.iss:
         return
     key = (loaded.row.number, refusal.statement_id)
     row = unit.get(StatementRow, key)
