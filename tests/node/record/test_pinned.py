@@ -92,6 +92,23 @@ async def test_another_root_key_for_a_partner_is_refused(desk: Desk, carrier: Ke
     assert await outcome(desk) == "reject wrong_root_key"
 
 
+async def test_nobody_gives_a_partner_another_name(desk: Desk, carrier: Keystore) -> None:
+    """Our people would take one partner for another."""
+    Partners(desk.database).put(card(carrier, desk.parties.keys[CARRIER]))
+    document = naming_us(desk)
+    document["participants"][2]["name"] = NAMES[SUPPLIER]
+    assert await offered(desk, document) == "reject wrong_name"
+
+
+@pytest.mark.parametrize(
+    "change", [{"name": "Nordic\u202egnirts"}, {"name": "a\nb"}, {"name": ""}, {"role": "\x1b[2J"}, {"name": "x" * 201}]
+)
+async def test_a_strangers_name_can_be_shown(desk: Desk, change: dict[str, str]) -> None:
+    document = naming_us(desk)
+    document["participants"][2].update(change)
+    assert await offered(desk, document) == "reject bad_agreement"
+
+
 async def test_a_removed_partners_root_key_still_counts(desk: Desk, carrier: Keystore) -> None:
     carrier.root = SigningKey.generate()
     Partners(desk.database).put(card(carrier, desk.parties.keys[CARRIER]))
