@@ -6,6 +6,7 @@ from sqlmodel import Session, col, select
 
 from tallystick.core.definition.model import Wait
 from tallystick.core.engine.state import GOING
+from tallystick.node.anchoring.shared import counts
 from tallystick.node.anchoring.stores import covering
 from tallystick.node.record import onchain, store
 from tallystick.node.record.calls import keys_of
@@ -147,9 +148,11 @@ def _chain(session: Session, loaded: Loaded) -> list[dict[str, Any]]:
         items.append(_item("registration of the workflow", "chain", registration.since))
     if loaded.state.unanchored is not None and loaded.state.status in GOING:
         items.append(_start(session, loaded))
-    query = select(LeafRow).where(LeafRow.execution == loaded.row.id, col(LeafRow.block_number).is_(None))
+    query = select(LeafRow).where(LeafRow.execution == loaded.row.id)
     for leaf in session.exec(query):
-        sent = covering(session, None, leaf.index)
+        if counts(session, leaf.index):
+            continue
+        sent = covering(session, leaf.index)
         kind = onchain.KINDS[leaf.kind]
         if sent is None:
             batch = f"waits for its batch: {leaf.max_leaves} leaves, or the time" if leaf.max_leaves > 1 else None
