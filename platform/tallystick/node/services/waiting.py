@@ -118,6 +118,7 @@ def _statements(session: Session, org_id: str, loaded: Loaded) -> list[dict[str,
             loaded.agreement.coordinator,
             row.at,
             tried=row.refusal or _submitted(session, row),
+            next_try_at=row.due_at,
         )
         for row in session.exec(query)
     ]
