@@ -38,7 +38,8 @@ def holding(unit: Unit, context: Context, partner: str, message: m.HoldingMessag
     """Answer what the partner holds less of than we do, and ask for what we hold less of."""
     named = [one.execution for one in (*message.held, *message.offered)] + message.unattested
     here = {row.id: row for row in unit.exec(select(*_COLUMNS).where(col(ExecutionRow.id).in_(set(named))))}
-    held = [one for one in message.held if one.execution in here and _is_behind(one, here[one.execution], context)]
+    once = {one.execution: one for one in message.held if one.execution in here}
+    held = [one for one in once.values() if _is_behind(one, here[one.execution], context)]
     queued = _queued(unit, partner, [one.execution for one in held])
     for one in held:
         loaded = store.find(unit, one.execution)
@@ -49,7 +50,7 @@ def holding(unit: Unit, context: Context, partner: str, message: m.HoldingMessag
         size = row.size if row and row.coordinator == partner else 0
         if size < one.size:
             outgoing.post_need(unit, context, partner, one.execution, size)
-    for name in message.unattested:
+    for name in dict.fromkeys(message.unattested):
         if name in here:
             _attest(unit, context, partner, here[name])
 

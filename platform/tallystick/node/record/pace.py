@@ -16,6 +16,11 @@ class Pace(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     seldom_ms: Annotated[int, msgspec.Meta(ge=1_000, le=604_800_000)] = 3_600_000
     link_ms: Annotated[int, msgspec.Meta(ge=0, le=3_600_000)] = 30_000
 
+    def __post_init__(self) -> None:
+        """Refuse what begins more slowly than it ends."""
+        if self.seldom_ms < self.quiet_ms:
+            raise ValueError("pace.seldom_ms is less than pace.quiet_ms")
+
     def steps(self, silent_ms: int) -> int:
         """How many times something that is silent for so long has been due."""
         if silent_ms < self.quiet_ms:
