@@ -3,14 +3,14 @@
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 import pytest_asyncio
+from sqlalchemy import create_engine, text
 from sqlmodel import select
 
 from support.fronts import FrontedTrio
@@ -19,6 +19,7 @@ from support.losing import unread
 from support.parties import BUYER, CARRIER, NAMES, SUPPLIER
 from support.parties import DEFINITION as ORDER
 from support.trio import until, work
+from tallystick.node.bench.postgres import started
 from tallystick.node.record import store
 from tallystick.node.record.pace import Pace
 from tallystick.tenants.models.record import PartnerChunkRow, StatementRow, UnattestedRow
@@ -50,23 +51,34 @@ DELIVERY: dict[str, Any] = {"id": "papers", "name": "Papers 单据", "task_type"
 DELIVERY |= {"parameters": {"target_orgs": [SUPPLIER]}}
 
 
-@asynccontextmanager
-async def three_of(factory: pytest.TempPathFactory, pace: Pace) -> AsyncIterator[list[Hosted]]:
-    async with hosting(factory.mktemp("lost"), BUYER, SUPPLIER, CARRIER, pace=pace) as hosted:
-        yield hosted
+@pytest.fixture(scope="module", params=["sqlite", "postgres"])
+def databases(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """Those of the three, where they are no files."""
+    if request.param == "sqlite":
+        yield {}
+        return
+    running, url = started(tmp_path_factory.mktemp("postgres"))
+    engine = create_engine(url, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        for org in NAMES:
+            connection.execute(text(f"CREATE DATABASE lost_{org}"))
+    engine.dispose()
+    yield {org: url.replace("/postgres?", f"/lost_{org}?") for org in NAMES}
+    running.cleanup()
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def three(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[list[Hosted]]:
+async def three(tmp_path_factory: pytest.TempPathFactory, databases: dict[str, str]) -> AsyncIterator[list[Hosted]]:
     """Three nodes that know each other and compare every half second what is silent; the buyer's coordinates."""
-    async with three_of(tmp_path_factory, PACE) as hosted:
+    folder = tmp_path_factory.mktemp("lost")
+    async with hosting(folder, BUYER, SUPPLIER, CARRIER, pace=PACE, databases=databases) as hosted:
         yield hosted
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def patient(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[list[Hosted]]:
     """Three that compare at a start and when a link comes up only."""
-    async with three_of(tmp_path_factory, NEVER) as hosted:
+    async with hosting(tmp_path_factory.mktemp("patient"), BUYER, SUPPLIER, CARRIER, pace=NEVER) as hosted:
         yield hosted
 
 
@@ -213,7 +225,7 @@ async def test_a_store_that_is_damaged_while_its_broker_is_down(patient: list[Ho
     async with unread(supplier, BUYER) as stream:
         await buyer.complete("order", OK, execution)
         await stream.holds()
-        pid = supplier.node.parts.links.server_pid  # type: ignore[union-attr]
+        pid = supplier.node.parts.links.server_pid
         assert pid is not None
         os.kill(pid, signal.SIGKILL)
         damage(supplier)
