@@ -276,7 +276,7 @@ async def test_a_named_chunk_costs_no_quota(desk: Desk, monkeypatch: pytest.Monk
     monkeypatch.setattr(quota, "MAX_UNNAMED", 150)
     first, second = chunk(desk, b"a" * 100), chunk(desk, b"b" * 100)
     assert await desk.give(first) == "ack"
-    await desk.committer.run(lambda unit: quota.named(unit, [first.sha256, "ff" * 32]))
+    await desk.committer.run(lambda unit: quota.named(unit, desk.context, SUPPLIER, "e", [first.sha256, "ff" * 32]))
     assert await desk.give(second) == "ack"
     with desk.database.session() as session:
         assert {row.needed for row in session.exec(select(PartnerChunkRow))} == {True, False}

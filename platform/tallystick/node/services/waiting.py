@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from sqlalchemy import func
 from sqlmodel import Session, col, select
 
 from tallystick.core.definition.model import Wait
@@ -15,7 +16,15 @@ from tallystick.node.record.outgoing import undelivered
 from tallystick.node.services import views
 from tallystick.tenants.models.anchor import LeafRow
 from tallystick.tenants.models.queue import QueueTaskRow
-from tallystick.tenants.models.record import InboxRow, OutboxRow, ReceiptRow, StatementRow, TaskRow
+from tallystick.tenants.models.record import (
+    InboxRow,
+    OutboxRow,
+    PartnerChunkRow,
+    ReceiptRow,
+    StatementRow,
+    TaskRow,
+    UnattestedRow,
+)
 
 
 def waits(session: Session, org_id: str, execution_id: str) -> list[dict[str, Any]]:
@@ -35,6 +44,7 @@ def _waits(session: Session, org_id: str, execution_id: str, loaded: Loaded) -> 
         *_outbox(session, execution_id),
         *_statements(session, org_id, loaded),
         *_inbox(session, execution_id),
+        *_missing(session, loaded),
         *_chain(session, loaded),
     ]
 
@@ -119,6 +129,7 @@ def _statements(session: Session, org_id: str, loaded: Loaded) -> list[dict[str,
             loaded.agreement.coordinator,
             row.at,
             tried=row.refusal or _submitted(session, row),
+            next_try_at=row.due_at,
         )
         for row in session.exec(query)
     ]
@@ -137,6 +148,18 @@ def _inbox(session: Session, execution_id: str) -> list[dict[str, Any]]:
     return [
         _item("message", row.partner, row.since, tried=row.reason, last_error=row.reason, next_try_at=row.retry_at)
         for row in session.exec(query)
+    ]
+
+
+def _missing(session: Session, loaded: Loaded) -> list[dict[str, Any]]:
+    """What partners have not sent, or their messages lost: it is asked for now and then."""
+    lacking = session.exec(select(UnattestedRow).where(UnattestedRow.number == loaded.row.number))
+    items = [_item("attestation", row.partner, row.since) for row in lacking]
+    wanted = select(PartnerChunkRow.partner, func.count(), func.min(PartnerChunkRow.at))
+    wanted = wanted.where(PartnerChunkRow.execution == loaded.row.id).group_by(col(PartnerChunkRow.partner))
+    return items + [
+        _item("chunks of files", org, since, tried=f"{count} have not come")
+        for org, count, since in session.exec(wanted)
     ]
 
 

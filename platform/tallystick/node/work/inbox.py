@@ -147,9 +147,9 @@ class Inbox:
             several = messages.split(payload)
         except Invalid as error:
             return await self._reject(partner, message_id, error, nonce)
-        if len(several) == 1:
-            return await self._ended(*self._begin(partner, message_id, payload, nonce))
         me = self._context.org_id
+        if len(several) == 1:  # by its content: what is sent again bears another id each time
+            return await self._ended(*self._begin(partner, messages.message_id(me, payload), payload, nonce))
         # The nonce goes with the first one: taking the others in twice changes nothing.
         begun = [
             self._begin(partner, messages.message_id(me, one), one, None if number else nonce)
