@@ -31,7 +31,7 @@ def test_an_organisation_is_made(words: list[str], tmp_path: Path, capsys: pytes
     settings = node_settings.load(tmp_path / "org")
     assert (settings.org_id, settings.name, settings.blockchain) == ("huaxia", "华夏 汽车 a!b@c$", None)
     keystore = Keystore.open(settings.keystore_path, PASSPHRASE)
-    assert keystore.root.public_hex in capsys.readouterr().out
+    assert keystore.root_public.key in capsys.readouterr().out
     assert all(path.stat().st_mode & 0o077 == 0 for path in [tmp_path / "org", *(tmp_path / "org").iterdir()])
 
 

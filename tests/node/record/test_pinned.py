@@ -60,7 +60,7 @@ async def outcome(desk: Desk, document: dict[str, Any] | None = None) -> str:
     document = document or desk.parties.document
     me = document["participants"][0]
     me["sealing_key"] = {"kid": sealing.kid, "suite": sealing.suite, "key": sealing.public_hex}
-    me["root_key"] = desk.context.keystore.root.public_hex
+    me["root_key"] = desk.context.keystore.root_public.key
     await desk.give(m.AgreementMessage(agreement=document), SUPPLIER)
     with desk.database.session() as session:
         rows = list(session.exec(select(InboxRow)))
