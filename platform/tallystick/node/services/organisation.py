@@ -33,7 +33,8 @@ def wanted_card(parts: Parts) -> Card | None:
     keystore = parts.context.keystore
     if keystore.root_key is not None:
         return None
-    return cards.wanted(keystore, last=parts.context.own_card.token, **_facts(parts))
+    now = parts.context.now()
+    return cards.wanted(keystore, last=parts.context.own_card.token, issued_at=now, **_facts(parts))
 
 
 def _facts(parts: Parts) -> dict[str, Any]:

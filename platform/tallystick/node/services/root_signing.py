@@ -43,10 +43,10 @@ class RootSigning(Service):
 
     async def pending_signatures(self, who: User, *, limit: int = 100, cursor: str | None = None) -> dict[str, Any]:
         """A page of signing inputs for the root key; the card, if one waits, stands on the first."""
-        limit, last = bounded(limit), cursor_values(cursor, (int,))
+        limit, last = bounded(limit), _number(cursor)
 
         def work(session: Session) -> dict[str, Any]:
-            found, after = root_signing.page(session, self.parts.context, last[0] if last else -1, limit)
+            found, after = root_signing.page(session, self.parts.context, -1 if last is None else last, limit)
             items = [_statement(one) for one in found]
             card = wanted_card(self.parts) if last is None else None
             if card is not None:
@@ -56,7 +56,7 @@ class RootSigning(Service):
                 "org_id": self.parts.context.org_id,
                 "root": msgspec.to_builtins(self.parts.context.keystore.root_public),
                 "items": items,
-                "next_cursor": None if after is None else encode_cursor([after]),
+                "next_cursor": None if after is None else encode_cursor([str(after)]),
             }
 
         return await self.read(who, work, Permission.ADMINISTER)
@@ -102,6 +102,16 @@ class RootSigning(Service):
             return _taken(said.kind, said.execution)
 
         return await self.parts.committer.run(job)
+
+
+def _number(cursor: str | None) -> int | None:
+    """An execution's number, as text: it may have more digits than a JSON number can be trusted with."""
+    values = cursor_values(cursor, (str,))
+    if values is None:
+        return None
+    if not (values[0].isascii() and values[0].isdecimal() and len(values[0]) < 20):
+        raise Invalid("cursor is not one that this API gave", code="bad_cursor", pointer="/cursor")
+    return int(values[0])
 
 
 def _is_card(token: str) -> bool:

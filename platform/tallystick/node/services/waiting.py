@@ -48,7 +48,7 @@ def _root(session: Session, context: Context, execution_id: str) -> list[dict[st
         return []
     row = session.exec(select(ExecutionRow).where(ExecutionRow.id == execution_id)).one()
     return [
-        _item(f"root key for {one.kind}", context.org_id, one.since, tried=AWAY)
+        _item(f"root key's signature of {one.kind}", context.org_id, one.since, tried=AWAY)
         for one in root_signing.waiting_in(session, context, row)
     ]
 
