@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import json
 import os
 import sys
 from collections.abc import AsyncIterator
@@ -14,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from support.parties import BUYER, CARRIER, DEFINITION, SUPPLIER
+from support.parties import BUYER, CARRIER, DEFINITION, NAMES, SUPPLIER
 from support.trio import Member, Trio, until
 from tallystick.tenants import root_key, vault
 from tallystick.tenants.keystore import Keystore
@@ -22,7 +21,15 @@ from tallystick.tenants.keystore import Keystore
 pytestmark = pytest.mark.timeout(240)
 PHRASE = "the root's own passphrase a!b@c 密码"
 KEYS = "/organisation/keys"
-PENDING = f"{KEYS}/pending"
+TALK = {
+    "id": "talk",
+    "name": "Talk 商谈",
+    "participants": [
+        {"org_id": BUYER, "role": "buyer", "can_terminate": True},
+        {"org_id": SUPPLIER, "role": "supplier"},
+    ],
+    "tasks": [{"id": "offer", "name": "Offer", "task_type": "approval", "assigned_org": SUPPLIER}],
+}
 
 
 def file_of(member: Member) -> Path:
@@ -105,12 +112,6 @@ async def speaks(member: Member, execution: str, kid: str, event: str = "key_rot
     return any((one["type"], one.get("kid")) == (event, kid) for one in events) or None
 
 
-async def pinned(member: Member, org: str, kid: str) -> bool | None:
-    """Whether a partner knows an organisation by that key."""
-    found = await member.get(f"/partners/{org}")
-    return (kid in json.dumps(found)) or None
-
-
 @pytest.mark.parametrize("org", [SUPPLIER, BUYER])
 async def test_a_stolen_key_is_replaced_by_one_trip_to_an_offline_machine(
     trio: AwayTrio, org: str, tmp_path: Path
@@ -178,3 +179,74 @@ def holds_no_root(member: Member) -> None:
         assert form not in plain
         assert form not in logged
     assert Keystore.open(member.data / "keystore.json", member.passphrase).root_key is None
+
+
+class Pair(AwayTrio):
+    """Two that have never met; the buyer's root is away from the beginning."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder, names={org: NAMES[org] for org in (BUYER, SUPPLIER)})
+
+    async def start(self, prepare: Any = None) -> None:
+        buyer, supplier = self.members.values()
+        await asyncio.gather(init_away(buyer), supplier.init())
+        await asyncio.gather(buyer.start(), supplier.start())
+        await sign(buyer)
+
+    async def meet(self) -> None:
+        """The buyer invites; both compare the digits."""
+        buyer, supplier = self.members.values()
+        made = await buyer.post("/invitations", {})
+        shown = await supplier.post("/invitations/accept", {"invitation": made["invitation"]})
+        for one, other in ((buyer, SUPPLIER), (supplier, BUYER)):
+            assert (await one.get(f"/partners/{other}"))["fingerprint"] == shown["fingerprint"]
+            await one.post(f"/partners/{other}/confirm", {"fingerprint": shown["fingerprint"]})
+        for one, other in ((buyer, SUPPLIER), (supplier, BUYER)):
+            await until(partial(linked, one, other))
+
+
+async def linked(member: Member, org: str) -> bool | None:
+    found = await member.get(f"/partners/{org}")
+    return (found["connected"] and found["incoming"]) or None
+
+
+async def follows(member: Member, org: str, kid: str) -> bool | None:
+    """Whether a member knows a partner by that key: it is what its agreements name."""
+    drafted = await member.http.post("/collaborations", json={"definition": TALK})
+    assert drafted.status_code in {200, 201}, drafted.text
+    path = f"/collaborations/{drafted.json()['collaboration_id']}"
+    document = (await member.get(f"{path}/agreement"))["agreement"]
+    await member.post(f"{path}/terminate", {"reason": "a look"})
+    named = {one["org_id"]: [key["kid"] for key in one["signing_keys"]] for one in document["participants"]}
+    return named[org] == [kid] or None
+
+
+async def test_two_meet_while_a_root_is_away_and_the_other_is_taken_out_later(tmp_path: Path) -> None:
+    """The fingerprint binds both root keys; a card that is signed later reaches the partner."""
+    pair = Pair(tmp_path)
+    buyer, supplier = pair.members.values()
+    try:
+        await pair.start()
+        await pair.meet()
+        moving = ("root", "take-out", "--data", str(supplier.data), "--root-key", str(file_of(supplier)))
+        assert "stop it first" in await tally(supplier, *moving, status=1, network=False)
+        assert not file_of(supplier).exists()
+        await supplier.stop()
+        assert "in" in await tally(supplier, *moving, network=False)
+        await supplier.start()
+        holds_no_root(supplier)
+        kid = (await supplier.post(KEYS))["items"][0]["kid"]
+        assert not await follows(buyer, SUPPLIER, kid)
+        assert "1 taken, 0 refused" in await sign(supplier)
+        await until(partial(follows, buyer, SUPPLIER, kid))
+
+        await supplier.stop()
+        back = ("root", "put-back", "--data", str(supplier.data), "--root-key", str(file_of(supplier)))
+        await tally(supplier, *back, network=False)
+        await supplier.start()
+        assert not (await supplier.get(KEYS))["root"]["is_away"]
+        assert "nothing waits" in await sign(supplier)
+        kid = (await supplier.post(KEYS))["items"][0]["kid"]
+        await until(partial(follows, buyer, SUPPLIER, kid))
+    finally:
+        await pair.stop()
