@@ -303,7 +303,7 @@ async def test_somebody_who_passes_for_a_partner_is_pointed_out(pair: Pair, tmp_
         capabilities=[], chain_org="0x" + "0" * 64, leaf_url=None, tls_ca="",
     )  # fmt: skip
     name = invitation.name_of(made["invitation"])
-    answer = invitation.answer(keys.root, card, org_id="n0rdic", now=1, invitation=name)
+    answer = invitation.answer(keys.signing_key, card, org_id="n0rdic", now=1, invitation=name)
     await pair.buyer.post("/invitations/answers", {"answer": answer})
     found = await pair.buyer.get("/partners/n0rdic")
     assert (found["status"], found["resembles"]) == ("pending", [SUPPLIER])

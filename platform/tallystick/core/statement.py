@@ -280,7 +280,7 @@ def say(key: SigningKey, payload: Payload, body: Body) -> tuple[str, Statement]:
     return jws.sign_input(key, signing_input), statement
 
 
-def draft(key: SigningKey, payload: Payload, body: Body) -> tuple[str, Statement]:
+def draft(key: jws.Named, payload: Payload, body: Body) -> tuple[str, Statement]:
     """What :func:`say` signs, and what :func:`read` will make of the token: nothing in it depends on the signature."""
     signing_input = jws.unsigned(key, STATEMENT, payload)
     name = hashlib.sha256(signing_input.encode("ascii")).hexdigest()

@@ -34,7 +34,7 @@ def carrier(tmp_path: Path) -> Keystore:
     """The carrier's keys, with the root key that the agreements of these tests name."""
     (tmp_path / "carrier").mkdir(mode=0o700)
     made = Keystore.create(tmp_path / "carrier" / "keystore.json", "correct horse battery staple")
-    made.root = root_of(CARRIER)
+    re_root(made, root_of(CARRIER))
     return made
 
 
@@ -60,7 +60,7 @@ def naming_us(desk: Desk, document: dict[str, Any] | None = None) -> dict[str, A
     document = document or desk.parties.document
     me = document["participants"][0]
     me["sealing_key"] = {"kid": sealing.kid, "suite": sealing.suite, "key": sealing.public_hex}
-    me["root_key"] = desk.context.keystore.root.public_hex
+    me["root_key"] = desk.context.keystore.root_public.key
     return document
 
 
@@ -87,7 +87,7 @@ async def test_a_participant_whom_nobody_here_knows_is_taken_at_the_proposers_wo
 
 
 async def test_another_root_key_for_a_partner_is_refused(desk: Desk, carrier: Keystore) -> None:
-    carrier.root = SigningKey.generate()
+    re_root(carrier, SigningKey.generate())
     Partners(desk.database).put(card(carrier, desk.parties.keys[CARRIER]))
     assert await outcome(desk) == "reject wrong_root_key"
 
@@ -110,7 +110,7 @@ async def test_a_strangers_name_can_be_shown(desk: Desk, change: dict[str, str])
 
 
 async def test_a_removed_partners_root_key_still_counts(desk: Desk, carrier: Keystore) -> None:
-    carrier.root = SigningKey.generate()
+    re_root(carrier, SigningKey.generate())
     Partners(desk.database).put(card(carrier, desk.parties.keys[CARRIER]))
     with desk.database.write() as session:
         mark(session, CARRIER, "removed")

@@ -72,7 +72,7 @@ def _new_execution(unit: Unit, context: Context, partner: str, message: EntriesM
         raise NotYet("the agreement has not come yet", code="no_agreement")
     if message.start != 0 or not isinstance(first.body, Propose):
         raise NotYet("the execution's first entries have not come yet", code="no_proposal")
-    if agreement.key(context.org_id, context.signing_key.kid) is None:
+    if agreement.key(context.org_id, context.keystore.signing_key.kid) is None:
         unit.note(rekeying.NOTE, None)  # it was drafted when an older key spoke for us
     changing.check_place(unit, agreement, message.execution)
     proposed.begin(unit, context, partner, first.aud)

@@ -132,7 +132,7 @@ class Partnering(Service):
             raise Invalid(f"has at most {MAX_NOTE} printable characters", pointer="/note")
         context, now = self.parts.context, self.parts.context.now()
         token = invitation.invite(
-            context.keystore.root, own_card_token(self.parts), org_id=context.org_id, now=now, hours=hours
+            context.signing_key, own_card_token(self.parts), org_id=context.org_id, now=now, hours=hours
         )
         row = await asyncio.to_thread(
             lambda: self.parts.introductions.add(
@@ -168,7 +168,7 @@ class Partnering(Service):
         context, now = self.parts.context, self.parts.context.now()
         made, card = invitation.open_invitation(token, now)
         answer = invitation.answer(
-            context.keystore.root, own_card_token(self.parts), org_id=context.org_id, now=now,
+            context.signing_key, own_card_token(self.parts), org_id=context.org_id, now=now,
             invitation=invitation.name_of(token),
         )  # fmt: skip
         introductions = self.parts.introductions
