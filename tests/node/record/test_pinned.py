@@ -9,6 +9,7 @@ from sqlmodel import select
 
 from node.work.test_inbox import Desk
 from support.parties import CARRIER, NAMES, SUPPLIER, agreement_document, root_of
+from tallystick.core.agreement import PublicKey
 from tallystick.core.keys import SigningKey
 from tallystick.node.record import messages as m
 from tallystick.node.record.pinned import REPLACED_MS
@@ -34,8 +35,13 @@ def carrier(tmp_path: Path) -> Keystore:
     """The carrier's keys, with the root key that the agreements of these tests name."""
     (tmp_path / "carrier").mkdir(mode=0o700)
     made = Keystore.create(tmp_path / "carrier" / "keystore.json", "correct horse battery staple")
-    made.root = root_of(CARRIER)
+    re_root(made, root_of(CARRIER))
     return made
+
+
+def re_root(keys: Keystore, root: SigningKey) -> None:
+    """Let the keys be under another root key, in memory."""
+    keys.root_key, keys.root_public = root, PublicKey(kid=root.kid, key=root.public_hex)
 
 
 def card(keys: Keystore, key: SigningKey, issued_at: int = 1000) -> str:
@@ -77,13 +83,13 @@ async def test_a_participant_whom_nobody_here_knows_is_taken_at_the_proposers_wo
 
 
 async def test_another_root_key_for_a_partner_is_refused(desk: Desk, carrier: Keystore) -> None:
-    carrier.root = SigningKey.generate()
+    re_root(carrier, SigningKey.generate())
     Partners(desk.database).put(card(carrier, desk.parties.keys[CARRIER]))
     assert await outcome(desk) == "reject wrong_root_key"
 
 
 async def test_a_removed_partners_root_key_still_counts(desk: Desk, carrier: Keystore) -> None:
-    carrier.root = SigningKey.generate()
+    re_root(carrier, SigningKey.generate())
     Partners(desk.database).put(card(carrier, desk.parties.keys[CARRIER]))
     with desk.database.write() as session:
         mark(session, CARRIER, "removed")
