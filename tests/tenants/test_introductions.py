@@ -324,3 +324,21 @@ def test_no_token_carries_a_secret(keystore: Keystore, build: Build) -> None:
         assert secret.hex() not in told
     assert keystore.nkey_seed not in told
     assert "PRIVATE" not in told
+
+
+def test_an_answer_that_is_refused_costs_no_fingerprint(
+    ours: Introductions, keystore: Keystore, other_keystore: Keystore, build: Build, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever holds an invitation may answer it as often as it likes, and each fingerprint takes memory and time."""
+    token = made(ours, keystore, build)
+    computed: list[Any] = []
+
+    def note(*given: Any) -> str:
+        computed.append(given)
+        return ""
+
+    monkeypatch.setattr(fingerprint, "of", note)
+    for org_id in ("huaxia", "nordic"):
+        with pytest.raises(Invalid):
+            ours.receive(answered(other_keystore, build, token, org_id, is_active=org_id == "huaxia"), NOW)
+    assert computed == []

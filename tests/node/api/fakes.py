@@ -213,7 +213,7 @@ class FakeServicesForApiTests:
             "card_issued_at": NOW, "chain_org": "0x" + "cd" * 32, "chain_admin": "0x" + "12" * 20, "status": state,
             "status_since": NOW, "fingerprint": "61325 54237 04887 09151 05250 45792", "connected": key == "supplier",
             "incoming": key == "supplier", "since": NOW, "last_seen": NOW, "last_error": "link_down: <not linked>",
-            "transport": "nats", "pinned_ca": False,
+            "transport": "nats", "pinned_ca": False, "resembles": ["nordic"] if state == "pending" else [],
         }  # fmt: skip
         if state == "pending":
             return {**found, "answer": "a.b.c", "delivered_at": None, "invited_by": key, "expires_at": NOW}

@@ -15,10 +15,11 @@ import msgspec
 from tallystick.core.agreement import PublicKey
 from tallystick.core.errors import Invalid
 from tallystick.core.keys import SigningKey
-from tallystick.ledger import urls
 from tallystick.node import freeport
 from tallystick.node import settings as node_settings
-from tallystick.node.settings import Blockchain, Contracts, NatsSettings, Settings
+from tallystick.node.adjusting import adjusted
+from tallystick.node.cli.chain_options import chain_from, pair
+from tallystick.node.settings import Blockchain, NatsSettings, Settings
 from tallystick.tenants import card, root_key
 from tallystick.tenants.database import Database
 from tallystick.tenants.files import private_folder, write_private
@@ -28,7 +29,10 @@ from tallystick.tenants.permissions import Role
 from tallystick.tenants.root_key import RootKey
 from tallystick.tenants.users import Users
 
-MAX_CONTRACTS = 10_000  # bytes; three addresses
+SET_HELP = (
+    "a setting, such as blockchain.budget.wei=50000000000000000 or blockchain.policy.mode=batched; "
+    "may be repeated; `tally settings show` lists them"
+)
 EPILOG = f"""\
 The keystore is encrypted under the passphrase in the file that {FILE_VARIABLE} names, or in {VARIABLE}.
 `tally node --data FOLDER` wants the same one. A root key of its own file is encrypted under another: in the file that
@@ -127,6 +131,9 @@ def _parser() -> argparse.ArgumentParser:
     add("--endpoint-quorum", type=int, default=1, help="endpoints that have to agree (default: %(default)s)")
     add("--chain-id", type=int, help="the chain's id, when the file of contracts does not name it")
     add("--contracts", type=Path, help="what tally chain deploy wrote: addresses, chain id and first block")
+    add("--also", nargs=2, action="append", default=[], metavar=("URL", "CONTRACTS"),
+        help="a further chain that gets the same heads, and its file of contracts; may be repeated")  # fmt: skip
+    add("--set", action="append", default=[], metavar="NAME=VALUE", help=SET_HELP)
     add("--relayers", type=int, default=0, help="further accounts that pay on the chain (default: %(default)s)")
     add("--signer", help="URL of a web3signer that holds the keys of the accounts that pay; needs --signer-account")
     add("--signer-log-account", metavar="0x…", help="the account whose key signs the log's heads there, too")
@@ -143,7 +150,7 @@ def _settings(options: argparse.Namespace) -> Settings:
     card.check_names(names, options.operator)
     if options.url is not None:
         card.check_url(options.url)
-    return Settings(
+    made = Settings(
         org_id=options.org_id,
         name=options.name,
         domain=options.domain,
@@ -157,6 +164,7 @@ def _settings(options: argparse.Namespace) -> Settings:
         blockchain=_blockchain(options) if options.blockchain_url else None,
         language=options.language,
     )
+    return adjusted(made, [pair(text) for text in options.set])
 
 
 def _pair(text: str) -> tuple[str, str]:
@@ -167,26 +175,18 @@ def _pair(text: str) -> tuple[str, str]:
 def _blockchain(options: argparse.Namespace) -> Blockchain:
     if options.contracts is None:
         raise Invalid("--blockchain-url needs --contracts", code="bad_settings")
+    first = chain_from(
+        options.contracts,
+        (options.blockchain_url, *options.fallback_url),
+        chain_id=options.chain_id,
+        quorum=options.endpoint_quorum,
+    )
+    also = [msgspec.to_builtins(chain_from(Path(contracts), (url,))) for url, contracts in options.also]
+    more = {"relayers": options.relayers, "signer": _signer(options), "also": also}
     try:
-        with options.contracts.open("rb") as file:
-            found = msgspec.json.decode(file.read(MAX_CONTRACTS), type=dict[str, Any])
-        chain_id = options.chain_id or found.get("chain_id")
-        endpoints = (options.blockchain_url, *options.fallback_url)
-        for url in endpoints:
-            urls.check_url(url)
-        wanted: dict[str, Any] = {
-            "blockchain_url": endpoints[0],
-            "fallback_urls": endpoints[1:],
-            "endpoint_quorum": options.endpoint_quorum,
-            "genesis_hash": found.get("genesis_hash"),
-            "chain_id": chain_id,
-            "relayers": options.relayers,
-            "signer": _signer(options),
-        }
-        contracts = {name: found.get(name) for name in Contracts.__struct_fields__}
-        return msgspec.convert({**wanted, "contracts": contracts}, Blockchain)
-    except msgspec.MsgspecError as error:
-        raise Invalid(f"{options.contracts}: {error}", code="bad_settings") from error
+        return msgspec.convert({**msgspec.to_builtins(first), **more}, Blockchain)
+    except msgspec.ValidationError as error:
+        raise Invalid(str(error), code="bad_settings") from error
 
 
 def _signer(options: argparse.Namespace) -> dict[str, Any] | None:

@@ -14,7 +14,7 @@ from hypercorn.asyncio import serve
 from hypercorn.config import Config
 
 from tallystick.core.errors import TallystickError
-from tallystick.node import collector
+from tallystick.node import collector, logs
 from tallystick.node import settings as node_settings
 from tallystick.node.bootstrap import Node
 from tallystick.node.settings import Settings
@@ -34,7 +34,7 @@ def main(argv: list[str]) -> int:
     )
     parser.add_argument("--log-level", default="INFO")
     options = parser.parse_args(argv)
-    logging.basicConfig(level=options.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    logs.set_up(options.log_level)
     tenants = [_open(options.data[0])] if len(options.data) == 1 else list(_opened(options.data))
     if tenants:
         collector.relax()

@@ -47,7 +47,7 @@ def say(unit: Unit, context: Context, loaded: Loaded, saying: Saying) -> Stateme
     envelopes = _sealed(loaded, committed, place, saying) if len(loaded.agreement.participants) > 1 else {}
     token, said = _signed(unit, context, loaded, saying, saying.make(committed.commitments, sorted(envelopes)))
     _keep(unit, context, loaded, said, token, saying.answer_key)
-    openings.keep(unit, loaded, said, committed.openings, committed.encoded)
+    openings.keep(unit, context, loaded, said, committed.openings, committed.encoded)
     if envelopes:
         openings.keep_envelopes(unit, loaded, said, envelopes)
     _hand_over(unit, context, loaded, said, token, envelopes)
@@ -87,7 +87,7 @@ def unsigned(context: Context, loaded: Loaded, kind: str, body: Body) -> Payload
 
 def _keep(unit: Unit, context: Context, loaded: Loaded, said: Statement, token: str, answer_key: str) -> None:
     ours = loaded.agreement.coordinator == context.org_id
-    due_at = None if ours else submitting.due_at(loaded, said.iat)
+    due_at = None if ours else submitting.next_at(context, loaded, said.iat, said.iat)
     if due_at is not None:
         unit.note("due", due_at)
     unit.insert(

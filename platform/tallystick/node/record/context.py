@@ -11,7 +11,10 @@ from tallystick.node.record.citations import Citations
 from tallystick.node.record.loaded import Loaded
 from tallystick.node.record.onchain import OnChain
 from tallystick.node.record.own_card import OwnCard
+from tallystick.node.record.pace import Pace
 from tallystick.tenants.keystore import Keystore
+
+DEFAULT_PACE = Pace()
 
 
 def now_ms() -> int:
@@ -33,6 +36,7 @@ class Context:
         activities: Container[str] = (),
         clock: Callable[[], int] = now_ms,
         check_clock: Callable[[], None] = lambda: None,
+        pace: Pace = DEFAULT_PACE,
     ) -> None:
         self.citations = Citations()
         self.org_id = org_id
@@ -42,6 +46,7 @@ class Context:
         self.onchain = onchain  # None: no chain, so nothing is anchored
         self.activities = activities  # the types that functions of this node do, not its staff
         self.now = clock
+        self.pace = pace  # of comparing with partners
         self.check_clock = check_clock  # raises while it is no time to sign anything
 
     @property

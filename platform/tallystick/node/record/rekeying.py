@@ -100,18 +100,25 @@ def follow_up(unit: Unit, context: Context, execution: str) -> str | None:
 
 
 def check(context: Context, agreement: Agreement) -> None:
-    """See that an agreement names keys that we hold; one that was replaced is replaced in the execution as well."""
-    mine = agreement.participant(context.org_id)
+    """See that an agreement names keys that we hold, and no other: any key that it names could speak in our name.
+
+    One that was replaced is replaced in the execution as well.
+    """
+    me = agreement.participant(context.org_id)
+    if me is None:
+        return
+    if me.root_key != context.keystore.root_public.key:
+        raise Invalid("agreement names another root key for us than ours", code="wrong_root_key")
     revoked = {one.kid for one in context.keystore.signing_facts if one.revoked_at is not None}
-    held = {one.kid for one in context.keystore.signing_keys} - revoked
-    can_open = {one.kid for one in context.keystore.sealing_keys}
-    if mine is None or not any(key.kid in held and agreement.key(context.org_id, key.kid) for key in mine.signing_keys):
+    held = {(one.kid, one.public_hex) for one in context.keystore.signing_keys}
+    can_open = {(one.kid, one.suite, one.public_hex) for one in context.keystore.sealing_keys}
+    if not me.signing_keys or not held.issuperset((one.kid, one.key) for one in me.signing_keys):
         raise Invalid("agreement names other keys for us than ours; our newest card has them", code="wrong_key")
-    if any(key.kid in revoked for key in mine.signing_keys):
+    if any(one.kid in revoked for one in me.signing_keys):
         raise Invalid(
             "agreement names a revoked key of ours; our newest card has, or will have, another", code="wrong_key"
         )
-    if mine.sealing_key.kid not in can_open:
+    if (me.sealing_key.kid, me.sealing_key.suite, me.sealing_key.key) not in can_open:
         raise Invalid("agreement seals to a key that we do not hold; our newest card has another", code="wrong_key")
 
 

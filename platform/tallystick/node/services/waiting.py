@@ -2,10 +2,12 @@
 
 from typing import Any
 
+from sqlalchemy import func
 from sqlmodel import Session, col, select
 
 from tallystick.core.definition.model import Wait
 from tallystick.core.engine.state import GOING
+from tallystick.node.anchoring.shared import counts
 from tallystick.node.anchoring.stores import covering
 from tallystick.node.record import onchain, root_signing, store
 from tallystick.node.record.calls import keys_of
@@ -15,7 +17,16 @@ from tallystick.node.record.outgoing import undelivered
 from tallystick.node.services import views
 from tallystick.tenants.models.anchor import LeafRow
 from tallystick.tenants.models.queue import QueueTaskRow
-from tallystick.tenants.models.record import ExecutionRow, InboxRow, OutboxRow, ReceiptRow, StatementRow, TaskRow
+from tallystick.tenants.models.record import (
+    ExecutionRow,
+    InboxRow,
+    OutboxRow,
+    PartnerChunkRow,
+    ReceiptRow,
+    StatementRow,
+    TaskRow,
+    UnattestedRow,
+)
 
 AWAY = "the root key is kept elsewhere: tally keys sign"
 
@@ -38,6 +49,7 @@ def _waits(session: Session, org_id: str, execution_id: str, loaded: Loaded) -> 
         *_outbox(session, execution_id),
         *_statements(session, org_id, loaded),
         *_inbox(session, execution_id),
+        *_missing(session, loaded),
         *_chain(session, loaded),
     ]
 
@@ -133,6 +145,7 @@ def _statements(session: Session, org_id: str, loaded: Loaded) -> list[dict[str,
             loaded.agreement.coordinator,
             row.at,
             tried=row.refusal or _submitted(session, row),
+            next_try_at=row.due_at,
         )
         for row in session.exec(query)
     ]
@@ -154,6 +167,18 @@ def _inbox(session: Session, execution_id: str) -> list[dict[str, Any]]:
     ]
 
 
+def _missing(session: Session, loaded: Loaded) -> list[dict[str, Any]]:
+    """What partners have not sent, or their messages lost: it is asked for now and then."""
+    lacking = session.exec(select(UnattestedRow).where(UnattestedRow.number == loaded.row.number))
+    items = [_item("attestation", row.partner, row.since) for row in lacking]
+    wanted = select(PartnerChunkRow.partner, func.count(), func.min(PartnerChunkRow.at))
+    wanted = wanted.where(PartnerChunkRow.execution == loaded.row.id).group_by(col(PartnerChunkRow.partner))
+    return items + [
+        _item("chunks of files", org, since, tried=f"{count} have not come")
+        for org, count, since in session.exec(wanted)
+    ]
+
+
 def _chain(session: Session, loaded: Loaded) -> list[dict[str, Any]]:
     """The chain holds nobody up unless that is agreed; what is on its way there is told all the same."""
     registration = onchain.workflow(session, loaded.agreement)
@@ -162,9 +187,11 @@ def _chain(session: Session, loaded: Loaded) -> list[dict[str, Any]]:
         items.append(_item("registration of the workflow", "chain", registration.since))
     if loaded.state.unanchored is not None and loaded.state.status in GOING:
         items.append(_start(session, loaded))
-    query = select(LeafRow).where(LeafRow.execution == loaded.row.id, col(LeafRow.block_number).is_(None))
+    query = select(LeafRow).where(LeafRow.execution == loaded.row.id)
     for leaf in session.exec(query):
-        sent = covering(session, None, leaf.index)
+        if counts(session, leaf.index):
+            continue
+        sent = covering(session, leaf.index)
         kind = onchain.KINDS[leaf.kind]
         if sent is None:
             batch = f"waits for its batch: {leaf.max_leaves} leaves, or the time" if leaf.max_leaves > 1 else None
