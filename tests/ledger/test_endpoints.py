@@ -38,6 +38,14 @@ async def several(proxies: list[RpcProxy]) -> AsyncIterator[Chain]:
     await client.close()
 
 
+@pytest.fixture
+async def unanimous(proxies: list[RpcProxy]) -> AsyncIterator[Chain]:
+    """Give a client of all three that wants all of them to agree."""
+    client = Chain([one.url for one in proxies], CHAIN_ID, timeout_s=0.7, quorum=3)
+    yield client
+    await client.close()
+
+
 def states(chain: Chain) -> list[str]:
     """How they do."""
     return [one.state for one in chain.endpoints()]
@@ -177,25 +185,25 @@ LIES: dict[str, Fault] = {
 
 @pytest.mark.parametrize("name", LIES)
 async def test_a_receipt_that_endpoints_disagree_on_is_none(
-    name: str, chain: Chain, several: Chain, proxies: list[RpcProxy]
+    name: str, chain: Chain, unanimous: Chain, proxies: list[RpcProxy]
 ) -> None:
     receipt = await mined(chain)
-    await several.check()
-    assert (await several.ask("eth_getTransactionReceipt", receipt["transactionHash"]))["status"] == "0x1"
+    await unanimous.check()
+    assert (await unanimous.ask("eth_getTransactionReceipt", receipt["transactionHash"]))["status"] == "0x1"
     proxies[1].fault = LIES[name]
     with pytest.raises(EndpointsDisagree) as caught:
-        await several.ask("eth_getTransactionReceipt", receipt["transactionHash"])
+        await unanimous.ask("eth_getTransactionReceipt", receipt["transactionHash"])
     assert caught.value.endpoints == (proxies[1].url,)
-    seen = several.endpoints()[1]
+    seen = unanimous.endpoints()[1]
     assert (seen.state, seen.trouble) == ("disagree", caught.value.detail)
     # Everything waits for as long as that lasts; since when stays.
     for _ in range(2):
         with pytest.raises(EndpointsDisagree):
-            await several.check()
-    assert several.endpoints()[1].since == seen.since
+            await unanimous.check()
+    assert unanimous.endpoints()[1].since == seen.since
     proxies[1].fault = None
-    await several.check()
-    assert states(several) == ["good"] * 3
+    await unanimous.check()
+    assert states(unanimous) == ["good"] * 3
 
 
 async def test_two_that_disagree_are_both_named(chain: Chain, proxies: list[RpcProxy]) -> None:
@@ -213,12 +221,12 @@ def _renamed(parameters: list[Any], result: Any) -> Any:
     return {**result, "hash": OTHER} if parameters[0] == "0x1" else result
 
 
-async def test_an_invented_receipt_is_none(chain: Chain, several: Chain, proxies: list[RpcProxy]) -> None:
+async def test_an_invented_receipt_is_none(chain: Chain, unanimous: Chain, proxies: list[RpcProxy]) -> None:
     receipt = await mined(chain)
     forged = {**receipt, "transactionHash": OTHER}
     proxies[0].fault = faults.lying("eth_getTransactionReceipt", lambda _, found: forged)
     with pytest.raises(EndpointsDisagree) as caught:
-        await several.ask("eth_getTransactionReceipt", OTHER)
+        await unanimous.ask("eth_getTransactionReceipt", OTHER)
     assert caught.value.endpoints == (proxies[0].url,)
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from support.exchange import begin, ended, exchange, holds, once, restart
-from tallystick.node.bench.exchange import World
 from tallystick.node.bench.load import BUYER, CARRIER, SUPPLIER
+from tallystick.node.bench.organisations import World
 
 pytestmark = pytest.mark.timeout(400)
 

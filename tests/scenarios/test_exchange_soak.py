@@ -22,8 +22,8 @@ from support.integrity import replay_all
 from support.network import Network, why_not
 from support.soak import write_result
 from tallystick.core.errors import Unavailable
-from tallystick.node.bench.exchange import ORGS, Organisation, World, until
 from tallystick.node.bench.load import BUYER, CARRIER, SUPPLIER, TASKS
+from tallystick.node.bench.organisations import ORGS, Organisation, World, until
 
 MESSAGES = int(os.environ.get("TALLY_MESSAGES", "1500"))
 SEED = int(os.environ.get("TALLY_SEED", "1"))

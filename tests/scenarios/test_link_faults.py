@@ -8,8 +8,8 @@ import pytest
 
 from support.exchange import begin, ended, exchange, once, pair
 from support.network import Network, why_not
-from tallystick.node.bench.exchange import ORGS, World
 from tallystick.node.bench.load import BUYER, CARRIER, LINES, SUPPLIER
+from tallystick.node.bench.organisations import ORGS, World
 
 pytestmark = pytest.mark.timeout(400)
 SHORT_S, LONG_S = 10, 25

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import msgspec
 import pytest
 
 from support.chain import LocalChain
@@ -216,10 +215,7 @@ async def test_a_budget_that_is_used_up_holds_anchors_and_says_so(trio: Trio) ->
 async def with_budget(member: Member, wei: str) -> None:
     """The node, restarted with another budget."""
     await member.stop()
-    path = member.data / "settings.json"
-    settings = msgspec.json.decode(path.read_bytes())
-    settings["blockchain"]["budget"] = {"wei": wei}
-    path.write_bytes(msgspec.json.encode(settings))
+    assert wei in await member.tally("settings", "set", f"blockchain.budget.wei={wei}")
     await member.start()
 
 

@@ -1,11 +1,9 @@
 """One organisation log on two chains: the same heads on both, each one's state told, evidence on either."""
 
 from collections.abc import AsyncIterator
-from functools import partial
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 
 from support.chain import LocalChain
@@ -32,31 +30,24 @@ async def chains(tmp_path: Path) -> AsyncIterator[tuple[LocalChain, LocalChain]]
             await one.stop()
 
 
-def mirror(trio: Trio, second: LocalChain) -> None:
-    """Write the second chain into everyone's settings."""
-    found = msgspec.json.decode(second.contracts.read_bytes())
-    contracts = {name: found[name] for name in ("org_registry", "workflow_registry", "execution_ledger")}
-    for member in trio.members.values():
-        path = member.data / "settings.json"
-        settings = msgspec.json.decode(path.read_bytes())
-        settings["blockchain"]["also"] = [
-            {"blockchain_url": second.words[1], "chain_id": SECOND, "contracts": contracts}
-        ]
-        path.write_bytes(msgspec.json.encode(settings))
-
-
 @pytest.fixture
 async def trio(chains: tuple[LocalChain, LocalChain], tmp_path: Path) -> AsyncIterator[Trio]:
     """Give three nodes that anchor on both."""
     first, second = chains
+    first.also = [second]
     three = Trio(tmp_path, first)
     try:
-        await three.start(partial(mirror, three, second))
-        cards = [await one.get("/organisation/card") for one in three.members.values()]
-        await second.fund(*(card["chain_admin"] for card in cards))
+        await three.start()
+        await funded(three, second)
         yield three
     finally:
         await three.stop()
+
+
+async def funded(trio: Trio, chain: LocalChain) -> None:
+    """Everyone's account has ether there too."""
+    cards = [await one.get("/organisation/card") for one in trio.members.values()]
+    await chain.fund(*(card["chain_admin"] for card in cards))
 
 
 async def states(member: Member, collaboration: str) -> list[list[str]]:
@@ -131,3 +122,30 @@ async def test_one_chain_down_holds_up_the_other_in_nothing(trio: Trio, chains: 
     await chains[0].start()
     await in_states(trio, collaboration, ["confirmed", "confirmed"], ["confirmed", "confirmed"])
     await passes(trio.members[BUYER], collaboration, SECOND)
+
+
+async def test_a_chain_that_joins_later_gets_the_whole_log(
+    chains: tuple[LocalChain, LocalChain], tmp_path: Path
+) -> None:
+    """By `tally settings add-chain`; what is agreed from then on names it too, and what was before stands on it."""
+    first, second = chains
+    three = Trio(tmp_path, first)
+    try:
+        await three.start()
+        await funded(three, second)
+        before = await three.begin(DEFINITION)
+        await three.play(before)
+        await in_states(three, before, ["confirmed"], ["confirmed"])
+        contracts = str(second.contracts)
+        for member in three.members.values():
+            await member.stop()
+            said = await member.tally("settings", "add-chain", "--url", second.words[1], "--contracts", contracts)
+            assert f"blockchain.also.{SECOND}.gas_limit" in said
+            await member.start()
+        await in_states(three, before, ["confirmed", "confirmed"], ["confirmed", "confirmed"])
+        after = await three.begin(DEFINITION)
+        await three.play(after)
+        for member in three.members.values():
+            await passes(member, after, SECOND)
+    finally:
+        await three.stop()

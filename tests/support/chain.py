@@ -15,6 +15,7 @@ class LocalChain:
     def __init__(self, folder: Path, chain_id: int = demo.CHAIN_ID) -> None:
         self.contracts = folder / "contracts.json"
         self.chain_id = chain_id
+        self.also: list[LocalChain] = []  # further chains that organisations are to anchor on
         program = demo.binary(ROOT)
         port = demo.choose_port(0)
         self._chain = demo.Chain(program, folder / "chain", folder / "anvil.log", port=port, chain_id=chain_id)
@@ -22,7 +23,8 @@ class LocalChain:
     @property
     def words(self) -> list[str]:
         """What `tally init` is told of it."""
-        return ["--blockchain-url", self._chain.url, "--contracts", str(self.contracts)]
+        also = [word for one in self.also for word in ("--also", one.words[1], str(one.contracts))]
+        return ["--blockchain-url", self._chain.url, "--contracts", str(self.contracts), *also]
 
     async def start(self) -> None:
         """Start it, the first time with the contracts."""

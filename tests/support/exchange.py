@@ -11,8 +11,8 @@ from typing import Any
 
 from support.integrity import replay_all
 from support.network import Network
-from tallystick.node.bench.exchange import ORGS, Organisation, World, together
 from tallystick.node.bench.load import BUYER, CARRIER, TASKS, definition
+from tallystick.node.bench.organisations import ORGS, Organisation, World, together
 
 PATIENCE_S = 120.0
 _TESTS = Path(__file__).parents[1]

@@ -16,6 +16,7 @@ FIELDS = {
     "eth_getTransactionReceipt": ("transactionHash", "blockHash", "blockNumber", "status", "gasUsed"),
     "eth_getBlockByNumber": ("hash", "number", "parentHash", "stateRoot", "timestamp", "transactions"),
 }
+_SHOWN = 66  # characters of a value that a message repeats: a hash
 
 
 class Claim(NamedTuple):
@@ -53,15 +54,47 @@ def claim(endpoint: Endpoint, method: str, parameters: tuple[Any, ...], result: 
     return Claim(endpoint, result, None if named is None and asked is None else facts, height)
 
 
-def alone(said: list[Claim]) -> list[Claim]:
-    """Of claims with facts those that differ from what most say; all of them when there is no majority."""
-    counts = {facts: sum(one.facts == facts for one in said) for facts in {one.facts for one in said}}
-    if len(counts) < 2:
-        return []
-    most = max(counts.values())
-    if list(counts.values()).count(most) > 1:
-        return said
-    return [one for one in said if counts[one.facts] < most]
+def sides(found: list[Claim], beyond: set[Endpoint]) -> list[list[Claim]]:
+    """Those that say the same, the most first; more than one side is a contradiction.
+
+    Whoever knows of no such thing is a side too where it has the block that it would be in (``beyond``) or where nobody
+    knows of it; else it may only be behind, and contradicts nobody.
+    """
+    if all(one.facts is None for one in found):
+        return [found]
+    same: dict[tuple[str, ...] | None, list[Claim]] = {}
+    for one in found:
+        if one.facts is not None or one.endpoint in beyond:
+            same.setdefault(one.facts, []).append(one)
+    return sorted(same.values(), key=len, reverse=True)
+
+
+def alone(sides: list[list[Claim]]) -> list[Claim]:
+    """Whoever says otherwise than most; all, where as many say one thing as another."""
+    most, *others = sides
+    if others and len(others[0]) == len(most):
+        others = sides
+    return [one for side in others for one in side]
+
+
+def contrast(method: str, parameters: tuple[Any, ...], odd: Claim, most: Claim) -> str:
+    """What one says of it and what most say, as far as they differ: the evidence that a person is shown."""
+    about = f"{method}({', '.join(str(one)[:_SHOWN] for one in parameters[:2])})"
+    if odd.facts is None or most.facts is None:
+        knows = "knows of none" if odd.facts is None else f"answers {_short(odd.facts)}"
+        return f"about {about}: it {knows}, the others {'know of none' if most.facts is None else _short(most.facts)}"
+    names = FIELDS.get(method, ("count",))
+    differ = [
+        f"{name} {_short((said,))}, the others {_short((others,))}"
+        for name, said, others in zip(names, odd.facts, most.facts, strict=True)
+        if said != others
+    ]
+    return f"about {about}: {'; '.join(differ)}"
+
+
+def _short(facts: tuple[str, ...]) -> str:
+    said = facts[0]
+    return said if len(said) <= _SHOWN else f"{said[:_SHOWN]}…"
 
 
 def _numbered(parameters: tuple[Any, ...], place: int) -> bool:

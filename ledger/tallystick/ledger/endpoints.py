@@ -1,9 +1,13 @@
 """Several endpoints of one chain: one answers for another that fails, and none is believed alone where it matters.
 
 - Questions about the newest state go to the first endpoint in good standing, to the next when it fails.
-- Receipts, blocks and nonce counts of a numbered block are asked of all, and compared. While two contradict each other
-  everything is held (:class:`~tallystick.ledger.errors.EndpointsDisagree`): who of them lies is a person's to find out.
-  An endpoint that has not the block yet contradicts nobody; it is behind.
+- Receipts, blocks and nonce counts of a numbered block are asked of all, and compared. An endpoint that has not the
+  block yet contradicts nobody; it is behind.
+- Where more than half of all that the settings name, and as many as have to agree, say the same, whoever contradicts
+  them is outvoted: named, with what it said, and not believed until it says what they say. Meanwhile more than half
+  have to agree on everything that is compared.
+- Where there is no such majority, as with two endpoints, everything is held while they contradict each other
+  (:class:`~tallystick.ledger.errors.EndpointsDisagree`): who of them lies is a person's to find out.
 - The head is one that more than half of those that answer have reached, so that neither one that lags nor one that
   invents blocks moves it alone.
 - Transactions go to all.
@@ -12,6 +16,7 @@
 """
 
 import asyncio
+import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
@@ -23,6 +28,7 @@ from .claims import Claim
 from .endpoint import Endpoint, EndpointStatus
 from .errors import ChainUnavailable, EndpointsDisagree, LedgerError, Reverted, RpcRefused, WrongChain
 
+logger = logging.getLogger(__name__)
 MAX_ENDPOINTS = 8
 MAX_DISPUTES = 8  # questions that are asked again until they are settled; any one of them holds everything
 SECOND_LOOK_S = 0.3  # a block on its way from one endpoint to the next is no contradiction
@@ -44,6 +50,7 @@ class Endpoints:
         self._genesis = genesis_hash.lower() if genesis_hash else None
         self._quorum = quorum
         self._disputes: dict[Question, EndpointsDisagree] = {}
+        self._outvoted: dict[Endpoint, tuple[Question, str]] = {}  # about what, and what it said
 
     def status(self) -> list[EndpointStatus]:
         """How each does."""
@@ -63,9 +70,11 @@ class Endpoints:
         return self._genesis
 
     async def check(self) -> None:
-        """Look at each anew that is not passed over; raise when none is left, or while two contradict each other."""
+        """Look at each anew that is not passed over; raise when none is left, or while everything is held."""
         await self._verify([one for one in self._all if one in self._due()])
         self._usable()
+        for one in list(self._outvoted):
+            await self._reconsidered(one)
         for method, parameters in list(self._disputes):
             await self._compared(method, parameters)
 
@@ -90,7 +99,7 @@ class Endpoints:
 
     def _usable(self) -> list[Endpoint]:
         """Those of the pinned chain that may be asked, best first."""
-        usable = [one for one in self._due() if one.verified]
+        usable = [one for one in self._due() if one.verified and one not in self._outvoted]
         if not usable:
             refused = [one.status() for one in self._all if one.refused]
             if refused:
@@ -118,8 +127,9 @@ class Endpoints:
         raise refusal or ChainUnavailable("no endpoint of the chain answers")
 
     async def _send(self, method: str, *parameters: Any) -> Any:
-        """To all; what one took is out, whatever the others say."""
-        answers = await self._from_all(lambda one: one.ask(method, *parameters))
+        """To all, for it does no harm; what one took is out, whatever the others say."""
+        outvoted = [one for one in self._due() if one.verified and one in self._outvoted]
+        answers = await self._from_all(lambda one: one.ask(method, *parameters), *outvoted)
         taken = [result for _, result in answers if not isinstance(result, LedgerError)]
         if taken:
             return taken[0]
@@ -131,39 +141,58 @@ class Endpoints:
         """The highest number that more than half of those that answer have reached."""
         answers = await self._from_all(lambda one: one.newest())
         heads = sorted((head for _, head in answers if isinstance(head, int)), reverse=True)
-        needed = max(self._quorum, len(heads) // 2 + 1)
+        needed = max(self._needed, len(heads) // 2 + 1)
         if len(heads) < needed:
             raise ChainUnavailable(f"{len(heads)} of the chain's endpoints answer; {needed} have to agree")
         agreed = heads[needed - 1]
+        newest = agreed if len(heads) > 2 else heads[0]  # one that invents blocks puts nobody behind
         for one, head in answers:
             if isinstance(head, int) and one.state in {"good", "behind"}:
-                lag = heads[0] - head
+                lag = newest - head
                 one.becomes("behind" if lag > 1 else "good", f"{lag} blocks behind" if lag > 1 else None)
         return agreed
 
-    async def _compared(self, method: str, parameters: tuple[Any, ...]) -> Any:
-        """The answer on which all agree who have one."""
-        question = (method, parameters)
-        found = await self._claims(method, parameters)
-        odd = await self._contradicting(found)
-        if odd and question not in self._disputes:
-            await asyncio.sleep(SECOND_LOOK_S)
-            found = await self._claims(method, parameters)
-            odd = await self._contradicting(found)
-        if odd:
-            return self._dispute(question, odd)
-        self._settle(question)
-        best = next((one for one in found if one.facts is not None), found[0])
-        agreeing = sum(one.facts == best.facts for one in found)
-        if agreeing < self._quorum:
-            # One that does not know the block yet may learn of it; until then it is not there.
-            if len(found) >= self._quorum:
-                return None
-            raise ChainUnavailable(f"{agreeing} of the chain's endpoints agree on {method}; {self._quorum} have to")
-        return best.result
+    @property
+    def _majority(self) -> int:
+        return len(self._all) // 2 + 1
 
-    async def _claims(self, method: str, parameters: tuple[Any, ...]) -> list[Claim]:
-        answers = await self._from_all(lambda one: self._claim(one, method, parameters))
+    @property
+    def _needed(self) -> int:
+        """How many have to agree: once one is outvoted, the rest may not shrink to fewer than outvoted it."""
+        return max(self._quorum, self._majority) if self._outvoted else self._quorum
+
+    async def _compared(self, method: str, parameters: tuple[Any, ...]) -> Any:
+        """The answer on which all agree who have one and are not outvoted."""
+        question = (method, parameters)
+        sides, answered = await self._sides(question)
+        if len(sides) > 1 and question not in self._disputes:
+            await asyncio.sleep(SECOND_LOOK_S)
+            sides, answered = await self._sides(question)
+        most, odd = sides[0], claims.alone(sides)
+        if odd and len(most) < max(self._quorum, self._majority):
+            return self._dispute(question, odd)
+        for one in odd:
+            self._outvote(question, one, most[0])
+        self._settle(question)
+        if len(most) < self._needed:
+            # One that does not know the block yet may learn of it; until then it is not there.
+            if answered >= self._needed:
+                return None
+            raise ChainUnavailable(f"{len(most)} of the chain's endpoints agree on {method}; {self._needed} have to")
+        return most[0].result
+
+    async def _sides(self, question: Question, *more: Endpoint) -> tuple[list[list[Claim]], int]:
+        """Those that say the same, the most first, and how many answered."""
+        found = await self._claims(*question, *more)
+        heights = [one.height for one in found if one.facts is not None and one.height is not None]
+        silent = [one.endpoint for one in found if one.facts is None] if heights else []
+        heads = [await _outcome(one.newest()) for one in silent]
+        known = zip(silent, heads, strict=True)
+        beyond = {one for one, head in known if isinstance(head, int) and head >= max(heights)}
+        return claims.sides(found, beyond), len(found)
+
+    async def _claims(self, method: str, parameters: tuple[Any, ...], *more: Endpoint) -> list[Claim]:
+        answers = await self._from_all(lambda one: self._claim(one, method, parameters), *more)
         found = [one for _, one in answers if isinstance(one, Claim)]
         if not found:
             raise next(error for _, error in answers if isinstance(error, LedgerError))
@@ -172,20 +201,26 @@ class Endpoints:
     async def _claim(self, one: Endpoint, method: str, parameters: tuple[Any, ...]) -> Claim:
         return claims.claim(one, method, parameters, await one.ask(method, *parameters))
 
-    async def _contradicting(self, found: list[Claim]) -> list[Claim]:
-        """Whoever says otherwise than most; silence counts where the block that it would be in is there."""
-        said = [one for one in found if one.facts is not None]
-        heights = [one.height for one in said if one.height is not None]
-        odd = claims.alone(said)
-        if odd or not heights:
-            return odd
-        silent = []
-        for one in found:
-            if one.facts is None and isinstance(head := await _outcome(one.endpoint.newest()), int):
-                silent += [one] if head >= max(heights) else []
-        if not silent or len(silent) < len(said):
-            return silent
-        return said if len(silent) > len(said) else [*said, *silent]
+    def _outvote(self, question: Question, odd: Claim, most: Claim) -> None:
+        said = f"contradicts most others {claims.contrast(*question, odd, most)}"
+        logger.warning("%s %s; going on without it", odd.endpoint.label, said)
+        odd.endpoint.becomes("disagree", said)
+        self._outvoted[odd.endpoint] = (question, said)
+
+    async def _reconsidered(self, one: Endpoint) -> None:
+        """It counts again once it says what most say about what it was outvoted for."""
+        question, said = self._outvoted[one]
+        if not one.verified or one not in self._due():
+            return
+        try:
+            (most, *_), _ = await self._sides(question, one)
+        except LedgerError:
+            return
+        if len(most) >= max(self._quorum, self._majority) and any(claim.endpoint is one for claim in most):
+            del self._outvoted[one]
+            one.becomes("good")
+        elif one.state == "good":  # it was away meanwhile
+            one.becomes("disagree", said)
 
     def _dispute(self, question: Question, odd: list[Claim]) -> None:
         error = EndpointsDisagree(question[0], tuple(one.endpoint.label for one in odd))
@@ -198,12 +233,14 @@ class Endpoints:
     def _settle(self, question: Question) -> None:
         if self._disputes.pop(question, None) is not None and not self._disputes:
             for one in self._all:
-                if one.state == "disagree":
+                if one.state == "disagree" and one not in self._outvoted:
                     one.becomes("good")
 
-    async def _from_all(self, work: Callable[[Endpoint], Awaitable[Any]]) -> list[tuple[Endpoint, Any]]:
-        """Each one's answer, or its error."""
-        usable = self._usable()
+    async def _from_all(
+        self, work: Callable[[Endpoint], Awaitable[Any]], *more: Endpoint
+    ) -> list[tuple[Endpoint, Any]]:
+        """Each one's answer, or its error; ``more`` are asked beside those that are usable."""
+        usable = [*self._usable(), *more]
         answers = await asyncio.gather(*(_outcome(work(one)) for one in usable))
         return list(zip(usable, answers, strict=True))
 

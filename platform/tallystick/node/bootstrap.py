@@ -24,6 +24,7 @@ from tallystick.node.record.chunks import Chunks
 from tallystick.node.record.claiming import Limits
 from tallystick.node.record.context import Context
 from tallystick.node.record.onchain import OnChain
+from tallystick.node.record.own_card import CARD_FILE, OwnCard
 from tallystick.node.record.unit import Unit
 from tallystick.node.services import launching
 from tallystick.node.services.facade import Services
@@ -72,6 +73,7 @@ class Node:
             org_id=settings.org_id,
             keystore=keystore,
             chunks=Chunks(settings.data_dir / "chunks"),
+            own_card=OwnCard(settings.data_dir / CARD_FILE),
             onchain=_identity(settings, keystore),
             activities=activities,
             clock=clock,
@@ -97,7 +99,7 @@ class Node:
             links=links,
             transports=_transports(settings, context, database, partners, links),
             certificates=certificates,
-            introductions=Introductions(database, Us(settings.org_id, keystore.root.public_hex)),
+            introductions=Introductions(database, Us(settings.org_id, keystore.root_public.key)),
             bell=bell,
             chain=_chain(settings, context, database, bell, committer),
             committer=committer,
@@ -227,7 +229,7 @@ def _transports(
         settings.partner_api,
         settings.data_dir,
         org_id=settings.org_id,
-        keys=lambda: (*reversed(context.keystore.signing_keys), context.keystore.root),
+        keys=context.speaking,
         now=context.now,
     )
     return Transports(database, partners, nats=links.send, https=https, has_nats=settings.nats.enabled)

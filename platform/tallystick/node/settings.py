@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import msgspec
 
 from tallystick.core.errors import Invalid
-from tallystick.core.policy import MAX_FURTHER, terms
+from tallystick.core.policy import MAX_CONFIRMATIONS, MAX_FURTHER, terms
 from tallystick.node.activities.settings import ActivitySettings
 from tallystick.node.partner_api.settings import PartnerApiSettings
 from tallystick.node.record.pace import Pace
@@ -61,10 +61,16 @@ class ChainSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     fallback_urls: Annotated[tuple[str, ...], msgspec.Meta(max_length=7)] = ()
     endpoint_quorum: Annotated[int, msgspec.Meta(ge=1, le=8)] = 1
     genesis_hash: Annotated[str, msgspec.Meta(pattern=r"^0x[0-9a-f]{64}\Z")] | None = None
-    transaction_confirmation_blocks: int = 1
+    transaction_confirmation_blocks: Annotated[int, msgspec.Meta(ge=1, le=MAX_CONFIRMATIONS)] = 1
     gas_limit: Annotated[int, msgspec.Meta(ge=21_000, le=100_000_000)] = 3_000_000
     fee_ceiling_gwei: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 200
     budget: BudgetSettings | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse to wait for the agreement of more endpoints than there are."""
+        endpoints = 1 + len(self.fallback_urls)
+        if self.endpoint_quorum > endpoints:
+            raise ValueError(f"endpoint_quorum is {self.endpoint_quorum}, and there are {endpoints} endpoints")
 
 
 class Blockchain(ChainSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -84,6 +90,7 @@ class Blockchain(ChainSettings, frozen=True, kw_only=True, forbid_unknown_fields
 
     def __post_init__(self) -> None:
         """Refuse accounts of two kinds, a policy that no agreement could have, and a chain that is named twice."""
+        ChainSettings.__post_init__(self)
         if self.signer is not None and self.relayers:
             raise ValueError("the accounts of a signer are named under signer.relayers, not counted by relayers")
         if len({self.chain_id, *(one.chain_id for one in self.also)}) <= len(self.also):

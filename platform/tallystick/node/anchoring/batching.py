@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 from sqlalchemy import func
-from sqlmodel import col, select
+from sqlmodel import Session, col, select
 
 from tallystick.core.policy import Padding
 from tallystick.ledger.cadence import Waiting
@@ -19,13 +19,17 @@ from tallystick.tenants.models.anchor import LeafRow
 
 
 class SqlBatching:
-    """``Batching`` for the log of ``org`` (``0x…``). Leaves that fill up a batch ask for nothing themselves."""
+    """``Batching`` for the log of ``org`` (``0x…``) on one chain. Padding asks for nothing itself.
+
+    What leaves ask for never changes, so each one is read once for the anchor that it waits for, not in every round.
+    """
 
     def __init__(self, database: Database, committer: Committer, org: str, clock: Callable[[], int]) -> None:
         self._database = database
         self._committer = committer
         self._org = org
         self._clock = clock
+        self._read = _Read(0)
 
     async def waiting(self, anchored: int) -> Waiting | None:
         """What the leaves from index ``anchored`` on ask for."""
@@ -36,17 +40,46 @@ class SqlBatching:
         await self._committer.run(partial(self._pad, count))
 
     def _waiting(self, anchored: int) -> Waiting | None:
-        beyond = LeafRow.index >= anchored
-        asking = beyond, LeafRow.kind != onchain.PADDING
-        facts: Any = (func.count(), func.min(LeafRow.due_at), func.min(LeafRow.max_leaves))
+        if self._read.start != anchored:
+            self._read = _Read(anchored)
         with self._database.session() as session:
-            count = session.exec(select(func.count()).select_from(LeafRow).where(beyond)).one()
-            asked, due_at, max_leaves = session.exec(select(*facts).where(*asking)).one()
-            if not asked:
-                return None
-            paddings = session.exec(select(col(LeafRow.padding)).where(*asking).distinct())
-            read = [msgspec.json.decode(one, type=Padding) for one in paddings]
-        return Waiting(count=count, due_at=due_at, max_leaves=max_leaves, paddings=read)
+            self._read.on(session)
+        return self._read.asked()
 
     def _pad(self, count: int, unit: Unit) -> None:
         onchain.pad(unit, self._org, count, self._clock())
+
+
+class _Read:
+    """The leaves with ``start`` ≤ index < ``stop``."""
+
+    def __init__(self, start: int) -> None:
+        self.start = self._stop = start
+        self._due_at: int | None = None
+        self._max_leaves: int | None = None
+        self._paddings: set[str] = set()
+
+    def on(self, session: Session) -> None:
+        """Read those that came."""
+        stop = onchain.log_size(session)
+        if stop <= self._stop:
+            return
+        came = (LeafRow.index >= self._stop, LeafRow.index < stop, LeafRow.kind != onchain.PADDING)
+        facts: Any = (func.min(LeafRow.due_at), func.min(LeafRow.max_leaves))
+        due_at, max_leaves = session.exec(select(*facts).where(*came)).one()
+        self._due_at = _least(self._due_at, due_at)
+        self._max_leaves = _least(self._max_leaves, max_leaves)
+        self._paddings |= set(session.exec(select(col(LeafRow.padding)).where(*came).distinct()))
+        self._stop = stop
+
+    def asked(self) -> Waiting | None:
+        """What they ask for; None where all are padding, or there are none."""
+        if self._due_at is None or self._max_leaves is None:
+            return None
+        paddings = [msgspec.json.decode(one, type=Padding) for one in sorted(self._paddings)]
+        count = self._stop - self.start
+        return Waiting(count=count, due_at=self._due_at, max_leaves=self._max_leaves, paddings=paddings)
+
+
+def _least(one: int | None, other: int | None) -> int | None:
+    return other if one is None else one if other is None else min(one, other)

@@ -25,7 +25,6 @@ from tallystick.ledger.trust import chain_trust
 from tallystick.node.anchoring.accounts import administrator, log_signer, payers
 from tallystick.node.anchoring.batching import SqlBatching
 from tallystick.node.anchoring.onechain import OneChain
-from tallystick.node.anchoring.shared import Further
 from tallystick.node.anchoring.sharing import Sharing
 from tallystick.node.anchoring.starts import Watch
 from tallystick.node.anchoring.stores import SqlLeaves, SqlSubmissions
@@ -53,17 +52,19 @@ class ChainSide:
         self._context = context
         self._database = database
         self._bell = bell
-        batching = SqlBatching(database, committer, identity(blockchain, context.keystore).org, context.now)
+        org = identity(blockchain, context.keystore).org
         watch = Watch(context, committer)
         sharing = Sharing(context, database, bell, committer)
         # The same accounts on every chain: our id follows from the first.
         signers, log_key = payers(blockchain, context.keystore), log_signer(blockchain, context.keystore)
+        batching = SqlBatching(database, committer, org, context.now)
         ledger = _ledger(blockchain, signers, log_key, context.keystore, database, batching, 0)
         self._first = OneChain(blockchain, ledger, sharing, watch, Workflows(database))
         self._further = []
         for one in blockchain.also:
+            batching = SqlBatching(database, committer, org, context.now)
             ledger = _ledger(one, signers, log_key, context.keystore, database, batching, one.chain_id)
-            sharing = Sharing(context, database, bell, committer, Further(one.chain_id))
+            sharing = Sharing(context, database, bell, committer, one.chain_id)
             self._further.append(OneChain(one, ledger, sharing, watch, None))
 
     @property
@@ -170,7 +171,7 @@ def _budget(settings: BudgetSettings | None) -> Budget | None:
 
 def _salt(keystore: Keystore) -> bytes:
     """Fixed by the root key: the same organisation has the same id on every chain."""
-    return hashlib.sha256(b"tallystick/org-salt/v1" + keystore.root.public).digest()
+    return hashlib.sha256(b"tallystick/org-salt/v1" + bytes.fromhex(keystore.root_public.key)).digest()
 
 
 def identity(blockchain: Blockchain, keystore: Keystore) -> OnChain:

@@ -1,97 +1,73 @@
 """Which leaves count on a chain, with the block that the proof rests on that others were given.
 
-For the first chain that stands in the leaf's own row, for each further one in the ``mirrored_leaf`` table.
+Every leaf but padding gets a row for each chain, a page of the log at a time: so a chain may join a log of any length,
+and what is still to be proven is found by index, however much has been.
 """
 
-from typing import Any, Protocol
+from collections.abc import Sequence
 
-from sqlalchemy import literal_column
 from sqlmodel import Session, col, select
 
-from tallystick.node.record.onchain import PADDING
+from tallystick.node.record.onchain import PADDING, log_size
 from tallystick.node.record.unit import Unit
-from tallystick.tenants.models.anchor import LeafRow, MirroredLeafRow
+from tallystick.tenants.models.anchor import GIVEN, UNGIVEN, LeafProofRow, LeafRow, ProvenLogRow
 
-_MEANT = col(LeafRow.kind) != literal_column(str(PADDING))  # in the words of the index of what does not count yet
+PAGE = 1_000  # leaves that get their rows in one commit
 
 
-class Shared(Protocol):
-    """The leaves of one chain, as :class:`~.sharing.Sharing` needs them."""
+class Shared:
+    """The leaves of one chain: 0 for the one that agreements name first, else the id of a further one."""
 
-    chain: int
+    def __init__(self, chain: int = 0) -> None:
+        self._chain = chain
+
+    def behind(self, session: Session) -> bool:
+        """Whether leaves have no rows here yet."""
+        known = session.get(ProvenLogRow, self._chain)
+        return log_size(session) > (known.size if known else 0)
+
+    def take_up(self, unit: Unit) -> None:
+        """Make the rows of the next page of leaves."""
+        known = unit.get(ProvenLogRow, self._chain)
+        start = known.size if known else 0
+        stop = min(log_size(unit), start + PAGE)
+        page = (LeafRow.index >= start, LeafRow.index < stop, LeafRow.kind != PADDING)
+        for index, finality in unit.exec(select(LeafRow.index, LeafRow.finality).where(*page)):
+            unit.insert(LeafProofRow, chain=self._chain, index=index, finality=finality)
+        unit.put(ProvenLogRow, chain=self._chain, size=stop)
 
     def finalities(self, session: Session) -> list[str]:
-        """What is agreed on for those that do not count yet, as it stands in their rows."""
-        ...
+        """What is agreed on for those that do not count yet, as it stands in their rows.
 
-    def missing(self, session: Session, finality: str, limit: int) -> list[LeafRow]:
-        """Those with one kind of finality that do not count yet, in order."""
-        ...
+        From each one to the next by index: DISTINCT would read all that wait.
+        """
+        found: list[str] = []
+        query = select(LeafProofRow.finality).where(LeafProofRow.chain == self._chain, UNGIVEN)
+        query = query.order_by(LeafProofRow.finality).limit(1)
+        while one := session.exec(query.where(LeafProofRow.finality > found[-1]) if found else query).first():
+            found.append(one)
+        return found
+
+    def missing(self, session: Session, finality: str, limit: int) -> Sequence[int]:
+        """The indexes of those with one kind of finality that do not count yet, in order."""
+        query = select(LeafProofRow.index).where(LeafProofRow.chain == self._chain, UNGIVEN)
+        query = query.where(LeafProofRow.finality == finality)
+        return session.exec(query.order_by(col(LeafProofRow.index)).limit(limit)).all()
 
     def newest(self, session: Session, limit: int) -> list[tuple[int, int, str]]:
         """(index, block number, block hash) of those that count, the newest block first."""
-        ...
+        query = select(LeafProofRow.index, LeafProofRow.block_number, LeafProofRow.block_hash)
+        query = query.where(LeafProofRow.chain == self._chain, GIVEN)
+        rows = session.exec(query.order_by(col(LeafProofRow.block_number).desc()).limit(limit))
+        return [(index, number or 0, name or "") for index, number, name in rows]
 
     def mark(self, unit: Unit, index: int, block: tuple[int, str] | None) -> None:
         """One counts by a block, or not any more."""
-        ...
-
-
-class First:
-    """On the chain that agreements name first."""
-
-    chain = 0
-
-    def finalities(self, session: Session) -> list[str]:
-        """See the protocol."""
-        query = select(LeafRow.finality).where(_MEANT, col(LeafRow.block_number).is_(None))
-        return list(session.exec(query.distinct().order_by(LeafRow.finality)))
-
-    def missing(self, session: Session, finality: str, limit: int) -> list[LeafRow]:
-        """See the protocol."""
-        query = select(LeafRow).where(_MEANT, col(LeafRow.block_number).is_(None), LeafRow.finality == finality)
-        return list(session.exec(query.order_by(col(LeafRow.index)).limit(limit)))
-
-    def newest(self, session: Session, limit: int) -> list[tuple[int, int, str]]:
-        """See the protocol."""
-        query = select(LeafRow.index, LeafRow.block_number, LeafRow.block_hash)
-        query = query.where(col(LeafRow.block_number).is_not(None)).order_by(col(LeafRow.block_number).desc())
-        return [(index, number or 0, name or "") for index, number, name in session.exec(query.limit(limit))]
-
-    def mark(self, unit: Unit, index: int, block: tuple[int, str] | None) -> None:
-        """See the protocol."""
         number, name = block or (None, None)
-        unit.change(LeafRow, index, block_number=number, block_hash=name)
+        unit.change(LeafProofRow, (self._chain, index), block_number=number, block_hash=name)
 
 
-class Further:
-    """On a further chain."""
-
-    def __init__(self, chain: int) -> None:
-        self.chain = chain
-
-    def finalities(self, session: Session) -> list[str]:
-        """See the protocol."""
-        query = select(LeafRow.finality).where(_MEANT, col(LeafRow.index).not_in(self._held()))
-        return list(session.exec(query.distinct().order_by(LeafRow.finality)))
-
-    def missing(self, session: Session, finality: str, limit: int) -> list[LeafRow]:
-        """See the protocol."""
-        query = select(LeafRow).where(_MEANT, LeafRow.finality == finality, col(LeafRow.index).not_in(self._held()))
-        return list(session.exec(query.order_by(col(LeafRow.index)).limit(limit)))
-
-    def newest(self, session: Session, limit: int) -> list[tuple[int, int, str]]:
-        """See the protocol."""
-        query = select(MirroredLeafRow).where(MirroredLeafRow.chain == self.chain)
-        rows = session.exec(query.order_by(col(MirroredLeafRow.block_number).desc()).limit(limit))
-        return [(row.index, row.block_number, row.block_hash) for row in rows]
-
-    def mark(self, unit: Unit, index: int, block: tuple[int, str] | None) -> None:
-        """See the protocol."""
-        if block is None:
-            unit.delete(MirroredLeafRow, (self.chain, index))
-        else:
-            unit.put(MirroredLeafRow, chain=self.chain, index=index, block_number=block[0], block_hash=block[1])
-
-    def _held(self) -> Any:
-        return select(MirroredLeafRow.index).where(MirroredLeafRow.chain == self.chain)
+def counts(session: Session, index: int, chain: int = 0) -> bool:
+    """Whether a leaf counts on a chain."""
+    row = session.get(LeafProofRow, (chain, index))
+    return row is not None and row.block_number is not None

@@ -2,14 +2,15 @@
 
 import asyncio
 from collections.abc import Sequence
+from typing import Any
 
 import msgspec
-from sqlalchemy import func
-from sqlmodel import Session, col, or_, select
+from sqlmodel import Session, col, select
 
-from tallystick.ledger.ports import SETTLED, UNSETTLED, Submission
+from tallystick.ledger.ports import Submission
+from tallystick.node.record.onchain import log_size
 from tallystick.tenants.database import Database
-from tallystick.tenants.models.anchor import LeafRow, SubmissionRow
+from tallystick.tenants.models.anchor import AT_REST, UNDER_WAY, LeafRow, SubmissionRow
 
 
 class SqlSubmissions:
@@ -42,11 +43,8 @@ class SqlSubmissions:
         """Those on their way: lowest nonce first, those without one last."""
 
         def work() -> list[Submission]:
-            query = select(SubmissionRow).where(
-                SubmissionRow.chain == self._chain, col(SubmissionRow.state).in_(UNSETTLED)
-            )
             with self._database.session() as session:
-                rows = [read_row(row) for row in session.exec(query)]
+                rows = self._read(session, UNDER_WAY)
             return sorted(rows, key=lambda one: (one.nonce is None, one.nonce or 0, one.since))
 
         return await asyncio.to_thread(work)
@@ -55,13 +53,8 @@ class SqlSubmissions:
         """Those with a block, highest block first."""
 
         def work() -> list[Submission]:
-            query = (
-                select(SubmissionRow)
-                .where(SubmissionRow.chain == self._chain)
-                .where(col(SubmissionRow.state).in_(SETTLED), col(SubmissionRow.block_number).is_not(None))
-                .order_by(col(SubmissionRow.block_number).desc())
-                .limit(limit)
-            )
+            query = select(SubmissionRow).where(SubmissionRow.chain == self._chain, AT_REST)
+            query = query.order_by(col(SubmissionRow.block_number).desc()).limit(limit)
             with self._database.session() as session:
                 return [read_row(row) for row in session.exec(query)]
 
@@ -71,10 +64,9 @@ class SqlSubmissions:
         """Those that entered their state at ``at`` or later, and those on their way."""
 
         def work() -> list[Submission]:
-            late = or_(col(SubmissionRow.since) >= at, col(SubmissionRow.state).in_(UNSETTLED))
-            query = select(SubmissionRow).where(SubmissionRow.chain == self._chain, late)
             with self._database.session() as session:
-                return [read_row(row) for row in session.exec(query)]
+                found = (*self._read(session, SubmissionRow.since >= at), *self._read(session, UNDER_WAY))
+            return list({one.key: one for one in found}.values())
 
         return await asyncio.to_thread(work)
 
@@ -83,9 +75,13 @@ class SqlSubmissions:
 
         def work() -> Submission | None:
             with self._database.session() as session:
-                return covering(session, epoch, index, self._chain)
+                return _covering(session, epoch, index, self._chain)
 
         return await asyncio.to_thread(work)
+
+    def _read(self, session: Session, which: Any) -> list[Submission]:
+        rows = session.exec(select(SubmissionRow).where(SubmissionRow.chain == self._chain, which))
+        return [read_row(row) for row in rows]
 
 
 class SqlLeaves:
@@ -99,8 +95,7 @@ class SqlLeaves:
 
         def work() -> int:
             with self._database.session() as session:
-                last = session.exec(select(func.max(LeafRow.index))).one()
-                return 0 if last is None else last + 1  # without a gap, so counting them all is not needed
+                return log_size(session)
 
         return await asyncio.to_thread(work)
 
@@ -117,14 +112,24 @@ class SqlLeaves:
         return await asyncio.to_thread(work)
 
 
-def covering(session: Session, epoch: int | None, index: int, chain: int = 0) -> Submission | None:
-    """The anchor of the leaf ``index``; of any epoch when ``epoch`` is None, the newest first."""
-    query = select(SubmissionRow).where(col(SubmissionRow.log_size) > index, SubmissionRow.state != "failed")
-    query = query.where(SubmissionRow.chain == chain)
-    if epoch is not None:
-        query = query.where(SubmissionRow.log_epoch == epoch)
-    query = query.order_by(col(SubmissionRow.log_epoch).desc(), col(SubmissionRow.log_size)).limit(1)
-    row = session.exec(query).first()
+def covering(session: Session, index: int, chain: int = 0) -> Submission | None:
+    """The anchor of the leaf ``index``, in the newest epoch that has one."""
+    newest = select(SubmissionRow.log_epoch).where(
+        SubmissionRow.chain == chain, col(SubmissionRow.log_epoch).is_not(None)
+    )
+    newest = newest.order_by(col(SubmissionRow.log_epoch).desc()).limit(1)
+    epoch = session.exec(newest).first()
+    while epoch is not None:
+        if found := _covering(session, epoch, index, chain):
+            return found
+        epoch = session.exec(newest.where(col(SubmissionRow.log_epoch) < epoch)).first()
+    return None
+
+
+def _covering(session: Session, epoch: int, index: int, chain: int) -> Submission | None:
+    query = select(SubmissionRow).where(SubmissionRow.chain == chain, SubmissionRow.log_epoch == epoch)
+    query = query.where(col(SubmissionRow.log_size) > index, SubmissionRow.state != "failed")
+    row = session.exec(query.order_by(col(SubmissionRow.log_size)).limit(1)).first()
     return read_row(row) if row else None
 
 

@@ -4,6 +4,7 @@ import argparse
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from tallystick.node.cli import checkup_settings
 from tallystick.node.cli.checkup import Finding, findings
 
 COLUMNS = ("what", "state", "found", "how to mend")
@@ -12,7 +13,7 @@ COLUMNS = ("what", "state", "found", "how to mend")
 def main(argv: Sequence[str] | None = None) -> int:
     """Print the table; return 1 when something required is not in order."""
     options = _parser().parse_args(argv)
-    found = list(findings(data=options.data))
+    found = [*findings(data=options.data), *checkup_settings.findings(options.data)]
     print(table(found))
     failing = [finding.what for finding in found if finding.fails]
     print(f"\nto mend first: {', '.join(failing)}" if failing else "\nall that is required is here")

@@ -12,23 +12,31 @@ from typing import Any
 
 import msgspec
 
+from tallystick.core.agreement import PublicKey
 from tallystick.core.errors import Invalid
-from tallystick.ledger import urls
+from tallystick.core.keys import SigningKey
 from tallystick.node import freeport
 from tallystick.node import settings as node_settings
-from tallystick.node.settings import Blockchain, Contracts, NatsSettings, Settings
-from tallystick.tenants import card
+from tallystick.node.adjusting import adjusted
+from tallystick.node.cli.chain_options import chain_from, pair
+from tallystick.node.settings import Blockchain, NatsSettings, Settings
+from tallystick.tenants import card, root_key
 from tallystick.tenants.database import Database
 from tallystick.tenants.files import private_folder, write_private
 from tallystick.tenants.keystore import Keystore
 from tallystick.tenants.passphrase import FILE_VARIABLE, VARIABLE, read_passphrase
 from tallystick.tenants.permissions import Role
+from tallystick.tenants.root_key import RootKey
 from tallystick.tenants.users import Users
 
-MAX_CONTRACTS = 10_000  # bytes; three addresses
+SET_HELP = (
+    "a setting, such as blockchain.budget.wei=50000000000000000 or blockchain.policy.mode=batched; "
+    "may be repeated; `tally settings show` lists them"
+)
 EPILOG = f"""\
 The keystore is encrypted under the passphrase in the file that {FILE_VARIABLE} names, or in {VARIABLE}.
-`tally node --data FOLDER` wants the same one.
+`tally node --data FOLDER` wants the same one. A root key of its own file is encrypted under another: in the file that
+{root_key.FILE_VARIABLE} names, or in {root_key.VARIABLE}.
 Exit status: 0 made, 1 refused (nothing is left behind), 2 wrong usage.
 """
 
@@ -40,21 +48,41 @@ def main(argv: Sequence[str] | None = None) -> int:
         raise Invalid(f"{options.data} is not empty; choose another folder", code="already_initialised")
     settings = _settings(options)
     passphrase, password = read_passphrase(), _password(options)
+    root = _root(options) if options.root_key else None
     staging = options.data.with_name(f".{options.data.name}.{secrets.token_hex(8)}")
     try:
-        keystore = _make(msgspec.structs.replace(settings, data_dir=staging), passphrase, options.admin, password)
+        keystore = _make(msgspec.structs.replace(settings, data_dir=staging), passphrase, options.admin, password, root)
         staging.replace(options.data)
+    except BaseException:
+        if root is not None:
+            options.root_key.unlink()
+        raise
     finally:
         shutil.rmtree(staging, ignore_errors=True)
     print(f"{settings.name} ({settings.org_id}) is ready in {options.data}; its node will serve port {settings.port}")
-    print(f"root key {keystore.root.public_hex}")
+    print(f"root key {keystore.root_public.key}")
     print(f"Next: tally node --data {options.data}; then sign in as {options.admin}")
+    if root is not None:
+        print(
+            f"The root key is in {options.root_key} only. With the node running, let it sign the organisation's card:"
+        )
+        print(f"  tally keys sign --root-key {options.root_key} --node http://{settings.host}:{settings.port}")
     return 0
 
 
-def _make(settings: Settings, passphrase: str, admin: str, password: str) -> Keystore:
+def _root(options: argparse.Namespace) -> PublicKey:
+    """Make the root key in its own file; its public half."""
+    path: Path = options.root_key
+    if path.absolute().is_relative_to(options.data.absolute()):
+        raise Invalid("the root key's file belongs outside of the node's folder", code="bad_root_key_file")
+    made = RootKey(options.org_id, SigningKey.generate())
+    root_key.write(path, root_key.read_passphrase(), made)
+    return PublicKey(kid=made.key.kid, key=made.key.public_hex)
+
+
+def _make(settings: Settings, passphrase: str, admin: str, password: str, root: PublicKey | None) -> Keystore:
     private_folder(settings.data_dir)
-    keystore = Keystore.create(settings.keystore_path, passphrase, suite=settings.sealing_suite)
+    keystore = Keystore.create(settings.keystore_path, passphrase, suite=settings.sealing_suite, root=root)
     with Database(settings.database_url or settings.database_path) as database:
         if not database.is_new:
             raise Invalid("the database holds something already; choose another one", code="already_initialised")
@@ -90,6 +118,12 @@ def _parser() -> argparse.ArgumentParser:
     add("--no-nats", action="store_true", help="no NATS link: partners are reached over HTTPS only")
     add("--admin", default="admin", help="the first administrator's user name (default: %(default)s)")
     add("--admin-password-file", type=Path, help="file that holds their password; asked for when left out")
+    add(
+        "--root-key",
+        type=Path,
+        metavar="FILE",
+        help="make the root key in a file of its own, under its own passphrase, and never let the node have it",
+    )
     add("--language", choices=("en", "zh-CN"), default="en", help="their language (default: %(default)s)")
     add("--database-url", help="a Postgres database (postgresql+psycopg://…) instead of a file in the folder")
     add("--blockchain-url", help="JSON-RPC endpoint of the chain; without one nothing is anchored")
@@ -97,6 +131,9 @@ def _parser() -> argparse.ArgumentParser:
     add("--endpoint-quorum", type=int, default=1, help="endpoints that have to agree (default: %(default)s)")
     add("--chain-id", type=int, help="the chain's id, when the file of contracts does not name it")
     add("--contracts", type=Path, help="what tally chain deploy wrote: addresses, chain id and first block")
+    add("--also", nargs=2, action="append", default=[], metavar=("URL", "CONTRACTS"),
+        help="a further chain that gets the same heads, and its file of contracts; may be repeated")  # fmt: skip
+    add("--set", action="append", default=[], metavar="NAME=VALUE", help=SET_HELP)
     add("--relayers", type=int, default=0, help="further accounts that pay on the chain (default: %(default)s)")
     add("--signer", help="URL of a web3signer that holds the keys of the accounts that pay; needs --signer-account")
     add("--signer-log-account", metavar="0x…", help="the account whose key signs the log's heads there, too")
@@ -113,7 +150,7 @@ def _settings(options: argparse.Namespace) -> Settings:
     card.check_names(names, options.operator)
     if options.url is not None:
         card.check_url(options.url)
-    return Settings(
+    made = Settings(
         org_id=options.org_id,
         name=options.name,
         domain=options.domain,
@@ -127,6 +164,7 @@ def _settings(options: argparse.Namespace) -> Settings:
         blockchain=_blockchain(options) if options.blockchain_url else None,
         language=options.language,
     )
+    return adjusted(made, [pair(text) for text in options.set])
 
 
 def _pair(text: str) -> tuple[str, str]:
@@ -137,26 +175,18 @@ def _pair(text: str) -> tuple[str, str]:
 def _blockchain(options: argparse.Namespace) -> Blockchain:
     if options.contracts is None:
         raise Invalid("--blockchain-url needs --contracts", code="bad_settings")
+    first = chain_from(
+        options.contracts,
+        (options.blockchain_url, *options.fallback_url),
+        chain_id=options.chain_id,
+        quorum=options.endpoint_quorum,
+    )
+    also = [msgspec.to_builtins(chain_from(Path(contracts), (url,))) for url, contracts in options.also]
+    more = {"relayers": options.relayers, "signer": _signer(options), "also": also}
     try:
-        with options.contracts.open("rb") as file:
-            found = msgspec.json.decode(file.read(MAX_CONTRACTS), type=dict[str, Any])
-        chain_id = options.chain_id or found.get("chain_id")
-        endpoints = (options.blockchain_url, *options.fallback_url)
-        for url in endpoints:
-            urls.check_url(url)
-        wanted: dict[str, Any] = {
-            "blockchain_url": endpoints[0],
-            "fallback_urls": endpoints[1:],
-            "endpoint_quorum": options.endpoint_quorum,
-            "genesis_hash": found.get("genesis_hash"),
-            "chain_id": chain_id,
-            "relayers": options.relayers,
-            "signer": _signer(options),
-        }
-        contracts = {name: found.get(name) for name in Contracts.__struct_fields__}
-        return msgspec.convert({**wanted, "contracts": contracts}, Blockchain)
-    except msgspec.MsgspecError as error:
-        raise Invalid(f"{options.contracts}: {error}", code="bad_settings") from error
+        return msgspec.convert({**msgspec.to_builtins(first), **more}, Blockchain)
+    except msgspec.ValidationError as error:
+        raise Invalid(str(error), code="bad_settings") from error
 
 
 def _signer(options: argparse.Namespace) -> dict[str, Any] | None:

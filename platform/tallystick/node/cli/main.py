@@ -26,6 +26,9 @@ COMMANDS = {
     "up": Command("tallystick.node.cli.up", "the same three organisations, left running for you to sign in"),
     "down": Command("tallystick.node.cli.down", "stop what `tally up` started"),
     "init": Command("tallystick.node.cli.init", "make an organisation's data folder, keys and first administrator"),
+    "settings": Command(
+        "tallystick.node.cli.settings", "show and change what is spent on chains, which ones, and when"
+    ),
     "node": Command("tallystick.node.cli.node", "run one organisation's node"),
     "nats": Command("tallystick.node.cli.nats", "what the operator of an external nats-server cluster loads"),
     "partner": Command("tallystick.node.cli.partner", "invite, accept, confirm, list, suspend and remove partners"),

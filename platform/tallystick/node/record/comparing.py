@@ -30,7 +30,7 @@ _COLUMNS: tuple[Any, ...] = (ExecutionRow.id, ExecutionRow.size, ExecutionRow.co
 def need(unit: Unit, context: Context, partner: str, message: m.NeedMessage) -> None:
     """Send what follows the entries that a participant holds; to one that has none, the agreement before them."""
     loaded = participating(unit, partner, message.execution)
-    if not _queued(unit, partner, [message.execution]):
+    if message.size < loaded.state.size and outgoing.may_answer(unit, partner, loaded.row.id):
         _send(unit, context, loaded, partner, message.size)
 
 
@@ -40,6 +40,7 @@ def holding(unit: Unit, context: Context, partner: str, message: m.HoldingMessag
     here = {row.id: row for row in unit.exec(select(*_COLUMNS).where(col(ExecutionRow.id).in_(set(named))))}
     once = {one.execution: one for one in message.held if one.execution in here}
     held = [one for one in once.values() if _is_behind(one, here[one.execution], context)]
+    outgoing.may_answer(unit, partner)
     queued = _queued(unit, partner, [one.execution for one in held])
     for one in held:
         loaded = store.find(unit, one.execution)

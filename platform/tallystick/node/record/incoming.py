@@ -22,6 +22,7 @@ from tallystick.node.record import (
     onchain,
     openings,
     pinned,
+    proposed,
     quota,
     rekeying,
     sources,
@@ -36,7 +37,7 @@ from tallystick.node.record.context import Context
 from tallystick.node.record.loaded import Loaded
 from tallystick.node.record.unit import Unit
 from tallystick.node.schemas import definition_faults
-from tallystick.tenants.models.record import InboxRow, StatementRow
+from tallystick.tenants.models.record import AgreementRow, InboxRow, StatementRow
 
 
 def handle(unit: Unit, context: Context, partner: str, message: m.Message) -> str | None:
@@ -51,6 +52,7 @@ def finish(context: Context, message: m.Message) -> None:
 
 
 def _agreement(unit: Unit, context: Context, partner: str, message: m.AgreementMessage) -> None:
+    is_new = unit.get(AgreementRow, m.agreement_of(message)) is None
     name, agreement = store.put_agreement(unit, message.agreement, sources.checked(message))
     if agreement.participant(context.org_id) is None or agreement.participant(partner) is None:
         raise Invalid("agreement does not name both of us as participants", code="not_a_participant")
@@ -62,6 +64,8 @@ def _agreement(unit: Unit, context: Context, partner: str, message: m.AgreementM
     changing.check_agreement(unit, agreement)
     onchain.check(agreement, context.org_id, context.onchain)
     onchain.note_workflow(unit, agreement, context.org_id, context.now())
+    if is_new:
+        proposed.admit(unit, context, partner, name, len(m.encode(message)))
     refused = unit.get(InboxRow, (partner, name))
     if refused is not None:
         unit.delete(InboxRow, (partner, name))  # refused before, for a reason that is gone

@@ -1,6 +1,7 @@
 """Messages between nodes: their forms, bounds and bytes (RECORD.md, Messages between nodes)."""
 
 import hashlib
+import re
 from collections.abc import Sequence
 from typing import Annotated, Any
 
@@ -13,6 +14,7 @@ from tallystick.core.errors import Invalid, UnknownVersion
 VERSION = 1
 MAX_MESSAGE = 900_000  # bytes: below the transport's 1 MB, headers included
 MAX_TOGETHER = 200  # messages in one of the transport's
+_EXECUTION = re.compile(r"[0-9a-f]{64}")
 MAX_HELD = 100  # executions of each list in one message: what one transaction answers
 MAX_NEEDED_CHUNKS = 64  # 20 MB of answers
 _BETWEEN = b"\n"  # canonical JSON holds none
@@ -184,13 +186,11 @@ def split(data: bytes) -> list[bytes]:
 
 
 def execution_of(message: Message) -> str | None:
-    """The execution that a message is about, as far as it says; it is not verified."""
+    """The execution that a message is about, as far as it says and could be one; it is not verified."""
     if isinstance(message, AgreementMessage | CardMessage | HoldingMessage):
         return None
-    if isinstance(message, _TOLD):
-        execution = jws.peek(message.token).get("execution")
-        return execution if isinstance(execution, str) else None
-    return message.execution
+    named = jws.peek(message.token).get("execution") if isinstance(message, _TOLD) else message.execution
+    return named if isinstance(named, str) and _EXECUTION.fullmatch(named) else None
 
 
 def agreement_of(message: AgreementMessage) -> str:

@@ -107,7 +107,7 @@ def add_leaf(
     me, terms = agreement.participant(org_id), agreement.anchoring
     if terms is None or me is None or _index(unit, execution, kind, subject) is not None:
         return
-    index = _next(unit)
+    index = log_size(unit)
     start = _index(unit, execution, START)
     leaf = Leaf(
         version=1,
@@ -161,7 +161,7 @@ def add_submission(unit: Unit, loaded: Loaded, org_id: str, statement_id: str, n
 
 def pad(unit: Unit, org: str, count: int, now: int) -> None:
     """Append leaves that mean nothing: they make a batch larger than what is in it."""
-    first = _next(unit)
+    first = log_size(unit)
     for index in range(first, first + count):
         data = padding(_word(org), secrets.token_bytes(32)).encode()
         unit.insert(LeafRow, index=index, execution="", kind=PADDING, data=data, since=now, subject=str(index))
@@ -171,9 +171,10 @@ def _json(value: Any) -> str:
     return msgspec.json.encode(value, order="sorted").decode()
 
 
-def _next(unit: Unit) -> int:
-    last = unit.exec(select(func.max(LeafRow.index)))[0]
-    return 0 if last is None else last + 1
+def log_size(reader: Reader) -> int:
+    """How many leaves our log has: they stand without a gap, so the last one tells."""
+    last = next(iter(reader.exec(select(func.max(LeafRow.index)))))
+    return 0 if last is None else int(last) + 1
 
 
 def _index(unit: Unit, execution: str, kind: int, subject: str = "") -> int | None:

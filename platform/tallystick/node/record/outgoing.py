@@ -23,6 +23,7 @@ from tallystick.node.record.messages import (
     Message,
     NeedMessage,
 )
+from tallystick.node.record.quota import QuotaExceeded
 from tallystick.node.record.signing import head_of
 from tallystick.node.record.store import entries_from, load
 from tallystick.node.record.unit import Unit
@@ -71,6 +72,7 @@ def undelivered() -> ColumnElement[bool]:
     return col(OutboxRow.id).not_in(frozenset(CONFIRMED))
 
 
+MAX_UNREAD = 1_000  # messages to a partner; while more wait, those of its own that need an answer wait, too
 _BATCH_ENTRIES = 200
 _BATCH_BYTES = 500_000
 
@@ -136,6 +138,18 @@ def post_agreement(unit: Unit, context: Context, partner: str, name: str, execut
     source = None if row.source is None else canonical.parse(row.source)
     message = AgreementMessage(agreement=canonical.parse(row.document), source=source)
     post(unit, context, partner, message, execution, again=True)
+
+
+def may_answer(unit: Unit, partner: str, execution: str | None = None) -> bool:
+    """Whether what answers a partner's message may be queued; :class:`QuotaExceeded` while too much waits for it.
+
+    Entries of the same ``execution`` that it has not taken yet answer it already: should it lack more, it asks again.
+    """
+    waiting = select(OutboxRow.id).where(OutboxRow.partner == partner, undelivered())
+    if len(unit.exec(waiting.limit(MAX_UNREAD))) >= MAX_UNREAD:
+        raise QuotaExceeded(partner, f"{partner} leaves {MAX_UNREAD} messages unread")
+    same = waiting.where(OutboxRow.execution == execution, OutboxRow.what == "entries")
+    return execution is None or not unit.exec(same.limit(1))
 
 
 def post_chunks(unit: Unit, context: Context, loaded: Loaded, recipients: list[str], values: list[Any]) -> None:

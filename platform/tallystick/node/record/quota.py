@@ -19,12 +19,12 @@ _SWEEP = 2_000  # chunks removed at a time
 
 
 class QuotaExceeded(Unavailable):
-    """A partner has sent more than it may before it is named (``partner``); it may go through later."""
+    """A partner has sent, or leaves unread, more than it may (``partner``); its message may go through later."""
 
     default_code = "quota_exceeded"
 
-    def __init__(self, partner: str) -> None:
-        super().__init__(f"{partner} has {MAX_UNNAMED} bytes here that no delivery names")
+    def __init__(self, partner: str, detail: str) -> None:
+        super().__init__(detail)
         self.partner = partner
 
 
@@ -39,7 +39,7 @@ def admit(unit: Unit, context: Context, partner: str, name: str, size: int) -> b
     if _unnamed(unit, partner) + size > MAX_UNNAMED:
         _sweep(unit, context, partner)
         if _unnamed(unit, partner) + size > MAX_UNNAMED:
-            raise QuotaExceeded(partner)
+            raise QuotaExceeded(partner, f"{partner} has {MAX_UNNAMED} bytes here that no delivery names")
     unit.put(PartnerChunkRow, sha256=name, partner=partner, size=size, at=context.now())
     return True
 

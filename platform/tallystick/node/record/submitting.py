@@ -121,8 +121,10 @@ def receive(
     number = loaded.row.number
     row = unit.get(StatementRow, (number, said.id))
     if row is not None and row.seq is not None:
-        outgoing.post_entries(unit, context, loaded, said.iss, said.basis.size if said.basis else 0)
+        if outgoing.may_answer(unit, said.iss, loaded.row.id):
+            outgoing.post_entries(unit, context, loaded, said.iss, said.basis.size if said.basis else 0)
         return
+    outgoing.may_answer(unit, said.iss)
     if row is None:
         _check_quota(unit, number, said)
         unit.insert(

@@ -14,6 +14,7 @@ from tallystick.node.record import (
     citations,
     openings,
     outgoing,
+    proposed,
     refusing,
     rekeying,
     resigning,
@@ -38,7 +39,7 @@ def take(unit: Unit, context: Context, partner: str, message: EntriesMessage) ->
     if form is None or len(message.entries) != len(message.statements) or len(message.entries) > MAX_BATCH:
         raise Invalid("entries and statements must come in pairs, at least one", code="bad_entries")
     if loaded is None:
-        loaded = _new_execution(unit, context, message, form[1])
+        loaded = _new_execution(unit, context, partner, message, form[1])
     if loaded.agreement.participant(partner) is None:
         raise Invalid("sender takes no part in the execution", code="not_a_participant")
     if message.start > loaded.state.size:
@@ -63,7 +64,7 @@ def take(unit: Unit, context: Context, partner: str, message: EntriesMessage) ->
         unit.note("due", loaded.row.next_due)
 
 
-def _new_execution(unit: Unit, context: Context, message: EntriesMessage, first: Statement) -> Loaded:
+def _new_execution(unit: Unit, context: Context, partner: str, message: EntriesMessage, first: Statement) -> Loaded:
     agreement = store.get_agreement(unit, first.aud)
     if agreement is None and unit.get(InboxRow, (first.iss, first.aud)) is not None:
         raise Invalid("the agreement was refused here", code="agreement_refused")
@@ -71,9 +72,10 @@ def _new_execution(unit: Unit, context: Context, message: EntriesMessage, first:
         raise NotYet("the agreement has not come yet", code="no_agreement")
     if message.start != 0 or not isinstance(first.body, Propose):
         raise NotYet("the execution's first entries have not come yet", code="no_proposal")
-    if agreement.key(context.org_id, context.signing_key.kid) is None:
+    if agreement.key(context.org_id, context.keystore.signing_key.kid) is None:
         unit.note(rekeying.NOTE, None)  # it was drafted when an older key spoke for us
     changing.check_place(unit, agreement, message.execution)
+    proposed.begin(unit, context, partner, first.aud)
     return changing.begin(unit, context, agreement, first.aud, message.execution)
 
 

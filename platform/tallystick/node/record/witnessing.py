@@ -64,7 +64,7 @@ def anchor(unit: Unit, context: Context, partner: str, message: m.AnchorMessage)
     if sender is None or (leaf.execution.hex(), "0x" + leaf.org.hex()) != (message.execution, sender.chain_org):
         raise Invalid("anchor is of another execution or organisation", code="bad_anchor")
     terms, chain = loaded.agreement.anchoring, message.proof.get("chain_id")
-    if terms is None or chain not in terms.chains:
+    if terms is None or not isinstance(chain, int) or chain not in terms.chains:
         raise Invalid("anchor is on another chain than the agreement's", code="bad_anchor")
     subject = leaf.input.hex() if leaf.kind == leaves.SUBMISSION else ""
     if subject and unit.get(StatementRow, (loaded.row.number, subject)) is None:

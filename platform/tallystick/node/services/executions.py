@@ -13,6 +13,7 @@ from tallystick.core import statement as statements
 from tallystick.core.agreement import Agreement
 from tallystick.core.head import read_attestation, read_head
 from tallystick.ledger.ports import Submission
+from tallystick.node.anchoring.shared import counts
 from tallystick.node.anchoring.stores import covering
 from tallystick.node.anchoring.telling import told, unsent
 from tallystick.node.record import store
@@ -21,7 +22,7 @@ from tallystick.node.services import searching, views
 from tallystick.node.services.base import Service, bounded
 from tallystick.node.services.searching import Wanted, cursor_key
 from tallystick.node.services.waiting import waits
-from tallystick.tenants.models.anchor import LeafRow, MirroredLeafRow
+from tallystick.tenants.models.anchor import LeafRow
 from tallystick.tenants.models.record import EntryRow, HeadRow, OpeningRow, StatementRow
 from tallystick.tenants.users import User
 
@@ -50,7 +51,7 @@ class Executions(Service):
         def work(session: Session) -> dict[str, Any]:
             view = _view(session, execution_id)
             anchors = _anchors(session, execution_id, self.parts.chain.further)
-            return {**view, "anchors": anchors, "waiting": waits(session, self.parts.context.org_id, execution_id)}
+            return {**view, "anchors": anchors, "waiting": waits(session, self.parts.context, execution_id)}
 
         return await self.read(who, work)
 
@@ -101,7 +102,7 @@ class Executions(Service):
         """What the execution waits for, from whom, since when, and what was tried."""
 
         def work(session: Session) -> dict[str, Any]:
-            return {"items": waits(session, self.parts.context.org_id, execution_id)}
+            return {"items": waits(session, self.parts.context, execution_id)}
 
         return await self.read(who, work)
 
@@ -167,16 +168,16 @@ def _anchors(session: Session, execution_id: str, further: Sequence[int]) -> lis
 
 
 def _further(session: Session, leaf: LeafRow, chain: int) -> dict[str, Any]:
-    one = covering(session, None, leaf.index, chain)
+    one = covering(session, leaf.index, chain)
     if one is None:
         return {"chain_id": chain, **unsent(leaf.since), "state": "waiting"}
-    final = session.get(MirroredLeafRow, (chain, leaf.index)) is not None
+    final = counts(session, leaf.index, chain)
     return {"chain_id": chain, **_told(one, final=final)}
 
 
 def _anchor(session: Session, leaf: LeafRow) -> dict[str, Any]:
     """Where a leaf stands; ``confirmed`` is what is final as agreed, and a transaction before that is ``mined``."""
-    one = covering(session, None, leaf.index)
+    one = covering(session, leaf.index)
     facts = {
         "kind": KINDS[leaf.kind],
         "index": leaf.index,
@@ -186,7 +187,7 @@ def _anchor(session: Session, leaf: LeafRow) -> dict[str, Any]:
     }
     if one is None:
         return {**facts, **unsent(leaf.since), "state": "waiting"}
-    final = leaf.block_number is not None
+    final = counts(session, leaf.index)
     return {**facts, **_told(one, final=final)}
 
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlmodel import Session, col, or_, select
+from sqlmodel import Session, col, not_, select
 from sqlmodel.sql.expression import SelectOfScalar
 
 from tallystick.node.anchoring.stores import read_row
@@ -24,21 +24,24 @@ class Transactions(Service):
         limit, after = bounded(limit), cursor_values(cursor, (int, str))
 
         def work(session: Session) -> dict[str, Any]:
-            query = newest(state)
-            if after:
-                since, key = after
-                same = (SubmissionRow.since == since) & (col(SubmissionRow.key) > key)
-                query = query.where(or_(col(SubmissionRow.since) < since, same))
+            query = newest(state, after)
             rows = list(session.exec(query.limit(limit + 1)))
             return page(rows, limit, lambda row: [row.since, row.key], lambda row: view(row, first))
 
         return await self.read(who, work)
 
 
-def newest(state: str | None) -> SelectOfScalar[SubmissionRow]:
-    """All, or those in one state, the newest first."""
+def newest(state: str | None, after: list[Any] | None = None) -> SelectOfScalar[SubmissionRow]:
+    """All, or those in one state, the newest first; those that come ``after`` one's (since, key)."""
     query = select(SubmissionRow).order_by(col(SubmissionRow.since).desc(), col(SubmissionRow.key))
-    return query if state is None else query.where(SubmissionRow.state == state)
+    if state is not None:
+        query = query.where(SubmissionRow.state == state)
+    if after is None:
+        return query
+    since, key = after
+    # Said like this, an index begins where the page before ended.
+    told = (SubmissionRow.since == since) & (col(SubmissionRow.key) <= key)
+    return query.where(col(SubmissionRow.since) <= since, not_(told))
 
 
 def view(row: SubmissionRow, first: int | None) -> dict[str, Any]:

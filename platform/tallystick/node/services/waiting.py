@@ -7,15 +7,18 @@ from sqlmodel import Session, col, select
 
 from tallystick.core.definition.model import Wait
 from tallystick.core.engine.state import GOING
+from tallystick.node.anchoring.shared import counts
 from tallystick.node.anchoring.stores import covering
-from tallystick.node.record import onchain, store
+from tallystick.node.record import onchain, root_signing, store
 from tallystick.node.record.calls import keys_of
+from tallystick.node.record.context import Context
 from tallystick.node.record.loaded import Loaded
 from tallystick.node.record.outgoing import undelivered
 from tallystick.node.services import views
 from tallystick.tenants.models.anchor import LeafRow
 from tallystick.tenants.models.queue import QueueTaskRow
 from tallystick.tenants.models.record import (
+    ExecutionRow,
     InboxRow,
     OutboxRow,
     PartnerChunkRow,
@@ -25,12 +28,15 @@ from tallystick.tenants.models.record import (
     UnattestedRow,
 )
 
+AWAY = "the root key is kept elsewhere: tally keys sign"
 
-def waits(session: Session, org_id: str, execution_id: str) -> list[dict[str, Any]]:
+
+def waits(session: Session, context: Context, execution_id: str) -> list[dict[str, Any]]:
     """All that the execution waits for, as far as this node knows."""
+    org_id = context.org_id
     loaded = store.load(session, execution_id)
     organisations = views.names(loaded.agreement)
-    found = _waits(session, org_id, execution_id, loaded)
+    found = [*_waits(session, org_id, execution_id, loaded), *_root(session, context, execution_id)]
     return [{**one, "for_whom_name": organisations.get(one["for_whom"], one["for_whom"])} for one in found]
 
 
@@ -45,6 +51,17 @@ def _waits(session: Session, org_id: str, execution_id: str, loaded: Loaded) -> 
         *_inbox(session, execution_id),
         *_missing(session, loaded),
         *_chain(session, loaded),
+    ]
+
+
+def _root(session: Session, context: Context, execution_id: str) -> list[dict[str, Any]]:
+    """What our root key, which is away, has to sign."""
+    if context.keystore.root_key is not None or len(context.keystore.signing_facts) == 1:
+        return []
+    row = session.exec(select(ExecutionRow).where(ExecutionRow.id == execution_id)).one()
+    return [
+        _item(f"root key's signature of {one.kind}", context.org_id, one.since, tried=AWAY)
+        for one in root_signing.waiting_in(session, context, row)
     ]
 
 
@@ -170,9 +187,11 @@ def _chain(session: Session, loaded: Loaded) -> list[dict[str, Any]]:
         items.append(_item("registration of the workflow", "chain", registration.since))
     if loaded.state.unanchored is not None and loaded.state.status in GOING:
         items.append(_start(session, loaded))
-    query = select(LeafRow).where(LeafRow.execution == loaded.row.id, col(LeafRow.block_number).is_(None))
+    query = select(LeafRow).where(LeafRow.execution == loaded.row.id)
     for leaf in session.exec(query):
-        sent = covering(session, None, leaf.index)
+        if counts(session, leaf.index):
+            continue
+        sent = covering(session, leaf.index)
         kind = onchain.KINDS[leaf.kind]
         if sent is None:
             batch = f"waits for its batch: {leaf.max_leaves} leaves, or the time" if leaf.max_leaves > 1 else None

@@ -1,10 +1,19 @@
 """Tables of the organisation's log and of what must reach the chain. Times are milliseconds since 1970 (UTC)."""
 
-from sqlalchemy import BigInteger, Index, LargeBinary, UniqueConstraint, text
+from typing import Any
+
+from sqlalchemy import BigInteger, Index, LargeBinary, TextClause, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
 
-# A query uses an index of some rows when it says the same in these words.
-_COUNTED, _UNCOUNTED = text("block_number IS NOT NULL"), text("block_number IS NULL AND kind != 5")
+# A query uses an index of some rows when it says the same in these words; what a round looks for is in such an index,
+# so that a round costs the same however much came before.
+GIVEN, UNGIVEN = text("block_number IS NOT NULL"), text("block_number IS NULL")
+UNDER_WAY = text("state IN ('queued', 'held', 'sent', 'reorged', 'mined')")
+AT_REST = text("state IN ('confirmed', 'failed') AND block_number IS NOT NULL")
+
+
+def _some(name: str, *columns: Any, where: TextClause) -> Index:
+    return Index(name, *columns, sqlite_where=where, postgresql_where=where)
 
 
 class LeafRow(SQLModel, table=True):
@@ -12,18 +21,10 @@ class LeafRow(SQLModel, table=True):
 
     ``subject`` is the statement that a submission's leaf is about, a padding leaf's own number, else "". ``due_at`` to
     ``finality`` are what its agreement asks for (``core.policy``; the last two as JSON).
-
-    ``block_number`` and ``block_hash`` name the block that the proof rests on which the other participants were given;
-    None while they have none.
     """
 
     __tablename__ = "leaf"
-    __table_args__ = (
-        UniqueConstraint("execution", "kind", "subject"),
-        # What is looked for in every round is what does not count yet; padding (kind 5) never will.
-        Index("ix_leaf_uncounted", "finality", "index", sqlite_where=_UNCOUNTED, postgresql_where=_UNCOUNTED),
-        Index("ix_leaf_block_number", "block_number", sqlite_where=_COUNTED, postgresql_where=_COUNTED),
-    )
+    __table_args__ = (UniqueConstraint("execution", "kind", "subject"),)
     index: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
     execution: str
     kind: int
@@ -34,18 +35,33 @@ class LeafRow(SQLModel, table=True):
     max_leaves: int = 1
     padding: str = '"none"'
     finality: str = '{"confirmations":1}'
+
+
+class LeafProofRow(SQLModel, table=True):
+    """A leaf's proof on a chain: 0 for the one that agreements name first, else the id of a further one.
+
+    ``block_number`` and ``block_hash`` name the block that the proof rests on which the other participants were given;
+    None while they have none. Padding has no proofs.
+    """
+
+    __tablename__ = "leaf_proof"
+    __table_args__ = (
+        _some("ix_leaf_proof_ungiven", "chain", "finality", "index", where=UNGIVEN),
+        _some("ix_leaf_proof_given", "chain", "block_number", where=GIVEN),
+    )
+    chain: int = Field(primary_key=True, sa_type=BigInteger, sa_column_kwargs={"autoincrement": False})
+    index: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
+    finality: str
     block_number: int | None = Field(default=None, sa_type=BigInteger)
     block_hash: str | None = None
 
 
-class MirroredLeafRow(SQLModel, table=True):
-    """A leaf that counts on a further chain (its id), by the block that the proof rests on which others were given."""
+class ProvenLogRow(SQLModel, table=True):
+    """How many of the log's leaves have got their ``leaf_proof`` rows for a chain, which may join at any time."""
 
-    __tablename__ = "mirrored_leaf"
-    chain: int = Field(primary_key=True, sa_type=BigInteger)
-    index: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
-    block_number: int = Field(index=True, sa_type=BigInteger)
-    block_hash: str
+    __tablename__ = "proven_log"
+    chain: int = Field(primary_key=True, sa_type=BigInteger, sa_column_kwargs={"autoincrement": False})
+    size: int
 
 
 class WorkflowRow(SQLModel, table=True):
@@ -89,14 +105,22 @@ class SubmissionRow(SQLModel, table=True):
     """
 
     __tablename__ = "submission"
+    __table_args__ = (
+        _some("ix_submission_under_way", "chain", "state", where=UNDER_WAY),
+        _some("ix_submission_at_rest", "chain", "block_number", where=AT_REST),
+        Index("ix_submission_since", "chain", "since"),
+        Index("ix_submission_log", "chain", "log_epoch", "log_size"),
+        Index("ix_submission_newest", text("since DESC"), "key"),
+        Index("ix_submission_newest_in", "state", text("since DESC"), "key"),
+    )
     key: str = Field(primary_key=True)
     chain: int = Field(default=0, sa_type=BigInteger)
-    state: str = Field(index=True)
+    state: str
     relayer: str | None = None
     nonce: int | None = None
-    block_number: int | None = Field(default=None, index=True, sa_type=BigInteger)
+    block_number: int | None = Field(default=None, sa_type=BigInteger)
     block_hash: str | None = None
-    since: int = Field(index=True, sa_type=BigInteger)
+    since: int = Field(sa_type=BigInteger)
     log_epoch: int | None = None
-    log_size: int | None = Field(default=None, index=True)
+    log_size: int | None = None
     document: bytes = Field(sa_type=LargeBinary)

@@ -83,6 +83,17 @@ class StatementRow(SQLModel, table=True):
     submitted_at: int | None = Field(default=None, sa_type=BigInteger)
 
 
+class RootSignedRow(SQLModel, table=True):
+    """A statement that the root key signed elsewhere, until it is said: the question it answers, and its token."""
+
+    __tablename__ = "root_signed"
+    __table_args__ = (_IN_KEY,)
+    number: int = Field(primary_key=True, sa_type=BigInteger)
+    answer_key: str = Field(primary_key=True)
+    token: str
+    at: int = Field(sa_type=BigInteger)
+
+
 class ReceiptRow(SQLModel, table=True):
     """A participant's receipt of a statement that was submitted to all; ``at`` is what its signer's clock said."""
 
@@ -260,6 +271,18 @@ class PartnerChunkRow(SQLModel, table=True):
     at: int = Field(sa_type=BigInteger)
     needed: bool = False
     execution: str | None = None
+
+
+class PendingAgreementRow(SQLModel, table=True):
+    """An agreement that a partner brought, under which no work has started; ``begun`` when it has been proposed."""
+
+    __tablename__ = "pending_agreement"
+    __table_args__ = (Index("ix_pending_agreement_quota", "partner", "at"),)
+    hash: str = Field(primary_key=True)
+    partner: str
+    size: int
+    at: int = Field(sa_type=BigInteger)
+    begun: bool = False
 
 
 class DocumentRow(SQLModel, table=True):
