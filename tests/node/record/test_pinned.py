@@ -9,6 +9,7 @@ from sqlmodel import select
 
 from node.work.test_inbox import Desk
 from support.parties import CARRIER, NAMES, SUPPLIER, agreement_document, root_of
+from tallystick.core.agreement import PublicKey
 from tallystick.core.keys import SigningKey
 from tallystick.node.record import messages as m
 from tallystick.node.record.pinned import REPLACED_MS
@@ -36,6 +37,11 @@ def carrier(tmp_path: Path) -> Keystore:
     made = Keystore.create(tmp_path / "carrier" / "keystore.json", "correct horse battery staple")
     re_root(made, root_of(CARRIER))
     return made
+
+
+def re_root(keys: Keystore, root: SigningKey) -> None:
+    """Let the keys be under another root key, in memory."""
+    keys.root_key, keys.root_public = root, PublicKey(kid=root.kid, key=root.public_hex)
 
 
 def card(keys: Keystore, key: SigningKey, issued_at: int = 1000) -> str:
