@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import json
 import os
 import sys
 from collections.abc import AsyncIterator
@@ -179,6 +180,39 @@ def holds_no_root(member: Member) -> None:
         assert form not in plain
         assert form not in logged
     assert Keystore.open(member.data / "keystore.json", member.passphrase).root_key is None
+
+
+async def test_a_node_killed_while_it_takes_signatures_takes_each_once(tmp_path: Path) -> None:
+    """Before, within or after the commit: what was lost is brought again, what was not is refused."""
+    pair = Pair(tmp_path)
+    buyer, supplier = pair.members.values()
+    try:
+        await pair.start()
+        await pair.meet()
+        executions = [await pair.begin(TALK) for _ in range(2)]
+        signed, kids = tmp_path / "signed.json", []
+        for delay in (0.005, 0.03):
+            kids.append((await buyer.post(KEYS, {"overlap": 0}))["items"][0]["kid"])
+            await tally(buyer, "sign", "--to", str(tmp_path / "asked.json"))
+            files = ("--from", str(tmp_path / "asked.json"), "--to", str(signed))
+            await tally(buyer, "sign", "--root-key", str(file_of(buyer)), *files, "--yes", network=False)
+            tokens = json.loads(signed.read_text())["tokens"]
+            bringing = asyncio.create_task(buyer.http.post(f"{KEYS}/pending", json={"tokens": tokens}))
+            await asyncio.sleep(delay)
+            await buyer.kill()
+            await asyncio.gather(bringing, return_exceptions=True)
+            await buyer.start()
+            answer = await buyer.post(f"{KEYS}/pending", {"tokens": tokens})
+            assert {one["code"] for one in answer["items"]} <= {None, "not_wanted", "already_signed"}
+            assert answer["waiting"] == {"card": False, "statements": 0, "more": False}
+            for execution in executions:
+                await until(partial(speaks, supplier, execution, kids[-1]))
+        for execution in executions:
+            items = (await supplier.get(f"/executions/{execution}/timeline"))["items"]
+            rotated = [event["kid"] for one in items for event in one["events"] if event["type"] == "key_rotated"]
+            assert rotated == kids
+    finally:
+        await pair.stop()
 
 
 class Pair(AwayTrio):

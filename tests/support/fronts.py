@@ -131,7 +131,7 @@ class FrontedTrio(Trio):
         return found
 
     async def _begin(self, member: Member) -> None:
-        await member.init("--url", self.fronts[member.org].url, *self._more(member.org))
+        await member.init("--url", self.fronts[member.org].url, *self._more(member.org), *self._database(member.org))
         path = member.data / "settings.json"
         settings = json.loads(path.read_text())
         settings["partner_api"]["allowed_hosts"] = [front.name for front in self.fronts.values()]

@@ -2,7 +2,7 @@
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
 from functools import partial
 from pathlib import Path
@@ -36,7 +36,7 @@ class Wall:
 class Hosted:
     """One organisation's node; ``wall`` is its machine's clock, ``activities`` what its functions do."""
 
-    def __init__(self, org: str, folder: Path, pace: Pace = DEFAULT_PACE, database_url: str | None = None) -> None:
+    def __init__(self, org: str, folder: Path, pace: Pace = DEFAULT_PACE) -> None:
         data = folder / org
         data.mkdir(mode=0o700)
         self.org = org
@@ -44,13 +44,7 @@ class Hosted:
         self.activities = Activities()
         domain = f"{org}.example"
         self.settings = Settings(
-            org_id=org,
-            name=NAMES[org],
-            domain=domain,
-            url=f"https://{domain}",
-            data_dir=data,
-            pace=pace,
-            database_url=database_url,
+            org_id=org, name=NAMES[org], domain=domain, url=f"https://{domain}", data_dir=data, pace=pace
         )
         self._keystore = Keystore.create(self.settings.keystore_path, f"correct horse battery staple of {org}")
         self.node = self._made()
@@ -131,14 +125,9 @@ class Hosted:
 
 
 @asynccontextmanager
-async def hosting(
-    folder: Path, *orgs: str, pace: Pace = DEFAULT_PACE, databases: Mapping[str, str] | None = None
-) -> AsyncIterator[list[Hosted]]:
-    """Nodes of these organisations, introduced to each other.
-
-    ``pace`` says how often they compare what they hold, ``databases`` whose are on Postgres.
-    """
-    hosted = [Hosted(org, folder, pace, (databases or {}).get(org)) for org in orgs]
+async def hosting(folder: Path, *orgs: str, pace: Pace = DEFAULT_PACE) -> AsyncIterator[list[Hosted]]:
+    """Nodes of these organisations, introduced to each other; ``pace`` says how often they compare what they hold."""
+    hosted = [Hosted(org, folder, pace) for org in orgs]
     try:
         await asyncio.gather(*(one.node.start() for one in hosted))
         for one in hosted:

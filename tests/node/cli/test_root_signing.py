@@ -1,6 +1,10 @@
 """`tally keys sign` without a network, `tally keys root` beside a node, and what doctor says of the root key."""
 
+import contextlib
 import json
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -148,3 +152,34 @@ def test_the_root_key_is_moved_only_while_no_node_runs_and_doctor_says_where_it_
     assert "root_key_away" not in capsys.readouterr().out
     assert move("put-back", tmp_path / "root.json") == 0
     assert Keystore.open(data / "keystore.json", PASSPHRASE).root_key is not None
+
+
+@pytest.mark.parametrize("direction", ["take-out", "put-back"])
+def test_a_command_killed_at_any_moment_leaves_the_key_in_one_place_at_least(
+    data: Path, tmp_path: Path, direction: str
+) -> None:
+    """And the next one comes to the end."""
+    path, tally = tmp_path / "root.json", str(Path(sys.executable).with_name("tally"))
+    keystore = Keystore.open(data / "keystore.json", PASSPHRASE)
+    seed = keystore.need_root_key().seed
+    if direction == "put-back":
+        root_key.take_out(keystore, "huaxia", path, OTHER)
+    command = [tally, "keys", "root", direction, "--data", str(data), "--root-key", str(path)]
+    began = time.monotonic()
+    subprocess.run([*command, "--help"], check=True, stdout=-3)
+    start = time.monotonic() - began  # what loading the program takes; the work comes after it
+    for step in range(8):
+        process = subprocess.Popen(command, stdout=-3, stderr=-3)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(start + step * 0.1)
+        process.kill()
+        process.wait()
+        held = Keystore.open(data / "keystore.json", PASSPHRASE).root_key
+        kept = root_key.read(path, OTHER).key if path.exists() else held
+        assert seed in {held and held.seed, kept and kept.seed}
+        if (held is None) == (direction == "take-out"):
+            break
+    if (held is None) != (direction == "take-out"):
+        assert subprocess.run(command, check=False).returncode == 0
+    assert root_key.read(path, OTHER).key.seed == seed
+    assert (Keystore.open(data / "keystore.json", PASSPHRASE).root_key is None) == (direction == "take-out")

@@ -83,6 +83,11 @@ class Away(Alone):
             return [row.answer_key.partition("/")[0] for row in session.exec(select(RootSignedRow))]
 
 
+def kids(away: Away) -> list[str]:
+    """The keys that requests over HTTPS are signed by, in the order in which they are tried."""
+    return [one.kid for one in away.context.speaking()]
+
+
 @pytest.fixture
 async def away(tmp_path: Path) -> AsyncIterator[Away]:
     """With its first card signed."""
@@ -146,6 +151,26 @@ async def test_work_goes_on_under_the_key_that_speaks_and_no_key_is_destroyed_me
     away.now += keeper.KEEP_MS + DAY
     assert await away.keeper.once()
     assert old not in {one.kid for one in away.keystore.signing_keys}
+
+
+async def test_a_key_that_a_partner_still_knows_is_kept_as_nothing_else_could_bring_the_card(away: Away) -> None:
+    """With the root key at hand a week would do; without it, whoever is out of reach for longer would be lost."""
+    away.meet()
+    old = away.keystore.signing_key
+    assert kids(away) == [old.kid]
+    await away.services.revoke_key(away.who, old.kid, reason="superseded")
+    assert kids(away) == [old.kid, away.keystore.signing_key.kid], "the one that is on the card first"
+    await away.take(*await away.signed())
+    new = away.keystore.signing_key
+    assert kids(away) == [new.kid, old.kid]
+    away.now += 10 * keeper.KEEP_MS
+    assert not await away.keeper.once()
+    assert old.kid in {one.kid for one in away.keystore.signing_keys}
+    with away.database.write() as session:
+        for row in session.exec(select(OutboxRow)):
+            session.delete(row)
+    assert await away.keeper.once()
+    assert kids(away) == [new.kid]
 
 
 async def test_a_partner_gets_the_new_card_once_it_is_signed(away: Away) -> None:

@@ -3,6 +3,7 @@
 import hashlib
 import itertools
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,27 +14,49 @@ from sqlmodel import select
 from node.work.test_inbox import Desk, chunk
 from support.parties import CARRIER, SUPPLIER
 from tallystick.core import canonical
+from tallystick.node.bench.postgres import started
 from tallystick.node.record import messages as m
 from tallystick.node.record import quota, store, submitting
 from tallystick.node.record.pace import Pace
+from tallystick.node.work.comparer import GIVE_UP_MS, Comparer
 from tallystick.tenants.database import Database
 from tallystick.tenants.keystore import Keystore
-from tallystick.tenants.models.record import OutboxRow, PartnerChunkRow
+from tallystick.tenants.models.partner import Partner
+from tallystick.tenants.models.record import OutboxRow, PartnerChunkRow, UnattestedRow
 
 STRANGER = "stranger"
 ELSEWHERE = "ab" * 32
 
 
-@pytest.fixture
-async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
-    tmp_path.chmod(0o700)  # noqa: ASYNC240 - before anything else runs
-    keystore = Keystore.create(tmp_path / "keystore.json", "correct horse battery staple")
-    with Database(tmp_path / "tenant.db") as database:
+@asynccontextmanager
+async def at_desk(folder: Path, where: Path | str) -> AsyncIterator[Desk]:
+    folder.chmod(0o700)  # noqa: ASYNC240 - before anything else runs
+    keystore = Keystore.create(folder / "keystore.json", "correct horse battery staple")
+    with Database(where) as database:
         database.create_schema()
-        made = Desk(tmp_path, database, keystore)
+        made = Desk(folder, database, keystore)
         await made.begin()
         delivered(made)
         yield made
+
+
+@pytest.fixture
+async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
+    async with at_desk(tmp_path, tmp_path / "tenant.db") as made:
+        yield made
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+async def either(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Desk]:
+    """A desk over a database of each kind."""
+    if request.param == "sqlite":
+        async with at_desk(tmp_path, tmp_path / "tenant.db") as made:
+            yield made
+        return
+    running, url = started(tmp_path / "postgres")
+    async with at_desk(tmp_path, url) as made:
+        yield made
+    running.cleanup()
 
 
 def delivered(desk: Desk) -> None:
@@ -207,3 +230,71 @@ async def test_a_statement_is_sent_again_up_to_the_limit_and_goes_to_everyone_at
     loaded.replay.agreement = msgspec.structs.replace(loaded.agreement, limits=limits)
     times = [submitting.next_at(desk.context, loaded, 0, now) for now in (0, 45_000, 90_000)]
     assert times == [45_000, 90_000, 180_000]
+
+
+def linked(desk: Desk, *orgs: str) -> Comparer:
+    """The comparer of an organisation with these partners."""
+    with desk.database.write() as session:
+        for org in orgs:
+            session.add(
+                Partner(org_id=org, card="", root_key="", issued_at=desk.now, updated_at=desk.now, since=desk.now)
+            )
+    return Comparer(desk.database, desk.context, desk.committer)
+
+
+async def test_whose_consent_is_awaited_is_told_at_start_and_then_less_and_less_often(either: Desk) -> None:
+    desk = either
+    comparer = linked(desk, SUPPLIER)  # the carrier is no partner, or is suspended
+    told = (SUPPLIER, m.HoldingMessage(offered=[held(desk, 1)]))
+    began = desk.now
+    assert await comparer._once({None}) == began + 60_000
+    assert posted(desk) == [told]
+    delivered(desk)
+    times = []
+    for minute in (1, 2, 3, 4, 7, 8, 15, 16, 31, 32, 33, 59, 60, 61, 63, 65, 119, 120):
+        desk.now = began + minute * 60_000
+        await comparer._once(set())
+        if posted(desk):
+            assert posted(desk) == [told]
+            times.append(minute)
+            delivered(desk)
+    assert times == [1, 2, 4, 8, 16, 32, 60, 120]
+    await comparer._once({SUPPLIER})  # its link has come up
+    assert posted(desk) == [told]
+
+
+async def test_a_partner_that_confirms_nothing_is_told_once(desk: Desk) -> None:
+    comparer = linked(desk, SUPPLIER, CARRIER)
+    await comparer._once({None})
+    for _ in range(5):
+        desk.now += 3_600_000
+        await comparer._once(set())
+    assert sorted(kinds(desk)) == sorted([(SUPPLIER, "Holding"), (CARRIER, "Holding")])
+
+
+async def test_what_has_not_come_is_asked_for_for_a_month(either: Desk) -> None:
+    desk = either
+    comparer = linked(desk, SUPPLIER, CARRIER)
+    name, execution = "cd" * 32, desk.parties.execution
+    await desk.committer.run(lambda unit: quota.named(unit, desk.context, SUPPLIER, execution, [name]))
+    number = await desk.committer.run(lambda unit: store.number_of(unit, execution))
+    with desk.database.write() as session:
+        session.add(UnattestedRow(number=number, partner=CARRIER, since=desk.now))
+    desk.now += 60_000
+    await comparer._once(set())
+    found = posted(desk)
+    assert (SUPPLIER, m.NeedChunksMessage(execution=execution, chunks=[name])) in found
+    assert (CARRIER, m.HoldingMessage(offered=[held(desk, 1)], unattested=[execution])) in found
+    delivered(desk)
+    desk.now += GIVE_UP_MS
+    await comparer._once({None})
+    asked = [message for _, message in posted(desk)]
+    assert asked == [m.HoldingMessage(offered=[held(desk, 1)])] * 2
+    with desk.database.session() as session:
+        assert session.exec(select(UnattestedRow)).all() == []
+
+
+async def test_where_nothing_is_open_nobody_looks(desk: Desk) -> None:
+    """The comparer of a tenant without partners or open executions sleeps until something is committed."""
+    assert await linked(desk)._once({None}) is None
+    assert posted(desk) == []

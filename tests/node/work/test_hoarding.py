@@ -8,7 +8,7 @@ from sqlmodel import SQLModel, func, select
 
 from node.record.test_pinned import naming_us
 from node.work.test_inbox import Desk, desk
-from support.parties import CARRIER, SUPPLIER, agreement_document
+from support.parties import BUYER, CARRIER, SUPPLIER, agreement_document
 from tallystick.core import agreement as agreements
 from tallystick.core import b64, jws
 from tallystick.core.head import Head, sign_head
@@ -75,9 +75,9 @@ async def test_only_the_newest_refusals_are_remembered(desk: Desk, monkeypatch: 
         session.add(InboxRow(partner=CARRIER, message_id="other", outcome="reject", reason="", since=0))
     for number in range(10):
         desk.now += 1
-        assert await desk.inbox.receive(SUPPLIER, f"new {number}", b"{") == "ack"
+        assert await desk.inbox.receive(SUPPLIER, f"new {number}", b"{" * (number + 1)) == "ack"
     assert count(desk, InboxRow, partner=SUPPLIER, outcome="reject") <= inbox.MAX_REFUSED + 1
-    assert count(desk, InboxRow, partner=SUPPLIER, message_id="new 9") == 1
+    assert count(desk, InboxRow, partner=SUPPLIER, message_id=m.message_id(BUYER, b"{" * 10)) == 1
     assert count(desk, InboxRow, partner=CARRIER) == 1
 
 

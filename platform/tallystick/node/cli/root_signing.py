@@ -26,7 +26,7 @@ from tallystick.tenants.root_signer import ToSign
 PENDING = "/organisation/keys/pending"
 AT_ONCE = 100  # inputs that are shown together, and tokens of one request
 MAX_FILE = 20_000_000  # bytes
-MAX_ROUNDS = 1_000
+MAX_ROUNDS, MAX_PAGES = 1_000, 10_000
 
 
 class ToSignFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -114,9 +114,14 @@ async def _bring_file(client: Client, source: Path, speech: Texts) -> int:
 
 async def _inputs(client: Client) -> list[str]:
     """Every signing input that waits, as text; whatever else the node says of it is left aside."""
-    items = await client.items(PENDING, limit=AT_ONCE)
-    inputs = [one.get("signing_input") for one in items[: root_signer.MAX_INPUTS]]
-    return [one for one in inputs if isinstance(one, str)]
+    inputs: list[str] = []
+    page = await client.get(PENDING, limit=AT_ONCE)
+    for _ in range(MAX_PAGES):
+        inputs += [str(one["signing_input"]) for one in page["items"]]
+        if not page["next_cursor"] or len(inputs) >= root_signer.MAX_INPUTS:
+            break
+        page = await client.get(PENDING, limit=AT_ONCE, cursor=page["next_cursor"])
+    return inputs[: root_signer.MAX_INPUTS]
 
 
 async def _bring(client: Client, tokens: list[str], speech: Texts) -> tuple[int, int]:
@@ -163,12 +168,12 @@ def _card_lines(card: Card, speech: Texts) -> list[str]:
         "is_active": card.is_active,
         "capabilities": ", ".join(card.capabilities),
         "signing_keys": ", ".join(f"{key.kid} ({key.key})" for key in card.signing_keys),
-        "sealing_key": f"{card.sealing_key.kid} ({card.sealing_key.suite})",
+        "sealing_key": f"{card.sealing_key.kid} ({card.sealing_key.suite}, SHA-256 {_digest(card.sealing_key.key)})",
         "chain_org": card.chain_org,
         "chain_admin": card.chain_admin,
         "log_key": card.log_key,
         "nats": f"{nats.leaf_url} {nats.nkey}" if nats else "-",
-        "nats.tls_ca": f"SHA-256 {hashlib.sha256(nats.tls_ca.encode()).hexdigest()}" if nats else "-",
+        "nats.tls_ca": f"SHA-256 {_digest(nats.tls_ca)}" if nats else "-",
     }
     head = speech.text("sign.card", org=card.id, when=speech.when(card.iat))
     return [head, *(f"  {name}: {value}" for name, value in facts.items())]
@@ -179,11 +184,18 @@ def _statement_lines(said: Statement, speech: Texts) -> list[str]:
     match said.body:
         case RotateKey(key=key, overlap=overlap, sealing_key=sealing):
             line = speech.text("sign.rotate_key", kid=key.kid, public=key.key, overlap=overlap, **facts)
-            return [line, *([speech.text("sign.sealing", kid=sealing.kid)] if sealing else [])]
+            return [
+                line,
+                *([speech.text("sign.sealing", kid=sealing.kid, digest=_digest(sealing.key))] if sealing else []),
+            ]
         case RevokeKey(kid=kid, reason=reason, since=since):
             named = speech.when(since) if since is not None else "-"
             return [speech.text("sign.revoke_key", kid=kid, reason=reason, since=named, **facts)]
     raise Invalid("a root key signs rotations and revocations only", code="not_for_root")
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _parts(items: list[str]) -> Iterator[list[str]]:

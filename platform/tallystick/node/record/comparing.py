@@ -59,6 +59,7 @@ def holding(unit: Unit, context: Context, partner: str, message: m.HoldingMessag
 def need_chunks(unit: Unit, context: Context, partner: str, message: m.NeedChunksMessage) -> None:
     """Send chunks again. Who can name them has an opening that does: hashes of ciphertexts stand nowhere else."""
     loaded = participating(unit, partner, message.execution)
+    outgoing.may_answer(unit, partner)
     query = select(OpeningRow.value).where(
         OpeningRow.number == loaded.row.number, col(OpeningRow.file_sha256).is_not(None)
     )

@@ -8,6 +8,7 @@ from sqlmodel import Session
 
 from tallystick.core import jws
 from tallystick.core.errors import Invalid, TallystickError, WrongState
+from tallystick.core.statement import STATEMENT
 from tallystick.node.record import root_signing
 from tallystick.node.record.root_signing import Wanted
 from tallystick.node.record.unit import Unit
@@ -125,6 +126,7 @@ def _statement(one: Wanted) -> dict[str, Any]:
 
 def _item(kind: str, execution: str | None, name: str | None, since: int, signing_input: str) -> dict[str, Any]:
     return {
+        "typ": cards.TYP if kind == "card" else STATEMENT,
         "kind": kind,
         "execution_id": execution,
         "name": name,

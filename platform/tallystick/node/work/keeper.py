@@ -188,10 +188,12 @@ class Keeper:
     def _cards_are_out(self) -> bool:
         """A partner without our newest card knows us by a past key: over HTTPS, that key brings it the card.
 
-        One that has not been reached for a while is not waited for any longer.
+        One that has not been reached for a while is not waited for any longer if the root key is here, which can bring
+        the card as well. Where it is away, nothing else could.
         """
-        since = max(self._context.keystore.signing_facts[-1].made_at, self._carded_at)
-        if since + self._keep_ms < self._context.now():
+        keystore = self._context.keystore
+        is_long_ago = keystore.signing_facts[-1].made_at + self._keep_ms < self._context.now()
+        if is_long_ago and keystore.root_key is not None:
             return True
         with self._database.looking() as session:
             return session.exec(select(OutboxRow.id).where(OutboxRow.what == "card").limit(1)).first() is None
