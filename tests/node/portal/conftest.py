@@ -1,4 +1,4 @@
-"""The portal over the API's named fakes."""
+"""The portal over the API's stand-ins."""
 
 import re
 from collections.abc import Callable, Iterator

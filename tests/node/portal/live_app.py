@@ -1,4 +1,4 @@
-"""The portal over its fakes as an application for a real server; changes come four times a second."""
+"""The portal over its stand-ins as an application for a real server; changes come twice a second."""
 
 import asyncio
 from collections.abc import AsyncIterator
