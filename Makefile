@@ -20,8 +20,8 @@ SOAKS := tests/scenarios/test_soak.py tests/scenarios/test_engine_faults.py test
 CODE := platform/tallystick tenants/tallystick ledger/tallystick edge_agent/tallystick
 CHECKED := $(CODE) tests deploy
 COVERED := --cov --cov-branch --cov-report=term --cov-fail-under=95
-# A file's tests share their servers, so a file stays with one worker.
-SPREAD := -n auto --maxprocesses 8 --dist loadfile
+# A file's tests share their servers, so a file stays with one worker; tests/support/spreading.py has the order and number.
+SPREAD := -n auto --maxprocesses 8 --dist loadfile --no-loadscope-reorder
 COMPILE = $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
 

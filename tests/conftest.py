@@ -7,7 +7,9 @@ from collections.abc import Iterator
 import hypothesis
 import pytest
 
+from support.measuring import Measuring
 from support.processes import Anvil, Processes, start_anvil
+from support.spreading import Spreading
 from support.summary import Summary
 
 # A busy machine is no counter-example.
@@ -16,8 +18,10 @@ hypothesis.settings.load_profile("tally")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Add the table to this run."""
+    """Add what a run does besides: the table, the order and number of workers, the switch of coverage."""
     config.pluginmanager.register(Summary(), "tally-summary")
+    config.pluginmanager.register(Spreading(), "tally-spreading")
+    config.pluginmanager.register(Measuring(config), "tally-measuring")
 
 
 @pytest.fixture

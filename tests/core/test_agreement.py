@@ -114,7 +114,7 @@ def test_what_is_no_agreement(value: Any) -> None:
         {"created_at": "now"},
         {"sealing_suite": "rot13"},
         {"limits": {}},
-        {"limits": {"skew_ms": 1, "sequencing_ms": 1, "max_entries": 1}},
+        {"limits": {"skew_ms": 1, "sequencing_ms": 1_000, "max_entries": 1}},
         {"anchoring": {"chain_id": 1}},
         {"coordinator": "mallory"},
         {"initiator": "mallory"},

@@ -16,9 +16,10 @@ VECTORS = Path(__file__).parent / "vectors" / "jcs"
 WITH_FLOATS = {"structures", "values"}
 
 integers = st.integers(-canonical.MAX_INTEGER, canonical.MAX_INTEGER)
+texts = st.text(st.characters(codec="utf-8", exclude_characters="\0"))
 values = st.recursive(
-    st.none() | st.booleans() | integers | st.text(),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    st.none() | st.booleans() | integers | texts,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(texts, inner, max_size=4),
     max_leaves=20,
 )
 
@@ -66,6 +67,14 @@ def test_parsing_is_total(data: bytes) -> None:
     except Invalid:
         return
     assert canonical.parse(canonical.encode(value)) == value
+
+
+@pytest.mark.parametrize("value", ["\0", ["a\0"], {"\0": 1}, {"é": ["\0"]}, ("\0",)])
+def test_u0000_is_written_and_read_nowhere(value: Any) -> None:
+    assert refusal(json.dumps(value).encode()) == "nul_character"
+    with pytest.raises(Invalid):
+        canonical.encode(value)
+    assert canonical.parse(rb'"\\u0000"') == r"\u0000"
 
 
 @pytest.mark.parametrize(

@@ -167,7 +167,7 @@ def test_only_who_may_terminate_terminates(parties: Parties) -> None:
 
 
 def test_the_agreed_number_of_entries_is_the_most() -> None:
-    limits = {"skew_ms": 1, "sequencing_ms": 1, "max_entries": 4, "max_statement_bytes": 256_000}
+    limits = {"skew_ms": 1, "sequencing_ms": 1_000, "max_entries": 4, "max_statement_bytes": 256_000}
     parties = Parties(limits=limits)
     parties.begin()
     assert parties.answer(BUYER, "order.1", {}).outcome == "void:too_many_entries"

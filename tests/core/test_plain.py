@@ -8,7 +8,9 @@ from hypothesis import strategies as some
 from tallystick.core import canonical
 from tallystick.core.errors import Invalid
 
-WORDS = some.text() | some.from_regex(r'[:,\[]?-?[0-9]{14,18}[:,"]?', fullmatch=True)
+WORDS = some.text(some.characters(codec="utf-8", exclude_characters="\0")) | some.from_regex(
+    r'[:,\[]?-?[0-9]{14,18}[:,"]?', fullmatch=True
+)
 LEAVES = some.none() | some.booleans() | some.integers(-(2**53) + 1, 2**53 - 1) | WORDS
 DOCUMENTS = some.recursive(LEAVES, lambda one: some.lists(one) | some.dictionaries(WORDS, one), max_leaves=30)
 

@@ -1,9 +1,14 @@
-"""Three real nodes for a scenario."""
+"""Three real nodes for a scenario.
+
+Starting them costs ten seconds of a core. Scenarios that leave the three as they found them share the `shared_trio` of
+their module; those that change keys, settings or what everyone counts have a `trio` of their own.
+"""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 
 from support.chain import LocalChain
 from support.trio import Trio
@@ -18,6 +23,25 @@ async def trio(tmp_path: Path) -> AsyncIterator[Trio]:
         yield three
     finally:
         await three.stop()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def module_trio(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Trio]:
+    """One for all tests of a module; `shared_trio` gives it to a test."""
+    three = Trio(tmp_path_factory.mktemp("trio"))
+    try:
+        await three.start()
+        yield three
+    finally:
+        await three.stop()
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def shared_trio(module_trio: Trio) -> Trio:
+    """All three of them run, whatever the test before did to them and however it ended."""
+    for member in module_trio.members.values():
+        await member.ensure_started()
+    return module_trio
 
 
 @pytest.fixture

@@ -10,6 +10,14 @@ import pytest
 from support.parties import BUYER, CARRIER, DEFINITION, NAMES, SUPPLIER
 from support.trio import Trio, each_effect_once, until, work
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest.fixture
+def trio(shared_trio: Trio) -> Trio:
+    """Every test here has a collaboration of its own over the same three."""
+    return shared_trio
+
 
 def agree(seen: dict[str, dict[str, Any]]) -> None:
     """All hold the same record, attested by all."""
@@ -25,7 +33,7 @@ async def test_to_the_end_along_both_branches(trio: Trio, approve: bool, outcome
     agree(seen)
     assert seen[BUYER]["outcome"] == outcome
     assert all(not one["waiting"] for one in seen.values())
-    kinds = {org: await notices(trio, org) for org in NAMES}
+    kinds = {org: await notices(trio, org, collaboration) for org in NAMES}
     assert {"created", "started", "completed"} <= kinds[CARRIER]
     assert {"data_received", "activity_completed"} <= kinds[SUPPLIER]
     assert "activity_completed" not in kinds[CARRIER]
@@ -35,8 +43,10 @@ async def test_to_the_end_along_both_branches(trio: Trio, approve: bool, outcome
     assert "FAIL" not in {check["status"] for check in verified["checks"]}
 
 
-async def notices(trio: Trio, org: str) -> set[str]:
-    return {one["notification_type"] for one in (await trio.members[org].get("/notifications"))["items"]}
+async def notices(trio: Trio, org: str, collaboration: str) -> set[str]:
+    """What kinds of notification an organisation had about a collaboration."""
+    items = (await trio.members[org].get("/notifications?limit=200"))["items"]
+    return {one["notification_type"] for one in items if one["collaboration_id"] == collaboration}
 
 
 async def test_only_those_named_can_open_the_data(trio: Trio) -> None:
@@ -96,7 +106,8 @@ async def test_wrong_states_and_strangers(trio: Trio) -> None:
     assert (await carrier.post(f"{path}/start", json={"input": {}})).status_code == 409
     assert (await carrier.post(f"{path}/terminate", json={"reason": "why"})).status_code == 409
     assert (await carrier.get(f"/collaborations/{'0' * 64}")).status_code == 404
-    task = (await trio.members[BUYER].get("/tasks"))["items"][0]["task_id"]
+    tasks = (await trio.members[BUYER].get("/tasks"))["items"]
+    task = next(one["task_id"] for one in tasks if one["execution_id"] == collaboration)
     assert (await carrier.post(f"/tasks/{task}/claim")).status_code == 404
     assert (await buyer.post(f"/tasks/{task}/approve", json={})).status_code == 409
     terminated = await buyer.post(f"{path}/terminate", json={"reason": "no longer needed"})

@@ -170,7 +170,7 @@ async def test_a_keystore_opens_for_its_own_organisation_only(stage: Trio) -> No
 
 async def test_keys_and_databases_are_shared_by_no_two(stage: Trio) -> None:
     keystores = [Keystore.open(one.data / "keystore.json", one.passphrase) for one in stage.members.values()]
-    keys = [key for one in keystores for key in (one.root.public_hex, one.signing_key.public_hex, one.chain_address)]
+    keys = [key for one in keystores for key in (one.root_public.key, one.signing_key.public_hex, one.chain_address)]
     assert len(set(keys)) == 3 * len(NAMES)
     assert len({(one.data / "tenant.db").stat().st_ino for one in stage.members.values()}) == len(NAMES)
 

@@ -11,6 +11,9 @@ import pytest
 
 from support.parties import BUYER, NAMES, SUPPLIER
 from support.trio import Member, until, work
+from tallystick.tenants import card as cards
+from tallystick.tenants import invitation
+from tallystick.tenants.keystore import Keystore
 
 pytestmark = pytest.mark.timeout(300)
 TALK = {
@@ -287,3 +290,21 @@ async def test_removal_by_force_says_what_it_breaks(pair: Pair) -> None:
     assert [one["execution_id"] for one in answer["newest_open"]] == [path.rsplit("/", 1)[-1]]
     await until(partial(apart, pair.supplier, BUYER))
     assert (await pair.buyer.get(path))["status"] == "in_progress"
+
+
+async def test_somebody_who_passes_for_a_partner_is_pointed_out(pair: Pair, tmp_path: Path) -> None:
+    """The id and the root key are new, so nothing forbids it; people read the name."""
+    await pair.meet()
+    made = await pair.buyer.post("/invitations", {})
+    (tmp_path / "mallory").mkdir(mode=0o700)
+    keys = Keystore.create(tmp_path / "mallory" / "keystore.json", "correct horse battery staple")
+    card = cards.build(
+        keys, org_id="n0rdic", name=NAMES[SUPPLIER].upper(), domain="n.example", endpoint_url="https://n.example",
+        capabilities=[], chain_org="0x" + "0" * 64, leaf_url=None, tls_ca="",
+    )  # fmt: skip
+    name = invitation.name_of(made["invitation"])
+    answer = invitation.answer(keys.signing_key, card, org_id="n0rdic", now=1, invitation=name)
+    await pair.buyer.post("/invitations/answers", {"answer": answer})
+    found = await pair.buyer.get("/partners/n0rdic")
+    assert (found["status"], found["resembles"]) == ("pending", [SUPPLIER])
+    assert (await pair.buyer.get(f"/partners/{SUPPLIER}"))["resembles"] == []

@@ -10,6 +10,7 @@ from tallystick.node.parts import Parts
 from tallystick.node.record.chunks import Chunks
 from tallystick.node.record.claiming import Limits
 from tallystick.node.record.context import Context
+from tallystick.node.record.own_card import CARD_FILE, OwnCard
 from tallystick.node.record.unit import Unit
 from tallystick.node.services import launching
 from tallystick.node.services.facade import Services
@@ -56,7 +57,12 @@ class Alone:
         activities = Activities()
         chunks = Chunks(folder / "chunks")
         self.context = Context(
-            org_id=BUYER, keystore=self.keystore, chunks=chunks, activities=activities, clock=lambda: self.now
+            org_id=BUYER,
+            keystore=self.keystore,
+            chunks=chunks,
+            own_card=OwnCard(folder / CARD_FILE),
+            activities=activities,
+            clock=lambda: self.now,
         )
         engine = Engine(self.database, self.context, activities, Limits(in_all=10))
         self.committer, self.runner = engine.committer, engine.runner
@@ -67,7 +73,7 @@ class Alone:
             "context": self.context,
             "users": None,
             "partners": Partners(self.database),
-            "introductions": Introductions(self.database, Us(BUYER, self.keystore.root.public_hex)),
+            "introductions": Introductions(self.database, Us(BUYER, self.keystore.root_public.key)),
             "links": SimpleNamespace(leaf_url="tls://127.0.0.1:4222"),
             "transports": None,
             "certificates": Certificates(

@@ -20,6 +20,8 @@ class Front:
         self._socket = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._socket.getsockname()[1]
         self.taken = 0  # connections so far
+        self.dropped = 0  # messages that it has acknowledged in the node's place
+        self._drops = False
         self._node = 0
         self._server: asyncio.Server | None = None
         self._open: set[asyncio.Task[Any]] = set()
@@ -51,6 +53,24 @@ class Front:
             task.cancel()
         await asyncio.gather(*self._open, return_exceptions=True)
 
+    async def _drop(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Answer as the node would, and keep it from the node."""
+        head = await reader.readuntil(b"\r\n\r\n")
+        (length,) = [line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")]
+        await reader.readexactly(int(length.partition(b":")[2]))
+        body = b'{"outcome":"confirm"}'
+        fields = b"content-type: application/json\r\nconnection: close\r\ncontent-length: %d" % len(body)
+        writer.write(b"HTTP/1.1 200 OK\r\n%s\r\n\r\n%s" % (fields, body))
+        await writer.drain()
+        self.dropped += 1
+
+    async def drop(self, *, while_: bool) -> None:
+        """From now on acknowledge every message and drop it, or do so no longer."""
+        self._drops = while_
+        for task in self._open:
+            task.cancel()
+        await asyncio.gather(*self._open, return_exceptions=True)
+
     async def _through(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
@@ -58,6 +78,9 @@ class Front:
         task.add_done_callback(self._open.discard)
         self.taken += 1
         with contextlib.closing(writer), contextlib.suppress(OSError, ssl.SSLError):
+            if self._drops:
+                await self._drop(reader, writer)
+                return
             inner, outer = await asyncio.open_connection("127.0.0.1", self._node)
             with contextlib.closing(outer):
                 await asyncio.gather(_pump(reader, outer), _pump(inner, writer))
@@ -73,8 +96,9 @@ async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 class FrontedTrio(Trio):
     """The three behind proxies; those ``without_nats`` have no NATS link at all."""
 
-    def __init__(self, folder: Path, without_nats: Collection[str] = ()) -> None:
+    def __init__(self, folder: Path, without_nats: Collection[str] = (), **settings: Any) -> None:
         super().__init__(folder)
+        self._settings = settings  # that every node gets beside its own
         self.without_nats = frozenset(without_nats)
         self.fronts = {org: Front() for org in NAMES}
 
@@ -107,11 +131,11 @@ class FrontedTrio(Trio):
         return found
 
     async def _begin(self, member: Member) -> None:
-        await member.init("--url", self.fronts[member.org].url, *self._more(member.org))
+        await member.init("--url", self.fronts[member.org].url, *self._more(member.org), *self._database(member.org))
         path = member.data / "settings.json"
         settings = json.loads(path.read_text())
         settings["partner_api"]["allowed_hosts"] = [front.name for front in self.fronts.values()]
-        path.write_text(json.dumps(settings))
+        path.write_text(json.dumps(settings | self._settings))
         await member.start()
         await self.fronts[member.org].serve(member)
 

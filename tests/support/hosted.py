@@ -13,6 +13,8 @@ from support.trio import until
 from tallystick.core.errors import TallystickError
 from tallystick.node.bootstrap import Node
 from tallystick.node.clock import SteadyClock, wall_ms
+from tallystick.node.record.context import DEFAULT_PACE
+from tallystick.node.record.pace import Pace
 from tallystick.node.settings import Settings
 from tallystick.node.work.activities import Activities
 from tallystick.tenants.access_tokens import AccessTokens, Worker
@@ -34,14 +36,16 @@ class Wall:
 class Hosted:
     """One organisation's node; ``wall`` is its machine's clock, ``activities`` what its functions do."""
 
-    def __init__(self, org: str, folder: Path) -> None:
+    def __init__(self, org: str, folder: Path, pace: Pace = DEFAULT_PACE) -> None:
         data = folder / org
         data.mkdir(mode=0o700)
         self.org = org
         self.wall = Wall()
         self.activities = Activities()
         domain = f"{org}.example"
-        self.settings = Settings(org_id=org, name=NAMES[org], domain=domain, url=f"https://{domain}", data_dir=data)
+        self.settings = Settings(
+            org_id=org, name=NAMES[org], domain=domain, url=f"https://{domain}", data_dir=data, pace=pace
+        )
         self._keystore = Keystore.create(self.settings.keystore_path, f"correct horse battery staple of {org}")
         self.node = self._made()
         users = Users(self.node.parts.database, org_id=org, session_secret=self._keystore.session_secret)
@@ -121,9 +125,9 @@ class Hosted:
 
 
 @asynccontextmanager
-async def hosting(folder: Path, *orgs: str) -> AsyncIterator[list[Hosted]]:
-    """Nodes of these organisations, introduced to each other."""
-    hosted = [Hosted(org, folder) for org in orgs]
+async def hosting(folder: Path, *orgs: str, pace: Pace = DEFAULT_PACE) -> AsyncIterator[list[Hosted]]:
+    """Nodes of these organisations, introduced to each other; ``pace`` says how often they compare what they hold."""
+    hosted = [Hosted(org, folder, pace) for org in orgs]
     try:
         await asyncio.gather(*(one.node.start() for one in hosted))
         for one in hosted:

@@ -96,6 +96,11 @@ class Member:
         await self.process.wait()
         await self.http.aclose()
 
+    async def ensure_started(self) -> None:
+        """Run the node again if a test ended it."""
+        if self.process is None or self.process.returncode is not None:
+            await self.start()
+
     async def stop(self) -> None:
         """End the node in order."""
         if self.process is not None and self.process.returncode is None:

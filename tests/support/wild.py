@@ -136,7 +136,11 @@ def flows(draw: Draw) -> list[m.Step]:
 
 
 X25519 = "x25519-hkdf-sha256-chacha20poly1305"
-texts = st.one_of(st.text(max_size=8), st.sampled_from(["go", "s0.1", "s1.1", "s0.1#0/s1.1", "s0.1#b0/s1.1", "0" * 64]))
+texts = st.one_of(
+    st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=8),
+    st.sampled_from(["go", "s0.1", "s1.1", "s0.1#0/s1.1", "s0.1#b0/s1.1", "0" * 64]),
+)
+attempts = st.sampled_from([0, 1, 2, 3, 2**31 - 1])
 numbers = st.one_of(st.integers(-2, 3), st.sampled_from([2**53 - 1, -(2**53) + 1, NOON]))
 hashes = st.dictionaries(texts, texts, max_size=3)
 lists = st.lists(texts, max_size=3)
@@ -154,14 +158,14 @@ BODIES: dict[str, st.SearchStrategy[dict[str, Any]]] = {
     "result": st.fixed_dictionaries(
         {
             "task": texts,
-            "attempt": numbers,
+            "attempt": attempts,
             "status": st.sampled_from(["completed", "failed", "cancelled"]),
             "data": hashes,
         },
         optional={"outcome": texts, "error": st.fixed_dictionaries({"code": texts}), "sealed": lists},
     ),
-    "received": st.fixed_dictionaries({"task": texts, "attempt": numbers, "sealed": lists}),
-    "acknowledge": st.fixed_dictionaries({"task": texts, "attempt": numbers}),
+    "received": st.fixed_dictionaries({"task": texts, "attempt": attempts, "sealed": lists}),
+    "acknowledge": st.fixed_dictionaries({"task": texts, "attempt": attempts}),
     "timer": st.fixed_dictionaries({"timer": texts}),
     "schedule": st.fixed_dictionaries({"timer": texts, "due_at": numbers}),
     "signal": st.fixed_dictionaries({"name": texts}, optional={"data": hashes}),

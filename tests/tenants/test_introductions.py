@@ -52,7 +52,7 @@ def build(tmp_path_factory: pytest.TempPathFactory) -> Build:
 
 @pytest.fixture
 def ours(database: Database, keystore: Keystore) -> Introductions:
-    return Introductions(database, Us("huaxia", keystore.root.public_hex))
+    return Introductions(database, Us("huaxia", keystore.root_public.key))
 
 
 @pytest.fixture(scope="session")
@@ -61,14 +61,16 @@ def third(tmp_path_factory: pytest.TempPathFactory) -> Keystore:
 
 
 def made(ours: Introductions, keystore: Keystore, build: Build, hours: int = 1) -> str:
-    token = invitation.invite(keystore.root, build(keystore, "huaxia"), org_id="huaxia", now=NOW, hours=hours)
+    token = invitation.invite(
+        keystore.need_root_key(), build(keystore, "huaxia"), org_id="huaxia", now=NOW, hours=hours
+    )
     ours.add(token, note="", created_by="ada", now=NOW, expires_at=NOW + hours * HOUR_MS)
     return token
 
 
 def answered(keys: Keystore, build: Build, token: str, org_id: str = "nordic", **more: Any) -> str:
     return invitation.answer(
-        keys.root, build(keys, org_id, **more), org_id=org_id, now=NOW, invitation=invitation.name_of(token)
+        keys.need_root_key(), build(keys, org_id, **more), org_id=org_id, now=NOW, invitation=invitation.name_of(token)
     )
 
 
@@ -78,12 +80,12 @@ def test_an_answer_waits_and_the_right_fingerprint_makes_a_partner(
     token = made(ours, keystore, build)
     met = ours.receive(answered(other_keystore, build, token), NOW)
     assert met is not None
-    shown = fingerprint.of(("nordic", other_keystore.root.public_hex), ("huaxia", keystore.root.public_hex))
+    shown = fingerprint.of(("nordic", other_keystore.root_public.key), ("huaxia", keystore.root_public.key))
     assert (met.org_id, met.fingerprint, met.invited_by) == ("nordic", shown, "huaxia")
     assert Partners(database).all() == []
     assert ours.confirm("nordic", shown, NOW).id == "nordic"
     row = Partners(database).get("nordic")
-    assert (row.status, row.root_key, row.fingerprint) == ("active", other_keystore.root.public_hex, shown)
+    assert (row.status, row.root_key, row.fingerprint) == ("active", other_keystore.root_public.key, shown)
     assert ours.waiting(NOW) == []
 
 
@@ -140,7 +142,7 @@ def test_an_invitation_expires_and_can_be_withdrawn(
 def test_an_answer_to_nothing_of_ours_is_refused_before_any_signature_is_checked(
     ours: Introductions, other_keystore: Keystore, build: Build, keystore: Keystore
 ) -> None:
-    foreign = invitation.invite(keystore.root, build(keystore, "huaxia"), org_id="huaxia", now=NOW, hours=1)
+    foreign = invitation.invite(keystore.need_root_key(), build(keystore, "huaxia"), org_id="huaxia", now=NOW, hours=1)
     for token in (answered(other_keystore, build, foreign), "", "a.b.c", "x" * 100_000):
         with pytest.raises(UnknownInvitation):
             ours.receive(token, NOW)
@@ -177,7 +179,7 @@ def test_a_second_organisation_with_the_same_id_is_refused_while_one_waits_and_w
     Partners(database).suspend("nordic")
     with pytest.raises(OrgIdTaken):
         ours.receive(answered(third, build, made(ours, keystore, build)), NOW)
-    assert Partners(database).get("nordic").root_key == other_keystore.root.public_hex
+    assert Partners(database).get("nordic").root_key == other_keystore.root_public.key
 
 
 def test_a_known_root_key_under_another_id_is_refused(
@@ -216,7 +218,7 @@ def test_a_card_that_was_exchanged_underneath_is_refused_at_confirmation(
     Partners(database).put(build(third))
     with pytest.raises(RootKeyChanged):
         ours.confirm("nordic", met.fingerprint, NOW)
-    assert Partners(database).get("nordic").root_key == third.root.public_hex
+    assert Partners(database).get("nordic").root_key == third.root_public.key
 
 
 def test_whoever_waits_for_too_long_is_forgotten(
@@ -263,7 +265,7 @@ def changed(token: str, typ: str, key: SigningKey, **members: Any) -> str:
 
 
 def test_tampered_invitations_are_refused(keystore: Keystore, other_keystore: Keystore, build: Build) -> None:
-    root, stranger = keystore.root, other_keystore.root
+    root, stranger = keystore.need_root_key(), other_keystore.need_root_key()
     token = invitation.invite(root, build(keystore, "huaxia"), org_id="huaxia", now=NOW, hours=1)
     assert invitation.open_invitation(token, NOW)[1].id == "huaxia"
     foreign = build(other_keystore, "huaxia")
@@ -295,15 +297,15 @@ def test_tampered_invitations_are_refused(keystore: Keystore, other_keystore: Ke
 
 def test_tampered_answers_are_refused(keystore: Keystore, other_keystore: Keystore, build: Build) -> None:
     token = invitation.answer(
-        other_keystore.root, build(other_keystore), org_id="nordic", now=NOW, invitation="ab" * 32
+        other_keystore.need_root_key(), build(other_keystore), org_id="nordic", now=NOW, invitation="ab" * 32
     )
     assert invitation.open_answer(token)[1].id == "nordic"
     for bad in (
-        changed(token, ANSWER, keystore.root),
-        changed(token, ANSWER, other_keystore.root, invitation="AB" * 32),
-        changed(token, ANSWER, other_keystore.root, invitation=7),
-        changed(token, ANSWER, other_keystore.root, card=build(keystore)),
-        changed(token, ANSWER, other_keystore.root, iss="huaxia"),
+        changed(token, ANSWER, keystore.need_root_key()),
+        changed(token, ANSWER, other_keystore.need_root_key(), invitation="AB" * 32),
+        changed(token, ANSWER, other_keystore.need_root_key(), invitation=7),
+        changed(token, ANSWER, other_keystore.need_root_key(), card=build(keystore)),
+        changed(token, ANSWER, other_keystore.need_root_key(), iss="huaxia"),
     ):
         with pytest.raises(Invalid):
             invitation.open_answer(bad)
@@ -312,13 +314,31 @@ def test_tampered_answers_are_refused(keystore: Keystore, other_keystore: Keysto
 @pytest.mark.parametrize("hours", [0, -1, 721])
 def test_a_lifetime_is_bounded(keystore: Keystore, build: Build, hours: int) -> None:
     with pytest.raises(Invalid):
-        invitation.invite(keystore.root, build(keystore, "huaxia"), org_id="huaxia", now=NOW, hours=hours)
+        invitation.invite(keystore.need_root_key(), build(keystore, "huaxia"), org_id="huaxia", now=NOW, hours=hours)
 
 
 def test_no_token_carries_a_secret(keystore: Keystore, build: Build) -> None:
-    token = invitation.invite(keystore.root, build(keystore, "huaxia"), org_id="huaxia", now=NOW, hours=1)
+    token = invitation.invite(keystore.need_root_key(), build(keystore, "huaxia"), org_id="huaxia", now=NOW, hours=1)
     told = str(jws.read(token, INVITATION).payload) + str(jws.read(build(keystore, "huaxia"), cards.TYP).payload)
-    for secret in (keystore.root.seed, keystore.signing_key.seed, keystore.chain_key, keystore.log_key):
+    for secret in (keystore.need_root_key().seed, keystore.signing_key.seed, keystore.chain_key, keystore.log_key):
         assert secret.hex() not in told
     assert keystore.nkey_seed not in told
     assert "PRIVATE" not in told
+
+
+def test_an_answer_that_is_refused_costs_no_fingerprint(
+    ours: Introductions, keystore: Keystore, other_keystore: Keystore, build: Build, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever holds an invitation may answer it as often as it likes, and each fingerprint takes memory and time."""
+    token = made(ours, keystore, build)
+    computed: list[Any] = []
+
+    def note(*given: Any) -> str:
+        computed.append(given)
+        return ""
+
+    monkeypatch.setattr(fingerprint, "of", note)
+    for org_id in ("huaxia", "nordic"):
+        with pytest.raises(Invalid):
+            ours.receive(answered(other_keystore, build, token, org_id, is_active=org_id == "huaxia"), NOW)
+    assert computed == []

@@ -20,7 +20,7 @@ FAUCET = "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266"
 
 
 def secrets_of(keystore: Keystore) -> list[bytes]:
-    seeds = [keystore.root.seed, *(key.seed for key in keystore.signing_keys)]
+    seeds = [keystore.need_root_key().seed, *(key.seed for key in keystore.signing_keys)]
     sealing = [key.private for key in keystore.sealing_keys]
     return [*seeds, *sealing, keystore.chain_key, keystore.log_key, keystore.session_secret]
 
@@ -53,7 +53,8 @@ def test_file_and_folder_are_private_and_hold_no_secret_in_clear(folder: Path) -
 
 def test_nothing_shown_tells_a_secret(keystore: Keystore) -> None:
     shown = " ".join(
-        repr(part) for part in (keystore, keystore._secrets, keystore.root, keystore.sealing_key, vars(keystore))
+        repr(part)
+        for part in (keystore, keystore._secrets, keystore.need_root_key(), keystore.sealing_key, vars(keystore))
     )
     for secret in [*secrets_of(keystore), keystore.nkey_seed.encode()]:
         assert secret.hex() not in shown
@@ -73,7 +74,7 @@ def test_a_keystore_is_never_overwritten(folder: Path) -> None:
     first = Keystore.create(folder / "k.json", PHRASE)
     with pytest.raises(FileExistsError):
         Keystore.create(folder / "k.json", PHRASE)
-    assert Keystore.open(folder / "k.json", PHRASE).root.seed == first.root.seed
+    assert Keystore.open(folder / "k.json", PHRASE).need_root_key().seed == first.need_root_key().seed
 
 
 def test_a_weak_passphrase_makes_no_file(folder: Path) -> None:
@@ -96,7 +97,9 @@ def test_changing_the_passphrase_keeps_the_keys_and_retires_the_old_one(folder: 
     with pytest.raises(Invalid, match="at least 12"):
         keystore.change_passphrase(PHRASE, "short")
     keystore.change_passphrase(PHRASE, "new phrase 华夏汽车 12")
-    assert Keystore.open(folder / "k.json", "new phrase 华夏汽车 12").root.seed == keystore.root.seed
+    assert (
+        Keystore.open(folder / "k.json", "new phrase 华夏汽车 12").need_root_key().seed == keystore.need_root_key().seed
+    )
     with pytest.raises(KeystoreLocked):
         Keystore.open(folder / "k.json", PHRASE)
 

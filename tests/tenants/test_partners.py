@@ -47,7 +47,7 @@ def test_a_card_is_kept_and_found(partners: Partners, keystore: Keystore, build:
     assert partners.put(token).id == "nordic"
     assert partners.put(token).id == "nordic"
     row = partners.get("nordic")
-    assert (row.card, row.root_key, row.status, row.issued_at) == (token, keystore.root.public_hex, "active", 1000)
+    assert (row.card, row.root_key, row.status, row.issued_at) == (token, keystore.root_public.key, "active", 1000)
     assert partners.card("nordic") == cards.verify(token)
     assert [one.org_id for one in partners.all()] == ["nordic"]
 
@@ -60,17 +60,17 @@ def test_another_root_key_is_refused_and_changes_nothing(
         partners.put(build(other_keystore, 2000))
     assert caught.value.org_id == "nordic"
     with pytest.raises(RootKeyChanged):  # an expectation does not lift the pin
-        partners.put(build(other_keystore, 2000), root_key=other_keystore.root.public_hex)
-    assert partners.get("nordic").root_key == keystore.root.public_hex
+        partners.put(build(other_keystore, 2000), root_key=other_keystore.root_public.key)
+    assert partners.get("nordic").root_key == keystore.root_public.key
 
 
 def test_the_first_card_must_have_the_expected_key(
     partners: Partners, keystore: Keystore, other_keystore: Keystore, build: Build
 ) -> None:
     with pytest.raises(RootKeyChanged):
-        partners.put(build(keystore), root_key=other_keystore.root.public_hex)
+        partners.put(build(keystore), root_key=other_keystore.root_public.key)
     assert partners.all() == []
-    partners.put(build(keystore), root_key=keystore.root.public_hex)
+    partners.put(build(keystore), root_key=keystore.root_public.key)
 
 
 def test_a_newer_card_replaces_an_older_never_the_other_way(

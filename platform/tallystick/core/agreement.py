@@ -4,6 +4,7 @@ from functools import cached_property
 from typing import Annotated, Any, Literal
 
 import msgspec
+from msgspec import Meta
 
 from tallystick.core import canonical, policy
 from tallystick.core.definition.compile import audiences
@@ -14,6 +15,9 @@ from tallystick.core.errors import Invalid, UnknownVersion
 
 VERSION = 1
 VERSIONS = {"statement": 1, "entry": 1, "head": 1, "engine": 1, "expression": 1, "leaf": 1}
+ORG_ID = r"^[a-z][a-z0-9-]{1,39}\Z"
+LAST_MS = 253_402_300_799_999  # the end of the year 9999, where calendars of many tools end
+MAX_ROLE = 200
 Suite = Literal["x25519-hkdf-sha256-chacha20poly1305", "mlkem768x25519-hkdf-sha256-chacha20poly1305"]
 
 
@@ -39,9 +43,9 @@ class SealingKey(_Wire, frozen=True):
 class Participant(_Wire, frozen=True):
     """An organisation in its role, with the keys that speak for it."""
 
-    org_id: str
-    name: str
-    role: str
+    org_id: Annotated[str, Meta(pattern=ORG_ID)]
+    name: Annotated[str, Meta(min_length=1, max_length=200)]
+    role: Annotated[str, Meta(max_length=MAX_ROLE)]
     chain_org: str
     log_key: str
     root_key: str
@@ -57,12 +61,16 @@ class Participant(_Wire, frozen=True):
 
 
 class Limits(_Wire, frozen=True):
-    """Bounds that every participant applies alike; times in milliseconds."""
+    """Bounds that every participant applies alike; times in milliseconds.
 
-    skew_ms: int = 300_000
-    sequencing_ms: int = 60_000
-    max_entries: int = 100_000
-    max_statement_bytes: int = 256_000
+    They are bounded themselves: a skew of years would bring times that no calendar has, and a sequencing limit of
+    nothing would have every statement sent to everybody, and anchored.
+    """
+
+    skew_ms: Annotated[int, Meta(ge=1, le=3_600_000)] = 300_000
+    sequencing_ms: Annotated[int, Meta(ge=1_000, le=86_400_000)] = 60_000
+    max_entries: Annotated[int, Meta(ge=1, le=10_000_000)] = 100_000
+    max_statement_bytes: Annotated[int, Meta(ge=1, le=900_000)] = 256_000
 
 
 class Ledger(_Wire, frozen=True):
@@ -88,7 +96,7 @@ class Anchoring(Ledger, frozen=True):
     padding: policy.Padding = "none"
     start_anchor: policy.StartAnchor = "best_effort"
     finality: policy.Finality = policy.Confirmations(confirmations=1)
-    also: Annotated[list[Ledger], msgspec.Meta(max_length=policy.MAX_FURTHER)] = []
+    also: Annotated[list[Ledger], Meta(max_length=policy.MAX_FURTHER)] = []
 
     @property
     def chains(self) -> dict[int, Ledger]:
@@ -123,7 +131,7 @@ class Agreement(_Wire, frozen=True, dict=True):
     v: int
     kind: Literal["agreement"]
     salt: str
-    created_at: int
+    created_at: Annotated[int, Meta(ge=0, le=LAST_MS)]
     initiator: str
     coordinator: str
     versions: dict[str, int]
@@ -132,7 +140,7 @@ class Agreement(_Wire, frozen=True, dict=True):
     participants: list[Participant]
     quorums: dict[str, str]
     limits: Limits
-    retention_days: int
+    retention_days: Annotated[int, Meta(ge=1, le=36_500)]
     anchoring: Anchoring | None
     sealing_suite: Suite
     parent: Parent | None
@@ -230,6 +238,8 @@ def _check_references(agreement: Agreement) -> None:
     organisations = [one.org_id for one in agreement.participants]
     if len(set(organisations)) != len(organisations):
         raise Invalid("agreement names a participant twice", code="bad_agreement")
+    if not all(text.isprintable() for one in agreement.participants for text in (one.name, one.role)):
+        raise Invalid("agreement has a name or role with characters that do not show", code="bad_agreement")
     if agreement.coordinator not in organisations or agreement.initiator not in organisations:
         raise Invalid("agreement's coordinator and initiator must be participants", code="bad_agreement")
     if agreement.proposer not in organisations:

@@ -25,12 +25,20 @@ _BRACKET = re.compile(rb"[\[{\]}]")
 _SIXTEEN, _DIGITS = b"0" * 16, bytes(ord("0") if chr(code).isdigit() and code < 128 else 32 for code in range(256))
 _LONG_NUMBER = re.compile(rb"(?:^|[:,\[])-?[0-9]{16}")  # also finds some inside strings, which costs time only
 _FEW_BRACKETS = 400  # however they nest, no stack overflows
+_NUL = b"\\u0000"  # the one way to write it
 _write = msgspec.json.Encoder(order="sorted").encode
 _read = msgspec.json.Decoder().decode
 
 
 def encode(value: Any) -> bytes:
-    """The RFC 8785 form of ``value``; floats, large integers and lone surrogates raise :class:`Invalid`."""
+    """The RFC 8785 form of ``value``; floats, large integers, U+0000 and lone surrogates raise :class:`Invalid`."""
+    data = _encode(value)
+    if _NUL in data:
+        _refuse_nul(value)
+    return data
+
+
+def _encode(value: Any) -> bytes:
     if _is_plain(value, MAX_DEPTH):
         try:
             return _write(value)
@@ -92,14 +100,14 @@ def refuse_floats(value: Any, *, depth: int = 0) -> None:
 
 
 def parse(data: bytes, *, max_bytes: int = MAX_BYTES, max_depth: int = MAX_DEPTH) -> Any:
-    """Read I-JSON of at most ``max_bytes`` bytes and ``max_depth`` levels; anything else raises :class:`Invalid`."""
+    """Read I-JSON without U+0000, of at most ``max_bytes`` bytes and ``max_depth`` levels; or :class:`Invalid`."""
     if len(data) > max_bytes:
         raise Invalid(f"has {len(data)} bytes, {max_bytes} are allowed", code="too_large")
     if data.count(b"[") + data.count(b"{") > _FEW_BRACKETS:
         bound_depth(data, max_depth)  # msgspec recurses in C without a bound of its own
     try:
         value = _read(data)
-        if _is_plain(value, max_depth - 1) and _write(value) == data:
+        if _is_plain(value, max_depth - 1) and _write(value) == data and _NUL not in data:
             return value  # canonical, so it names no member twice and hides no float or surrogate
     except (ValueError, RecursionError):
         pass  # the long way says why
@@ -119,6 +127,8 @@ def _parse(data: bytes, max_depth: int) -> Any:
     except (ValueError, RecursionError) as error:
         raise Invalid("is not JSON", code="malformed_json") from error
     _refuse_surrogates(text, value)
+    if _NUL in data:
+        _refuse_nul(value)
     return value
 
 
@@ -165,6 +175,15 @@ def _integer(text: str) -> int:
     if abs(value) > MAX_INTEGER or text == "-0":
         raise Invalid(f"holds the integer {text[:40]}, outside ±(2^53−1)", code="integer_out_of_range")
     return value
+
+
+def _refuse_nul(value: Any) -> None:
+    """U+0000 ends text in many databases and tools, and some refuse to hold it at all."""
+    if isinstance(value, str) and "\0" in value:
+        raise Invalid("holds the character U+0000", code="nul_character")
+    if isinstance(value, dict | list | tuple):
+        for one in (*value, *value.values()) if isinstance(value, dict) else value:
+            _refuse_nul(one)
 
 
 def _refuse_surrogates(text: str, value: Any) -> None:

@@ -1,6 +1,6 @@
 """Heads, attestations, refusals and receipts: the other four tokens of the record."""
 
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
 import msgspec
 
@@ -10,6 +10,7 @@ from tallystick.core.keys import SigningKey
 from tallystick.core.statement import ATTESTATION, HEAD, RECEIPT, REFUSAL, Basis
 
 VERSION = 1
+_MOST = 2**31 - 1
 _Form = TypeVar("_Form", "Head", "Refusal", "Receipt")
 
 
@@ -20,8 +21,8 @@ class Head(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     iss: str
     aud: str
     execution: str
-    term: int
-    size: int
+    term: Annotated[int, msgspec.Meta(ge=0, le=_MOST)]
+    size: Annotated[int, msgspec.Meta(ge=1, le=_MOST)]
     root: str
     iat: int
 

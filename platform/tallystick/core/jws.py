@@ -6,7 +6,7 @@ token brings along.
 
 import hashlib
 from functools import lru_cache
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
@@ -18,6 +18,13 @@ from tallystick.core.keys import verify as verify_signature
 MAX_TOKEN = 900_000  # bytes: what one transport message can carry
 _HEADER = {"alg", "kid", "typ"}
 _MAX_HEADER = 200  # characters of one that is remembered: ours have some 90
+
+
+class Named(Protocol):
+    """A key by its id: a signing input names it, whoever holds its secret half."""
+
+    @property
+    def kid(self) -> str: ...
 
 
 class Token(msgspec.Struct, frozen=True):
@@ -46,7 +53,7 @@ def sign_with_id(key: SigningKey, typ: str, payload: dict[str, Any] | msgspec.St
     return sign_input(key, signing_input), hashlib.sha256(signing_input.encode("ascii")).hexdigest()
 
 
-def unsigned(key: SigningKey, typ: str, payload: dict[str, Any] | msgspec.Struct) -> str:
+def unsigned(key: Named, typ: str, payload: dict[str, Any] | msgspec.Struct) -> str:
     """The signing input of the token that :func:`sign` gives."""
     content = canonical.encode(payload) if isinstance(payload, dict) else canonical.encode_plain(payload)
     return f"{_header(key.kid, typ)}.{b64.encode(content)}"

@@ -1,7 +1,7 @@
 """Statements: what an organisation says in an execution, signed (RECORD.md, Tokens)."""
 
 import hashlib
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -18,6 +18,9 @@ STATEMENT, HEAD, ATTESTATION, REFUSAL, RECEIPT = (
     "tally-refusal+jwt",
     "tally-receipt+jwt",
 )
+
+
+Attempt = Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)]
 
 
 class _Wire(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False):
@@ -73,7 +76,7 @@ class Child(_Wire, frozen=True):
 
 class Result(_Wire, frozen=True):
     task: str
-    attempt: int
+    attempt: Attempt
     status: Literal["completed", "failed", "cancelled"]
     data: dict[str, str] = {}
     outcome: str | None = None
@@ -84,13 +87,13 @@ class Result(_Wire, frozen=True):
 
 class Received(_Wire, frozen=True):
     task: str
-    attempt: int
+    attempt: Attempt
     sealed: list[str]
 
 
 class Acknowledge(_Wire, frozen=True):
     task: str
-    attempt: int
+    attempt: Attempt
 
 
 class Timer(_Wire, frozen=True):
@@ -277,7 +280,7 @@ def say(key: SigningKey, payload: Payload, body: Body) -> tuple[str, Statement]:
     return jws.sign_input(key, signing_input), statement
 
 
-def draft(key: SigningKey, payload: Payload, body: Body) -> tuple[str, Statement]:
+def draft(key: jws.Named, payload: Payload, body: Body) -> tuple[str, Statement]:
     """What :func:`say` signs, and what :func:`read` will make of the token: nothing in it depends on the signature."""
     signing_input = jws.unsigned(key, STATEMENT, payload)
     name = hashlib.sha256(signing_input.encode("ascii")).hexdigest()

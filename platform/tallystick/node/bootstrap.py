@@ -24,6 +24,7 @@ from tallystick.node.record.chunks import Chunks
 from tallystick.node.record.claiming import Limits
 from tallystick.node.record.context import Context
 from tallystick.node.record.onchain import OnChain
+from tallystick.node.record.own_card import CARD_FILE, OwnCard
 from tallystick.node.record.unit import Unit
 from tallystick.node.services import launching
 from tallystick.node.services.facade import Services
@@ -35,6 +36,7 @@ from tallystick.node.work.activities import Activities
 from tallystick.node.work.bell import Bell
 from tallystick.node.work.broker import Broker
 from tallystick.node.work.committer import Committer
+from tallystick.node.work.comparer import Comparer
 from tallystick.node.work.engine import Engine
 from tallystick.node.work.keeper import Keeper
 from tallystick.node.work.marks import Marks
@@ -71,10 +73,12 @@ class Node:
             org_id=settings.org_id,
             keystore=keystore,
             chunks=Chunks(settings.data_dir / "chunks"),
+            own_card=OwnCard(settings.data_dir / CARD_FILE),
             onchain=_identity(settings, keystore),
             activities=activities,
             clock=clock,
             check_clock=clock.check,
+            pace=settings.pace,
         )
         bounds = settings.activities
         limits = Limits(in_all=bounds.task_queues.max_in_flight, types=bounds.limits)
@@ -95,7 +99,7 @@ class Node:
             links=links,
             transports=_transports(settings, context, database, partners, links),
             certificates=certificates,
-            introductions=Introductions(database, Us(settings.org_id, keystore.root.public_hex)),
+            introductions=Introductions(database, Us(settings.org_id, keystore.root_public.key)),
             bell=bell,
             chain=_chain(settings, context, database, bell, committer),
             committer=committer,
@@ -109,7 +113,10 @@ class Node:
             database, context, committer, card=partial(own_card_token, self.parts), relink=self._relink
         )
         self._outbox = Outbox(database, context, committer, self.parts.transports.send)
+        self._comparer = Comparer(database, context, committer)
         self.parts.links.listen(self._outbox.nudge)
+        self.parts.links.listen(self._comparer.came_up)
+        self._outbox.listen(self._comparer.came_up)
         self.services = Services(self.parts)
         self.accounts = UserAccounts(users, AccessTokens(database))
         self.app: ASGIApp = OnDemand(self._application)
@@ -126,7 +133,7 @@ class Node:
     def _loops(self) -> list[Callable[[], Coroutine[Any, Any, None]]]:
         engine, parts = self._engine, self.parts
         loops = [self._outbox.run, engine.runner.run, engine.queues.run, parts.triggers.run, parts.chain.run]
-        loops += [self._keeper.run, partial(parts.certificates.run, self._renewed)]
+        loops += [self._keeper.run, self._comparer.run, partial(parts.certificates.run, self._renewed)]
         mqtt = parts.settings.activities.mqtt
         if mqtt is not None and mqtt.events:
             loops.append(Broker(mqtt, parts.settings.data_dir, parts.settings.org_id, parts.triggers).run)
@@ -222,7 +229,7 @@ def _transports(
         settings.partner_api,
         settings.data_dir,
         org_id=settings.org_id,
-        keys=lambda: (*reversed(context.keystore.signing_keys), context.keystore.root),
+        keys=context.speaking,
         now=context.now,
     )
     return Transports(database, partners, nats=links.send, https=https, has_nats=settings.nats.enabled)

@@ -37,12 +37,6 @@ class Chain(Protocol):
     async def run(self) -> None: ...
 
 
-class OwnCard(msgspec.Struct):
-    """The organisation's card as it was last signed."""
-
-    token: str | None = None
-
-
 class Parts(msgspec.Struct, kw_only=True):
     """One tenant's parts; whatever writes the record goes through ``committer``."""
 
@@ -62,7 +56,7 @@ class Parts(msgspec.Struct, kw_only=True):
     triggers: Triggers
     clock: SteadyClock
     marks: Marks
-    own_card: OwnCard = msgspec.field(default_factory=OwnCard)
+    carding: asyncio.Lock = msgspec.field(default_factory=asyncio.Lock)  # one new card of ours at a time
     relinking: asyncio.Lock = msgspec.field(default_factory=asyncio.Lock)  # one change of the partners at a time
 
     @property

@@ -84,8 +84,9 @@ class Card(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 class Keys(Protocol):
     """What a card needs of a keystore."""
 
-    root: SigningKey
+    root_public: PublicKey
 
+    def need_root_key(self) -> SigningKey: ...
     @property
     def signing_key(self) -> SigningKey: ...
     @property
@@ -98,7 +99,18 @@ class Keys(Protocol):
     def nkey_public(self) -> str: ...
 
 
-def build(
+def build(keys: Keys, *, last: str | None = None, **facts: Any) -> str:
+    """The signed card of the organisation that holds ``keys``; it passes :func:`verify`.
+
+    ``last`` is the token that was built before: while nothing has changed (see :func:`wanted`) it is the card still.
+    """
+    card = wanted(keys, last=last, **facts)
+    if card is None:
+        return last or ""  # which is one: without any, there always is a card to sign
+    return jws.sign(keys.need_root_key(), TYP, msgspec.to_builtins(card))
+
+
+def wanted(
     keys: Keys,
     *,
     org_id: str,
@@ -116,12 +128,11 @@ def build(
     is_active: bool = True,
     issued_at: int | None = None,
     last: str | None = None,
-) -> str:
-    """The signed card of the organisation that holds ``keys``; it passes :func:`verify`.
+) -> Card | None:
+    """What the card must say, to be signed by the root key; None while the ``last`` one (a token) says it already.
 
     Without a ``leaf_url`` it has no NATS link; ``chain_admin`` and ``log_key`` are a signer's outside of ``keys``.
-    ``last`` is the token that was built before: while nothing has changed it is the card still, and a card that
-    differs is dated later than it.
+    A card that differs from the last one is dated later than it.
     """
     before = verified(last) if last else None
     now = time.time_ns() // 1_000_000 if issued_at is None else issued_at
@@ -137,7 +148,7 @@ def build(
         operator=operator or name,
         is_active=is_active,
         capabilities=sorted(capabilities),
-        public_key=keys.root.public_hex,
+        public_key=keys.root_public.key,
         signing_keys=[PublicKey(kid=keys.signing_key.kid, key=keys.signing_key.public_hex)],
         sealing_key=SealingKey(kid=keys.sealing_key.kid, suite=keys.sealing_key.suite, key=keys.sealing_key.public_hex),
         chain_org=chain_org,
@@ -145,23 +156,39 @@ def build(
         log_key=log_key or keys.log_address,
         nats=None if leaf_url is None else Nats(leaf_url=leaf_url, nkey=keys.nkey_public, tls_ca=tls_ca),
     )
-    if before and last and msgspec.structs.replace(card, iat=before.iat) == before:
-        return last
+    if before and says_the_same(card, before):
+        return None
     _check(card)
-    return jws.sign(keys.root, TYP, msgspec.to_builtins(card))
+    return card
+
+
+def says_the_same(one: Card, other: Card) -> bool:
+    """Whether two cards differ in nothing but their date."""
+    return msgspec.structs.replace(one, iat=other.iat) == other
+
+
+def unsigned(card: Card, root: PublicKey) -> str:
+    """The signing input of a card, for a root key that is elsewhere."""
+    return jws.unsigned(root, TYP, msgspec.to_builtins(card))
 
 
 def verify(token: str) -> Card:
     """The card in ``token``, if its own root key signed it; anything else raises :class:`Invalid`."""
+    raw, card = read(token)
+    jws.verify(raw, card.public_key)
+    return card
+
+
+def read(token: str) -> tuple[jws.Token, Card]:
+    """Check everything about a card but its signature; that is the caller's to verify on the returned token."""
     if len(token) > MAX_CARD:
         raise Invalid(f"a card has at most {MAX_CARD} characters", code="too_large")
-    read = jws.read(token, TYP)
-    card = _card(read.payload)
+    raw = jws.read(token, TYP)
+    card = _card(raw.payload)
     _check(card)
-    if read.kid != key_id(bytes.fromhex(card.public_key)):
+    if raw.kid != key_id(bytes.fromhex(card.public_key)):
         raise BadCard("public_key", "is not the key that the token names")
-    jws.verify(read, card.public_key)
-    return card
+    return raw, card
 
 
 @lru_cache(maxsize=1024)

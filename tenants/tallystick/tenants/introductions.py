@@ -102,6 +102,9 @@ class Introductions:
             if not _came_before(_made_here(session, name), token):
                 _usable(session, name, now)
         made, card = invitation.open_answer(token)
+        with self._database.session() as session:  # what will be refused anyway costs us no fingerprint
+            if not _came_before(_made_here(session, made.invitation), token):
+                self._check(session, card)
         shown = self._fingerprint(card)
         with self._database.write() as session:
             _sweep(session, now)

@@ -2,15 +2,23 @@
 
 ::
 
-    invitation  {v, iss, iat, exp, nonce, card}         by the inviter's root key
-    answer      {v, iss, iat, invitation, card}         by the invited one's root key
+    invitation  {v, iss, iat, exp, nonce, card}         by a key that the inviter's card names
+    answer      {v, iss, iat, invitation, card}         by a key that the invited one's card names
 
 Both hold public keys only: each side makes its own nkey and certificate authority, and its card names the public half.
 An invitation's name is the SHA-256 of its token. Its nonce makes that unguessable, so whoever can name one has seen
 it; that the right one has seen it is what the fingerprint shows (:mod:`tallystick.tenants.fingerprint`).
 
 To open one, in this order: size, form and type of the token; version and fields; the card, by its own rules; the
-signature by the root key that the card names; dates.
+signature by a signing key that the card names, or by its root key; dates.
+
+What is believed of an organisation stands in its card, which its root key has signed; the token around it shows only
+that the sender holds a key that the card names. So whoever steals a signing key, and not the root, can bring the true
+card about: use up an invitation that fell into their hands, or invite in the organisation's name. Neither gives them
+a link: the card names the organisation's own address, nkey and authority, the answer goes there, and nobody is a
+partner before the administrators have compared a fingerprint of both root keys. What they could bring is an *older*
+card, which names a key that has been revoked since; its owner finds its invitation used up by somebody else, does not
+read the digits out, and any newer card that comes over a link replaces it.
 """
 
 import hashlib
@@ -77,19 +85,19 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 Form = TypeVar("Form", Invitation, Answer)
 
 
-def invite(root: SigningKey, card: str, *, org_id: str, now: int, hours: int) -> str:
-    """An invitation by the organisation whose root key and card these are."""
+def invite(key: SigningKey, card: str, *, org_id: str, now: int, hours: int) -> str:
+    """An invitation by the organisation whose card this is; the card names the key."""
     if not 1 <= hours <= MAX_HOURS:
         raise Invalid(f"an invitation lasts 1 to {MAX_HOURS} hours", code="bad_lifetime", pointer="/hours")
     nonce = b64.encode(os.urandom(_NONCE_BYTES))
     made = Invitation(v=VERSION, iss=org_id, iat=now, exp=now + hours * HOUR_MS, nonce=nonce, card=card)
-    return jws.sign(root, INVITATION, msgspec.to_builtins(made))
+    return jws.sign(key, INVITATION, msgspec.to_builtins(made))
 
 
-def answer(root: SigningKey, card: str, *, org_id: str, now: int, invitation: str) -> str:
+def answer(key: SigningKey, card: str, *, org_id: str, now: int, invitation: str) -> str:
     """The answer to the invitation of that name."""
     made = Answer(v=VERSION, iss=org_id, iat=now, invitation=invitation, card=card)
-    return jws.sign(root, ANSWER, msgspec.to_builtins(made))
+    return jws.sign(key, ANSWER, msgspec.to_builtins(made))
 
 
 def name_of(token: str) -> str:
@@ -136,9 +144,13 @@ def _open(token: str, typ: str, form: type[Form]) -> tuple[Form, Card]:
     card = cards.verify(made.card)
     if made.iss != card.id:
         raise BadInvitation("it is by another organisation than its card", pointer="/iss")
-    if read.kid != key_id(bytes.fromhex(card.public_key)):
-        raise BadInvitation("it is signed by another key than its card's root key", code="bad_signature")
-    jws.verify(read, card.public_key)
+    speaking = {
+        key_id(bytes.fromhex(card.public_key)): card.public_key,
+        **{one.kid: one.key for one in card.signing_keys},
+    }
+    if read.kid not in speaking:
+        raise BadInvitation("it is signed by a key that its card does not name", code="bad_signature")
+    jws.verify(read, speaking[read.kid])
     return made, card
 
 

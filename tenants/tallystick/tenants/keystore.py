@@ -3,6 +3,9 @@
 The file is the one place that says which keys there are and which of them is current: a rotation or a revocation is
 one write of the whole file, so that a crash leaves the one state or the other. What follows from it, in executions and
 at partners, whoever runs the node brings about until it is done, however often it starts.
+
+The root key may lie elsewhere (:mod:`tallystick.tenants.root_key`): then the file holds its public half only, and
+whatever needs its signature waits until somebody brings one.
 """
 
 import hashlib
@@ -21,7 +24,8 @@ from cryptography.hazmat.primitives.serialization import (
     load_der_private_key,
 )
 
-from tallystick.core.errors import Invalid, NotFound, WrongState
+from tallystick.core.agreement import PublicKey
+from tallystick.core.errors import Invalid, NotFound, NotYet, WrongState
 from tallystick.core.keys import SigningKey, key_id
 from tallystick.tenants import hpke, nkey, passphrase, secp256k1, vault
 from tallystick.tenants.files import read_private, write_private
@@ -39,6 +43,16 @@ class KeystoreLocked(Invalid):
     def __init__(self, path: Path) -> None:
         super().__init__(f"{path} does not open: the passphrase is wrong or the file is damaged")
         self.path = path
+
+
+class RootKeyAway(NotYet):
+    """This needs a signature by the root key (``kid``), which is not here."""
+
+    default_code = "root_key_away"
+
+    def __init__(self, kid: str) -> None:
+        super().__init__(f"this waits for a signature by the root key {kid}, which is kept elsewhere: tally keys sign")
+        self.kid = kid
 
 
 class _Sealing(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -83,8 +97,9 @@ class _Signing(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 class Secrets(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Every secret of an organisation, raw; lists are oldest first."""
+    """Every secret of an organisation, raw; lists are oldest first. ``root`` is empty while it is away."""
 
+    root_public: str
     root: bytes
     signing: list[_Signing]
     sealing: list[_Sealing]
@@ -98,11 +113,13 @@ class Secrets(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         return "Secrets(…)"
 
     @classmethod
-    def generate(cls, suite: str) -> "Secrets":
-        """Fresh keys, one of each."""
+    def generate(cls, suite: str, root: PublicKey | None = None) -> "Secrets":
+        """Fresh keys, one of each; with ``root`` all but that one, whose secret half is not for this file."""
         sealing = SealingKey.generate(suite)
+        own = SigningKey.generate()
         return cls(
-            root=SigningKey.generate().seed,
+            root_public=root.key if root else own.public_hex,
+            root=b"" if root else own.seed,
             signing=[_signing(SigningKey.generate(), serial=1, sealing_kid=sealing.kid, made_at=0)],
             sealing=[_Sealing(suite=suite, private=sealing.private)],
             chain=secp256k1.generate(),
@@ -120,19 +137,23 @@ class Keystore:
         self.path = path
         self._lock = lock
         self._changing = threading.Lock()
-        self.root = SigningKey(secrets.root)
         self._take(secrets)
 
     def _take(self, secrets: Secrets) -> None:
         self._secrets = secrets
+        self.root_public = PublicKey(kid=key_id(bytes.fromhex(secrets.root_public)), key=secrets.root_public)
+        self.root_key = SigningKey(secrets.root) if secrets.root else None  # None: it is away
         self.signing_keys = tuple(SigningKey(one.seed) for one in secrets.signing if one.seed)
         self.sealing_keys = tuple(SealingKey(one.suite, one.private) for one in secrets.sealing)
 
     @classmethod
-    def create(cls, path: Path, phrase: str, *, suite: str = hpke.X25519) -> "Keystore":
-        """Generate all keys and write them; an existing file raises :class:`FileExistsError` and stays."""
+    def create(cls, path: Path, phrase: str, *, suite: str = hpke.X25519, root: PublicKey | None = None) -> "Keystore":
+        """Generate all keys and write them; an existing file raises :class:`FileExistsError` and stays.
+
+        With ``root`` the root key has been made elsewhere, and is away from the start.
+        """
         passphrase.check_new(phrase)
-        secrets = Secrets.generate(suite)
+        secrets = Secrets.generate(suite, root)
         lock = vault.new_lock(phrase)
         write_private(path, lock.lock(msgspec.json.encode(secrets)), replace=False)
         return cls(path, secrets, lock)
@@ -151,6 +172,24 @@ class Keystore:
             lock = vault.new_lock(new)
             write_private(self.path, lock.lock(plain))
             self._lock = lock
+
+    def need_root_key(self) -> SigningKey:
+        """The root key, for what it alone may sign; raises :class:`RootKeyAway`."""
+        if self.root_key is None:
+            raise RootKeyAway(self.root_public.kid)
+        return self.root_key
+
+    def take_root_out(self) -> None:
+        """Forget the root key's secret half; the caller has seen that it stands elsewhere."""
+        with self._changing:
+            self._write(msgspec.structs.replace(self._secrets, root=b""))
+
+    def put_root_back(self, key: SigningKey) -> None:
+        """Hold the root key again; raises :class:`Invalid` for another organisation's."""
+        if key.public_hex != self.root_public.key:
+            raise Invalid(f"this is root key {key.kid}, not {self.root_public.kid}", code="wrong_root_key")
+        with self._changing:
+            self._write(msgspec.structs.replace(self._secrets, root=key.seed))
 
     def rotate(self, *, overlap: int, sealing: bool, now: int) -> SigningKey:
         """Make another signing key the current one, and with ``sealing`` another sealing key; the old ones are held."""
@@ -274,7 +313,7 @@ class Keystore:
         return key
 
     def __repr__(self) -> str:
-        return f"Keystore({str(self.path)!r}, root {self.root.kid})"
+        return f"Keystore({str(self.path)!r}, root {self.root_public.kid})"
 
 
 def _signing(key: SigningKey, *, serial: int, sealing_kid: str, made_at: int, overlap: int = 0) -> _Signing:

@@ -213,7 +213,7 @@ class FakeServicesForApiTests:
             "card_issued_at": NOW, "chain_org": "0x" + "cd" * 32, "chain_admin": "0x" + "12" * 20, "status": state,
             "status_since": NOW, "fingerprint": "61325 54237 04887 09151 05250 45792", "connected": key == "supplier",
             "incoming": key == "supplier", "since": NOW, "last_seen": NOW, "last_error": "link_down: <not linked>",
-            "transport": "nats", "pinned_ca": False,
+            "transport": "nats", "pinned_ca": False, "resembles": ["nordic"] if state == "pending" else [],
         }  # fmt: skip
         if state == "pending":
             return {**found, "answer": "a.b.c", "delivered_at": None, "invited_by": key, "expires_at": NOW}
@@ -225,7 +225,8 @@ class FakeServicesForApiTests:
         facts = {"key": "ab" * 32, "overlap": 64, "sealing_kid": "s1", "since": None}
         states = [("k3", True, True, None), ("k2", False, True, 7), ("k1", False, False, None)]
         return {
-            "root": {"kid": "r0", "key": "cd" * 32},
+            "root": {"kid": "r0", "key": "cd" * 32, "is_away": True},
+            "waiting": {"card": True, "statements": 200, "more": True},
             "items": [
                 {
                     **facts,
@@ -240,6 +241,16 @@ class FakeServicesForApiTests:
                 for kid, current, held, revoked in states
             ],
         }
+
+    async def pending_signatures(self, who: Any, *, limit: int, cursor: str | None) -> dict[str, Any]:
+        """None."""
+        self._called("pending_signatures", limit, cursor)
+        return {"org_id": "huaxia", "root": {"kid": "r0", "key": "cd" * 32}, "items": [], "next_cursor": None}
+
+    async def take_signatures(self, who: Any, tokens: list[str]) -> dict[str, Any]:
+        """Recorded."""
+        self._called("take_signatures", tokens)
+        return {"items": [], "waiting": {"card": False, "statements": 0, "more": False}}
 
     async def rotate_keys(self, who: Any, *, overlap: int, sealing: bool) -> dict[str, Any]:
         """Recorded."""

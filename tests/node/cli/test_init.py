@@ -7,6 +7,7 @@ import pytest
 
 from tallystick.node import settings as node_settings
 from tallystick.node.cli import main as cli
+from tallystick.tenants import root_key
 from tallystick.tenants.keystore import Keystore
 
 PASSPHRASE = "a!b@c$d()e*_,/:;=?@ff[]22 密码"
@@ -31,7 +32,7 @@ def test_an_organisation_is_made(words: list[str], tmp_path: Path, capsys: pytes
     settings = node_settings.load(tmp_path / "org")
     assert (settings.org_id, settings.name, settings.blockchain) == ("huaxia", "华夏 汽车 a!b@c$", None)
     keystore = Keystore.open(settings.keystore_path, PASSPHRASE)
-    assert keystore.root.public_hex in capsys.readouterr().out
+    assert keystore.root_public.key in capsys.readouterr().out
     assert all(path.stat().st_mode & 0o077 == 0 for path in [tmp_path / "org", *(tmp_path / "org").iterdir()])
 
 
@@ -100,3 +101,50 @@ def test_contracts_must_be_named(
 def test_a_node_without_a_folder_says_what_to_do(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["node", "--data", str(tmp_path / "none")]) == cli.REFUSED
     assert "run tally init first" in capsys.readouterr().err
+
+
+# The root key in a file of its own.
+
+
+@pytest.fixture
+def safe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where the root key is to be, and its passphrase."""
+    monkeypatch.setenv(root_key.VARIABLE, "another passphrase 根密钥")
+    (tmp_path / "safe").mkdir(mode=0o700)
+    return tmp_path / "safe" / "root.json"
+
+
+def test_a_root_key_of_its_own_file_is_nowhere_else(
+    words: list[str], tmp_path: Path, safe: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main([*words, "--root-key", str(safe)]) == 0
+    keystore = Keystore.open(tmp_path / "org" / "keystore.json", PASSPHRASE)
+    root = root_key.read(safe, "another passphrase 根密钥")
+    assert (keystore.root_key, keystore.root_public.key, root.org_id) == (None, root.key.public_hex, "huaxia")
+    assert safe.stat().st_mode & 0o077 == 0
+    said = capsys.readouterr().out
+    assert f"tally keys sign --root-key {safe}" in said
+    assert root.key.seed.hex() not in said
+
+
+@pytest.mark.parametrize("wrong", ["inside", "there", "no passphrase", "weak passphrase", "bad admin password"])
+def test_a_root_key_that_cannot_be_made_leaves_nothing_behind(
+    words: list[str], tmp_path: Path, safe: Path, wrong: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = safe
+    match wrong:
+        case "inside":
+            path = tmp_path / "org" / "root.json"
+        case "there":
+            safe.write_bytes(b"somebody's")
+        case "no passphrase":
+            monkeypatch.delenv(root_key.VARIABLE)
+        case "weak passphrase":
+            monkeypatch.setenv(root_key.VARIABLE, "short")
+        case _:
+            (tmp_path / "password").write_text("x", encoding="utf-8")
+    before = safe.exists()
+    assert cli.main([*words, "--root-key", str(path)]) == cli.REFUSED
+    assert left(tmp_path) == ["password", "safe"]
+    assert safe.exists() == before
+    assert not before or safe.read_bytes() == b"somebody's"

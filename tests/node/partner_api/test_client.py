@@ -50,7 +50,7 @@ async def test_an_older_key_speaks_until_the_partner_has_the_newest_card(stand: 
     """After a rotation the newest key is not known there yet; after a revocation only the root key is."""
     held = [SigningKey(secrets.token_bytes(32)) for _ in range(newer)]
     keystore = stand.supplier.keystore
-    known = keystore.root if newer == 2 else stand.supplier.key
+    known = keystore.need_root_key() if newer == 2 else stand.supplier.key
     counter = stand.counter
     sender = client(Path(), f"127.0.0.1:{counter.port}", keys=[*held, known], now=stand.desk.now)
     await sender.send(to(f"http://127.0.0.1:{counter.port}"), consent(stand))

@@ -33,6 +33,23 @@ def test_keys_and_what_ends_soon_are_shown(admin: Post, stranger: TestClient) ->
     assert text.count("/revoke") == 2, "a revoked key is not revoked again"
 
 
+def test_what_waits_for_a_root_key_that_is_away_is_shown(
+    admin: Post, stranger: TestClient, services: FakeServicesForApiTests, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "200+ statements" in stranger.get("/keys").text
+    assert "not yet in effect" in stranger.get("/keys").text, "a revoked key is still held"
+    keys = services.keys
+
+    async def signed(who: Any) -> dict[str, Any]:
+        nothing = {"card": False, "statements": 0, "more": False}
+        return {**await keys(who), "root": {"kid": "r0", "key": "cd" * 32, "is_away": False}, "waiting": nothing}
+
+    monkeypatch.setattr(services, "keys", signed)
+    text = stranger.get("/keys").text
+    assert "not yet in effect" not in text
+    assert "in this node" in text
+
+
 def test_a_rotation_and_a_revocation_are_ordered(admin: Post, services: FakeServicesForApiTests) -> None:
     assert admin("/keys", overlap="7").headers["location"] == "/keys"
     assert admin("/keys/k3/revoke", reason="lost", since="2026-11-25T08:00").status_code == 303

@@ -98,3 +98,10 @@ def test_distances_are_words() -> None:
 
 def test_an_unknown_value_stands_for_itself() -> None:
     assert Speech("zh-CN").label("task_status", "levitating") == "levitating"
+
+
+@pytest.mark.parametrize("number", [2**53 - 1, -(2**53), 253_402_300_800_000])
+def test_a_moment_that_no_calendar_has_is_none(number: int) -> None:
+    """It came from a partner: the page that shows it must not fail."""
+    assert moment_of(number) is None
+    assert Speech("en").when(number) == "—"

@@ -88,6 +88,13 @@ def test_the_fingerprint_is_shown_and_confirmed(admin: TestClient, services: Fak
     assert services.calls[-1] == ("confirm_partner", ("waiting", SHOWN))
 
 
+@pytest.mark.parametrize(("language", "said"), [("en", "looks like nordic"), ("zh-CN", "waiting 与 nordic 看起来相似")])
+def test_who_looks_like_somebody_else_is_pointed_out(admin: TestClient, language: str, said: str) -> None:
+    admin.cookies.set("language", language)
+    assert said in admin.get("/partners/waiting").text
+    assert said not in admin.get("/partners/supplier").text
+
+
 @pytest.mark.parametrize(
     ("language", "said"), [("en", "somebody may stand between you"), ("zh-CN", "可能有人冒充其中一方")]
 )

@@ -9,6 +9,7 @@ from sqlmodel import select
 
 from node.work.test_inbox import Desk
 from support.parties import CARRIER, NAMES, SUPPLIER, agreement_document, root_of
+from tallystick.core.agreement import PublicKey
 from tallystick.core.keys import SigningKey
 from tallystick.node.record import messages as m
 from tallystick.node.record.pinned import REPLACED_MS
@@ -34,8 +35,13 @@ def carrier(tmp_path: Path) -> Keystore:
     """The carrier's keys, with the root key that the agreements of these tests name."""
     (tmp_path / "carrier").mkdir(mode=0o700)
     made = Keystore.create(tmp_path / "carrier" / "keystore.json", "correct horse battery staple")
-    made.root = root_of(CARRIER)
+    re_root(made, root_of(CARRIER))
     return made
+
+
+def re_root(keys: Keystore, root: SigningKey) -> None:
+    """Let the keys be under another root key, in memory."""
+    keys.root_key, keys.root_public = root, PublicKey(kid=root.kid, key=root.public_hex)
 
 
 def card(keys: Keystore, key: SigningKey, issued_at: int = 1000) -> str:
@@ -54,13 +60,23 @@ def card(keys: Keystore, key: SigningKey, issued_at: int = 1000) -> str:
     )
 
 
-async def outcome(desk: Desk, document: dict[str, Any] | None = None) -> str:
-    """What becomes of the agreement that the supplier sends: taken in, or the reason."""
+def naming_us(desk: Desk, document: dict[str, Any] | None = None) -> dict[str, Any]:
+    """An agreement that names our keys."""
     sealing = desk.context.keystore.sealing_key
     document = document or desk.parties.document
     me = document["participants"][0]
     me["sealing_key"] = {"kid": sealing.kid, "suite": sealing.suite, "key": sealing.public_hex}
-    me["root_key"] = desk.context.keystore.root.public_hex
+    me["root_key"] = desk.context.keystore.root_public.key
+    return document
+
+
+async def outcome(desk: Desk, document: dict[str, Any] | None = None) -> str:
+    """What becomes of the agreement that the supplier sends: taken in, or the reason."""
+    return await offered(desk, naming_us(desk, document))
+
+
+async def offered(desk: Desk, document: dict[str, Any]) -> str:
+    """The same, of an agreement that names whatever keys it names."""
     await desk.give(m.AgreementMessage(agreement=document), SUPPLIER)
     with desk.database.session() as session:
         rows = list(session.exec(select(InboxRow)))
@@ -77,17 +93,41 @@ async def test_a_participant_whom_nobody_here_knows_is_taken_at_the_proposers_wo
 
 
 async def test_another_root_key_for_a_partner_is_refused(desk: Desk, carrier: Keystore) -> None:
-    carrier.root = SigningKey.generate()
+    re_root(carrier, SigningKey.generate())
     Partners(desk.database).put(card(carrier, desk.parties.keys[CARRIER]))
     assert await outcome(desk) == "reject wrong_root_key"
 
 
+async def test_nobody_gives_a_partner_another_name(desk: Desk, carrier: Keystore) -> None:
+    """Our people would take one partner for another."""
+    Partners(desk.database).put(card(carrier, desk.parties.keys[CARRIER]))
+    document = naming_us(desk)
+    document["participants"][2]["name"] = NAMES[SUPPLIER]
+    assert await offered(desk, document) == "reject wrong_name"
+
+
+@pytest.mark.parametrize(
+    "change", [{"name": "Nordic\u202egnirts"}, {"name": "a\nb"}, {"name": ""}, {"role": "\x1b[2J"}, {"name": "x" * 201}]
+)
+async def test_a_strangers_name_can_be_shown(desk: Desk, change: dict[str, str]) -> None:
+    document = naming_us(desk)
+    document["participants"][2].update(change)
+    assert await offered(desk, document) == "reject bad_agreement"
+
+
 async def test_a_removed_partners_root_key_still_counts(desk: Desk, carrier: Keystore) -> None:
-    carrier.root = SigningKey.generate()
+    re_root(carrier, SigningKey.generate())
     Partners(desk.database).put(card(carrier, desk.parties.keys[CARRIER]))
     with desk.database.write() as session:
         mark(session, CARRIER, "removed")
     assert await outcome(desk) == "reject wrong_root_key"
+
+
+async def test_nobody_speaks_for_a_removed_partner_with_a_key_of_their_own(desk: Desk, carrier: Keystore) -> None:
+    Partners(desk.database).put(card(carrier, SigningKey.generate()))
+    with desk.database.write() as session:
+        mark(session, CARRIER, "removed")
+    assert await outcome(desk) == "reject unknown_key"
 
 
 async def test_a_signing_key_that_no_card_has_waits_for_the_card(desk: Desk, carrier: Keystore) -> None:

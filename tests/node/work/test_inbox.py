@@ -262,7 +262,8 @@ def chunk(desk: Desk, content: bytes) -> m.ChunkMessage:
 async def test_chunks_that_nothing_names_are_bounded_by_partner(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(quota, "MAX_UNNAMED", 250)
     contents = [bytes([number]) * 100 for number in range(4)]
-    assert [await desk.give(chunk(desk, one)) for one in contents] == ["ack", "ack", "nak", "nak"]
+    verdicts = [await desk.give(chunk(desk, one)) for one in contents]
+    assert verdicts == ["ack", "ack", ("retry", 2.0), ("retry", 2.0)]
     assert await desk.give(chunk(desk, contents[0])) == "ack"  # here already: costs nothing
     assert await desk.give(chunk(desk, contents[3]), CARRIER) == "ack"  # the carrier has a quota of its own
     desk.now += quota.KEPT_MS + 1
@@ -275,7 +276,7 @@ async def test_a_named_chunk_costs_no_quota(desk: Desk, monkeypatch: pytest.Monk
     monkeypatch.setattr(quota, "MAX_UNNAMED", 150)
     first, second = chunk(desk, b"a" * 100), chunk(desk, b"b" * 100)
     assert await desk.give(first) == "ack"
-    await desk.committer.run(lambda unit: quota.named(unit, [first.sha256, "ff" * 32]))
+    await desk.committer.run(lambda unit: quota.named(unit, desk.context, SUPPLIER, "e", [first.sha256, "ff" * 32]))
     assert await desk.give(second) == "ack"
     with desk.database.session() as session:
         assert {row.needed for row in session.exec(select(PartnerChunkRow))} == {True, False}

@@ -48,7 +48,7 @@ class Desk:
         participants = agreement_document(parties.keys)["participants"]
         for one in participants:
             if one["org_id"] == SUPPLIER:
-                one["root_key"] = keystore.root.public_hex
+                one["root_key"] = keystore.root_public.key
                 sealing = keystore.sealing_key
                 one["sealing_key"] = {"kid": sealing.kid, "suite": sealing.suite, "key": sealing.public_hex}
         self.parties = Parties(keys={SUPPLIER: keystore.signing_key}, participants=participants)
@@ -346,7 +346,7 @@ async def test_any_other_card_changes_nothing(
             Partners(desk.database).put(card(other, tmp_path / "b", org=CARRIER))
             payload = {**jws.read(token, cards.TYP).payload}
             payload["nats"] = {**payload["nats"], "nkey": other.nkey_public}
-            token = jws.sign(partner.root, cards.TYP, payload)
+            token = jws.sign(partner.need_root_key(), cards.TYP, payload)
         case _:
             token = card(partner, tmp_path / "a", issued_at=3_000, leaf_url="nats://127.0.0.1:4223")
     await desk.give(m.CardMessage(token=token), sender)

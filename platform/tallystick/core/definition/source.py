@@ -36,7 +36,7 @@ def _members(value: Any, pointer: str, faults: Faults) -> Iterator[tuple[object,
         yield from enumerate(value)
     elif isinstance(value, dict):
         for key, member in value.items():
-            if not isinstance(key, str) or _has_surrogate(key):
+            if not isinstance(key, str) or _is_unwritable(key):
                 faults.add(pointer, "not_json", "a member's name must be Unicode text")
                 faults.refuse()
             yield key, member
@@ -46,8 +46,8 @@ def _check_scalar(value: Any, pointer: str, faults: Faults) -> None:
     if value is None or isinstance(value, bool | list | dict):
         return
     if isinstance(value, str):
-        if _has_surrogate(value):
-            faults.add(pointer, "not_json", "text holds a lone surrogate")
+        if _is_unwritable(value):
+            faults.add(pointer, "not_json", "text holds a lone surrogate or the character U+0000")
             faults.refuse()
     elif isinstance(value, int):
         if abs(value) > MAX_INTEGER:
@@ -60,5 +60,5 @@ def _check_scalar(value: Any, pointer: str, faults: Faults) -> None:
         faults.refuse()
 
 
-def _has_surrogate(text: str) -> bool:
-    return any("\ud800" <= character <= "\udfff" for character in text)
+def _is_unwritable(text: str) -> bool:
+    return any("\ud800" <= character <= "\udfff" or character == "\0" for character in text)

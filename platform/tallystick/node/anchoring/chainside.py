@@ -180,7 +180,7 @@ def _budget(settings: BudgetSettings | None) -> Budget | None:
 
 def _salt(keystore: Keystore) -> bytes:
     """Fixed by the root key: the same organisation has the same id on every chain."""
-    return hashlib.sha256(b"tallystick/org-salt/v1" + keystore.root.public).digest()
+    return hashlib.sha256(b"tallystick/org-salt/v1" + bytes.fromhex(keystore.root_public.key)).digest()
 
 
 def identity(blockchain: Blockchain, keystore: Keystore) -> OnChain:

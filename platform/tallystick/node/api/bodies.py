@@ -101,6 +101,19 @@ class Revocation(Body, frozen=True, kw_only=True):
     since: Annotated[int, Meta(ge=0)] | None = None
 
 
+class PendingQuery(Body, frozen=True, kw_only=True):
+    """A page of what the root key has to sign."""
+
+    limit: Annotated[int, Meta(ge=1, le=200)] = 100
+    cursor: Annotated[str, Meta(max_length=500)] | None = None
+
+
+class Signatures(Body, frozen=True, kw_only=True):
+    """Tokens that the root key has signed: cards, rotations and revocations (JWS, compact)."""
+
+    tokens: Annotated[list[Annotated[str, Meta(min_length=1, max_length=64_000)]], Meta(min_length=1, max_length=200)]
+
+
 class CompromiseQuery(Body, frozen=True, kw_only=True):
     """A page of the report on a key of ``org`` (or our own) and a moment, in milliseconds since 1970.
 

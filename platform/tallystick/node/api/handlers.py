@@ -44,6 +44,16 @@ async def revoke_key(call: Call) -> Any:
     return await call.services.revoke_key(call.who, call.path["kid"], reason=body.reason, since=body.since)
 
 
+async def pending_signatures(call: Call) -> Any:
+    """A page of what waits for the root key."""
+    return await call.services.pending_signatures(call.who, limit=call.query.limit, cursor=call.query.cursor)
+
+
+async def take_signatures(call: Call) -> Any:
+    """Take what the root key has signed."""
+    return await call.services.take_signatures(call.who, list(call.body.tokens))
+
+
 async def compromise_report(call: Call) -> Any:
     """A page of what a key signed before and after a moment."""
     query = call.query

@@ -1,4 +1,4 @@
-"""No request body is read further than its kind allows, whoever reads it and whatever it declares."""
+"""No request body is read further, or for longer, than its kind allows, whoever reads it and whatever it declares."""
 
 import asyncio
 import contextlib
@@ -7,10 +7,11 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tallystick.node.api.files import MAX_DOCUMENT
-from tallystick.node.api.problems import TooLarge
+from tallystick.node.api.problems import TooLarge, TooSlow
 from tallystick.node.api.reading import MAX_JSON
 
 FORM_OVERHEAD = 1024 * 1024  # field names, boundaries and the other fields of a form that carries one file
+PATIENCE_S, SLOWEST = 20, 50_000  # for any body, and bytes a second of the largest one allowed
 DISCARD_S = 10  # a client still sending a refused body by then is cut off: 64 MiB take that long at 50 Mbit/s
 
 
@@ -25,6 +26,8 @@ def limit_for(path: str) -> int:
 
 class BodyLimit:
     """ASGI middleware; the error is raised where the body is read, so the reader's error handlers answer it.
+
+    Whoever sends one byte a minute would else hold its connection, and what has come of the body, for ever.
 
     A body that an answer made pointless (401, 403, 413) is read out beside the answer: a server closes a connection
     whose request is incomplete, and the client's next request on it would be lost.
@@ -59,11 +62,18 @@ class Body:
         self._limit = limit
         self._announced = announced
         self._size = 0
+        self._until = asyncio.get_running_loop().time() + PATIENCE_S + limit / SLOWEST
         self.ended = False
 
     async def receive(self) -> Message:
-        """The next message; TooLarge when there are, or will be, more bytes than the limit."""
-        message = await self._next()
+        """The next message; TooLarge when there are, or will be, more bytes than the limit, TooSlow after its time."""
+        if self.ended:
+            return await self._receive()  # who waits for the connection's end waits as long as it likes
+        try:
+            async with asyncio.timeout_at(self._until):
+                message = await self._next()
+        except TimeoutError as error:
+            raise TooSlow("the body did not come within its time") from error
         if max(self._announced, self._size) > self._limit:
             await self.discard()
             raise TooLarge(self._limit)

@@ -159,7 +159,7 @@ def _agreement(keystore: Keystore) -> dict[str, Any]:
                 "role": "all",
                 "chain_org": "0x" + "0" * 64,
                 "log_key": "0x" + "0" * 40,
-                "root_key": keystore.root.public_hex,
+                "root_key": keystore.root_public.key,
                 "signing_keys": [{"kid": key.kid, "key": key.public_hex}],
                 "sealing_key": {"kid": "0" * 16, "suite": "x25519-hkdf-sha256-chacha20poly1305", "key": "00" * 32},
                 "can_terminate": True,

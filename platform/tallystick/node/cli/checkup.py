@@ -57,6 +57,13 @@ def findings(root: Path = ROOT, data: Path | None = None) -> Iterator[Finding]:
     yield from ports()
     yield from private(data or root / ".demo")
     yield from certificates(data or root / ".demo")
+    yield from _root_key(data) if data else ()
+
+
+def _root_key(data: Path) -> Iterator[Finding]:
+    from tallystick.node.cli.checkup_root import root_key
+
+    yield from root_key(data)
 
 
 def certificates(data: Path) -> Iterator[Finding]:

@@ -12,18 +12,21 @@ from typing import Any
 
 import msgspec
 
+from tallystick.core.agreement import PublicKey
 from tallystick.core.errors import Invalid
+from tallystick.core.keys import SigningKey
 from tallystick.node import freeport
 from tallystick.node import settings as node_settings
 from tallystick.node.adjusting import adjusted
 from tallystick.node.cli.chain_options import chain_from, pair
 from tallystick.node.settings import Blockchain, NatsSettings, Settings
-from tallystick.tenants import card
+from tallystick.tenants import card, root_key
 from tallystick.tenants.database import Database
 from tallystick.tenants.files import private_folder, write_private
 from tallystick.tenants.keystore import Keystore
 from tallystick.tenants.passphrase import FILE_VARIABLE, VARIABLE, read_passphrase
 from tallystick.tenants.permissions import Role
+from tallystick.tenants.root_key import RootKey
 from tallystick.tenants.users import Users
 
 SET_HELP = (
@@ -32,7 +35,8 @@ SET_HELP = (
 )
 EPILOG = f"""\
 The keystore is encrypted under the passphrase in the file that {FILE_VARIABLE} names, or in {VARIABLE}.
-`tally node --data FOLDER` wants the same one.
+`tally node --data FOLDER` wants the same one. A root key of its own file is encrypted under another: in the file that
+{root_key.FILE_VARIABLE} names, or in {root_key.VARIABLE}.
 Exit status: 0 made, 1 refused (nothing is left behind), 2 wrong usage.
 """
 
@@ -44,21 +48,41 @@ def main(argv: Sequence[str] | None = None) -> int:
         raise Invalid(f"{options.data} is not empty; choose another folder", code="already_initialised")
     settings = _settings(options)
     passphrase, password = read_passphrase(), _password(options)
+    root = _root(options) if options.root_key else None
     staging = options.data.with_name(f".{options.data.name}.{secrets.token_hex(8)}")
     try:
-        keystore = _make(msgspec.structs.replace(settings, data_dir=staging), passphrase, options.admin, password)
+        keystore = _make(msgspec.structs.replace(settings, data_dir=staging), passphrase, options.admin, password, root)
         staging.replace(options.data)
+    except BaseException:
+        if root is not None:
+            options.root_key.unlink()
+        raise
     finally:
         shutil.rmtree(staging, ignore_errors=True)
     print(f"{settings.name} ({settings.org_id}) is ready in {options.data}; its node will serve port {settings.port}")
-    print(f"root key {keystore.root.public_hex}")
+    print(f"root key {keystore.root_public.key}")
     print(f"Next: tally node --data {options.data}; then sign in as {options.admin}")
+    if root is not None:
+        print(
+            f"The root key is in {options.root_key} only. With the node running, let it sign the organisation's card:"
+        )
+        print(f"  tally keys sign --root-key {options.root_key} --node http://{settings.host}:{settings.port}")
     return 0
 
 
-def _make(settings: Settings, passphrase: str, admin: str, password: str) -> Keystore:
+def _root(options: argparse.Namespace) -> PublicKey:
+    """Make the root key in its own file; its public half."""
+    path: Path = options.root_key
+    if path.absolute().is_relative_to(options.data.absolute()):
+        raise Invalid("the root key's file belongs outside of the node's folder", code="bad_root_key_file")
+    made = RootKey(options.org_id, SigningKey.generate())
+    root_key.write(path, root_key.read_passphrase(), made)
+    return PublicKey(kid=made.key.kid, key=made.key.public_hex)
+
+
+def _make(settings: Settings, passphrase: str, admin: str, password: str, root: PublicKey | None) -> Keystore:
     private_folder(settings.data_dir)
-    keystore = Keystore.create(settings.keystore_path, passphrase, suite=settings.sealing_suite)
+    keystore = Keystore.create(settings.keystore_path, passphrase, suite=settings.sealing_suite, root=root)
     with Database(settings.database_url or settings.database_path) as database:
         if not database.is_new:
             raise Invalid("the database holds something already; choose another one", code="already_initialised")
@@ -94,6 +118,12 @@ def _parser() -> argparse.ArgumentParser:
     add("--no-nats", action="store_true", help="no NATS link: partners are reached over HTTPS only")
     add("--admin", default="admin", help="the first administrator's user name (default: %(default)s)")
     add("--admin-password-file", type=Path, help="file that holds their password; asked for when left out")
+    add(
+        "--root-key",
+        type=Path,
+        metavar="FILE",
+        help="make the root key in a file of its own, under its own passphrase, and never let the node have it",
+    )
     add("--language", choices=("en", "zh-CN"), default="en", help="their language (default: %(default)s)")
     add("--database-url", help="a Postgres database (postgresql+psycopg://…) instead of a file in the folder")
     add("--blockchain-url", help="JSON-RPC endpoint of the chain; without one nothing is anchored")

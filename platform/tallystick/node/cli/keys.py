@@ -1,4 +1,4 @@
-"""`tally keys`: list, rotate and revoke an organisation's signing keys, and report on one that was stolen."""
+"""`tally keys`: list, rotate and revoke an organisation's signing keys, report on a stolen one, sign with the root."""
 
 import argparse
 import asyncio
@@ -11,6 +11,7 @@ from typing import Any
 
 from tallystick.core.errors import TallystickError
 from tallystick.node.api.language import LANGUAGES
+from tallystick.node.cli import root_key, root_signing
 from tallystick.node.cli.evidence import password_of
 from tallystick.node.cli.texts import Texts
 from tallystick.node.client import Client
@@ -19,6 +20,9 @@ EPILOG = """\
 A rotation makes a new key the current one: it is told to every open execution and to every partner, and the key before
 it may still sign OVERLAP more entries of each execution. A revoked key signs nothing more. What either of them signed
 stays as good as it was.
+While the root key is kept away from the node, both take effect with its signatures: `tally keys sign --root-key FILE`
+fetches what waits, shows it, signs and brings it back. On a machine without any network: `sign --to A` at the node,
+`sign --root-key FILE --from A --to B` there, `sign --from B` at the node again.
 Exit status: 0 done, 1 refused or unreachable, 2 wrong usage.
 """
 MAX_PAGES = 10_000  # a million signatures
@@ -28,6 +32,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Entry point; returns the exit status."""
     options = _parser().parse_args(argv)
     try:
+        if options.what == "root":
+            print(root_key.move(options))
+            return 0
+        if options.what == "sign":
+            return asyncio.run(root_signing.run(options))
         found = asyncio.run(_run(options))
     except (TallystickError, OSError) as error:
         print(f"tally keys: {error}", file=sys.stderr)
@@ -88,7 +97,14 @@ def _merged(summaries: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _lines(found: dict[str, Any], speech: Texts) -> list[str]:
-    lines = [speech.text("keys.root", kid=found["root"]["kid"])]
+    root, waiting = found["root"], found["waiting"]
+    lines = [speech.text("keys.root_away" if root["is_away"] else "keys.root", kid=root["kid"])]
+    if waiting["card"] or waiting["statements"]:
+        number = f"{waiting['statements']}{'+' if waiting['more'] else ''}"
+        card = speech.text("keys.yes" if waiting["card"] else "keys.no")
+        lines.append(speech.text("keys.waits", card=card, statements=number))
+        if any(one["revoked_at"] is not None and one["is_held"] for one in found["items"]):
+            lines.append(speech.text("keys.waits_urgent"))
     for one in found["items"]:
         made = speech.when(one["made_at"]) if one["made_at"] else speech.text("keys.from_start")
         lines.append(f"{one['kid']}  {one['serial']:>4}  {speech.text('keys.' + state_of(one))}  {made}")
@@ -160,4 +176,14 @@ def _parser() -> argparse.ArgumentParser:
     report.add_argument("--key", required=True, help="its id")
     report.add_argument("--since", type=_moment, required=True, help="such as 2026-11-25T08:00:00Z")
     report.add_argument("--org", help="the partner whose key it is (default: our own)")
+    sign = commands.add_parser("sign", parents=[common], help="sign with the root key what waits for it")
+    sign.add_argument("--root-key", type=Path, metavar="FILE", help="the root key's file")
+    sign.add_argument("--from", dest="source", type=Path, metavar="FILE", help="what to sign, or to bring back")
+    sign.add_argument("--to", type=Path, metavar="FILE", help="where to put what is to be signed, or was")
+    sign.add_argument("--yes", action="store_true", help="sign what is shown without asking")
+    root = commands.add_parser("root", help="move the root key out of a stopped node's keystore, or back")
+    root.add_argument("direction", choices=("take-out", "put-back"))
+    root.add_argument("--data", type=Path, required=True, help="the node's data folder")
+    root.add_argument("--root-key", type=Path, required=True, metavar="FILE", help="the root key's own file")
+    root.add_argument("--lang", choices=LANGUAGES, default="en", help="language of the text (default: %(default)s)")
     return parser

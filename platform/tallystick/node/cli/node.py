@@ -14,15 +14,16 @@ from hypercorn.asyncio import serve
 from hypercorn.config import Config
 
 from tallystick.core.errors import TallystickError
-from tallystick.node import collector
+from tallystick.node import collector, logs
 from tallystick.node import settings as node_settings
 from tallystick.node.bootstrap import Node
 from tallystick.node.settings import Settings
+from tallystick.tenants.folder_lock import FolderLock
 from tallystick.tenants.keystore import Keystore
 from tallystick.tenants.passphrase import read_passphrase
 
 logger = logging.getLogger(__name__)
-Tenant = tuple[Settings, Keystore]
+Tenant = tuple[Settings, Keystore, FolderLock]
 
 
 def main(argv: list[str]) -> int:
@@ -33,7 +34,7 @@ def main(argv: list[str]) -> int:
     )
     parser.add_argument("--log-level", default="INFO")
     options = parser.parse_args(argv)
-    logging.basicConfig(level=options.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    logs.set_up(options.log_level)
     tenants = [_open(options.data[0])] if len(options.data) == 1 else list(_opened(options.data))
     if tenants:
         collector.relax()
@@ -43,7 +44,8 @@ def main(argv: list[str]) -> int:
 
 def _open(folder: Path) -> Tenant:
     settings = node_settings.load(folder)
-    return settings, Keystore.open(settings.keystore_path, read_passphrase(organisation=settings.org_id))
+    lock = FolderLock(folder, alone=False)  # before the keys are read, and until the process ends
+    return settings, Keystore.open(settings.keystore_path, read_passphrase(organisation=settings.org_id)), lock
 
 
 def _opened(folders: list[Path]) -> Iterator[Tenant]:
@@ -59,10 +61,10 @@ async def _run(tenants: list[Tenant]) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
     tending = asyncio.create_task(collector.tend())
-    running = [asyncio.create_task(_serve(settings, keystore, stopping)) for settings, keystore in tenants]
+    running = [asyncio.create_task(_serve(settings, keystore, stopping)) for settings, keystore, _ in tenants]
     outcomes = await asyncio.gather(*running, return_exceptions=len(tenants) > 1)
     tending.cancel()
-    for (settings, _), outcome in zip(tenants, outcomes, strict=True):
+    for (settings, *_), outcome in zip(tenants, outcomes, strict=True):
         if isinstance(outcome, BaseException):
             logger.error("the node of %s ended: %s", settings.org_id, outcome)
 

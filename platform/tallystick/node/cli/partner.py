@@ -54,6 +54,7 @@ async def _accept(client: Client, options: argparse.Namespace) -> None:
         print(f"{options.output}: bring it to {found['name']}, who runs: tally partner answer {options.output.name}")
     elif found["delivered_at"] is None:
         print(f"{found['name']} is not reached ({found['last_error']}); accept again with -o answer.txt to carry it")
+    _warn(found)
     print(f"{found['name']} ({found['id']}) and we have the fingerprint\n{found['fingerprint']}")
     _say(f"compare it by telephone, then: tally partner confirm {found['id']} --fingerprint …")
 
@@ -75,6 +76,7 @@ async def _list(client: Client, _: argparse.Namespace) -> None:
 
 async def _show(client: Client, options: argparse.Namespace) -> None:
     found = await client.get(f"/partners/{_id(options)}")
+    _warn(found)
     if options.fingerprint_only:
         print(found["fingerprint"])
         return
@@ -136,6 +138,13 @@ def _link(one: dict[str, Any]) -> str:
 
 def _when(moment: int) -> str:
     return f"{datetime.fromtimestamp(moment / 1000, UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def _warn(found: dict[str, Any]) -> None:
+    """Somebody may count on being taken for somebody else."""
+    if found["resembles"]:
+        others = ", ".join(found["resembles"])
+        _say(f"careful: {found['name']} ({found['id']}) looks like {others}, and is another organisation")
 
 
 def _say(text: str) -> None:

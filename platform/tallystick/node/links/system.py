@@ -57,7 +57,7 @@ class System:
         self._client: Client | None = None
         self._task: asyncio.Task[None] | None = None
         self._started = _now_ms()
-        self._ids: dict[str, int] = {}  # of the connections
+        self._ids: dict[str, tuple[str, int]] = {}  # of the server's life and the connection
         self._up: dict[str, int] = {}  # since when, in milliseconds since 1970
         self._down: dict[str, int] = {}
 
@@ -122,12 +122,13 @@ class System:
     async def _look_for_ever(self, client: Client) -> None:
         while not client.is_closed:
             try:
-                self._note({leaf.account: leaf.id for leaf in (await self._leafz()).leafs})
+                answer = await self._leafz()
+                self._note({leaf.account: (answer.server.id, leaf.id) for leaf in answer.leafs})
             except Unavailable:
                 self._note({})
             await asyncio.sleep(WATCH_S)
 
-    def _note(self, present: dict[str, int]) -> None:
+    def _note(self, present: dict[str, tuple[str, int]]) -> None:
         now = _now_ms()
         for account in self._up.keys() - present.keys():
             del self._up[account]
@@ -135,7 +136,7 @@ class System:
         for account in present.keys() - self._up.keys():
             self._up[account] = now
             self._down.pop(account, None)
-        # One that went and came back between two looks has another id.
+        # One that went and came back between two looks has another id; a server that did counts from one again.
         fresh = [account for account, number in present.items() if self._ids.get(account) != number]
         self._ids = present
         for account in fresh:

@@ -72,7 +72,10 @@ class Speech:
 def moment_of(value: Any) -> datetime | None:
     """A moment from milliseconds since 1970 or an ISO 8601 string; anything else is not one."""
     if isinstance(value, int) and not isinstance(value, bool):
-        return datetime.fromtimestamp(value / 1000, UTC)
+        try:
+            return datetime.fromtimestamp(value / 1000, UTC)
+        except (ValueError, OverflowError, OSError):
+            return None  # no calendar has it: somebody else's number must not break the page
     if isinstance(value, str):
         try:
             parsed = datetime.fromisoformat(value)

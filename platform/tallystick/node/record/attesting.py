@@ -17,11 +17,15 @@ from tallystick.node.record.messages import AttestationMessage
 from tallystick.node.record.outgoing import post_all
 from tallystick.node.record.store import add_head
 from tallystick.node.record.unit import Unit
-from tallystick.tenants.models.record import EntryRow, StatementRow
+from tallystick.tenants.models.record import EntryRow, StatementRow, UnattestedRow
 
 
 def attest(unit: Unit, context: Context, loaded: Loaded, entry: Entry) -> None:
-    """Sign for all entries up to this one and tell every participant."""
+    """Sign for all entries up to this one and tell every participant; note whose word for it is still to come."""
+    others = [one.org_id for one in loaded.agreement.participants if one.org_id != context.org_id]
+    for one in others:
+        if one != loaded.agreement.coordinator:
+            unit.insert(UnattestedRow, number=loaded.row.number, partner=one, since=context.now())
     if context.org_id == loaded.agreement.coordinator:
         return  # the closing head is the coordinator's attestation
     head = Head(
@@ -36,7 +40,6 @@ def attest(unit: Unit, context: Context, loaded: Loaded, entry: Entry) -> None:
     )
     token = sign_attestation(context.key_in(loaded), head)
     add_head(unit, loaded, head, token)
-    others = [one.org_id for one in loaded.agreement.participants if one.org_id != context.org_id]
     post_all(unit, context, others, AttestationMessage(token=token), entry.execution)
 
 

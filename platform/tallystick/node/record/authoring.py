@@ -46,8 +46,48 @@ def say(unit: Unit, context: Context, loaded: Loaded, saying: Saying) -> Stateme
     committed = openings.commit_values(place, saying.values)
     envelopes = _sealed(loaded, committed, place, saying) if len(loaded.agreement.participants) > 1 else {}
     token, said = _signed(unit, context, loaded, saying, saying.make(committed.commitments, sorted(envelopes)))
+    _keep(unit, context, loaded, said, token, saying.answer_key)
+    openings.keep(unit, context, loaded, said, committed.openings, committed.encoded)
+    if envelopes:
+        openings.keep_envelopes(unit, loaded, said, envelopes)
+    _hand_over(unit, context, loaded, said, token, envelopes)
+    for name, value in saying.values.items() if len(loaded.agreement.participants) > 1 else ():
+        readers = saying.field_readers.get(name, saying.readers)
+        others = [one.org_id for one in readers if one.org_id != context.org_id]
+        outgoing.post_chunks(unit, context, loaded, others, [value])
+    return said
+
+
+def say_signed(unit: Unit, context: Context, loaded: Loaded, token: str, answer_key: str) -> Statement:
+    """The same for a statement of ours without values that was signed elsewhere, and verified by the caller."""
+    context.check_clock()
+    _once(unit, loaded.row.number, answer_key)
+    said = statements.read(token)[1]
+    _keep(unit, context, loaded, said, token, answer_key)
+    _hand_over(unit, context, loaded, said, token, {})
+    return said
+
+
+def unsigned(context: Context, loaded: Loaded, kind: str, body: Body) -> Payload:
+    """What a statement of ours says, before it is signed."""
+    size = loaded.state.size
+    # What the root key signs rests on no head: it must not wait behind entries that the coordinator lacks.
+    has_basis = size and kind not in statements.ROOT_SIGNED
+    return Payload(
+        v=statements.VERSION,
+        iss=context.org_id,
+        aud=loaded.row.agreement_hash,
+        kind=kind,
+        execution=loaded.row.id,
+        basis=Basis(term=loaded.state.term, size=size, root=loaded.replay.root) if has_basis else None,
+        iat=context.now(),
+        body=statements.body_of(body),
+    )
+
+
+def _keep(unit: Unit, context: Context, loaded: Loaded, said: Statement, token: str, answer_key: str) -> None:
     ours = loaded.agreement.coordinator == context.org_id
-    due_at = None if ours else submitting.due_at(loaded, said.iat)
+    due_at = None if ours else submitting.next_at(context, loaded, said.iat, said.iat)
     if due_at is not None:
         unit.note("due", due_at)
     unit.insert(
@@ -58,18 +98,9 @@ def say(unit: Unit, context: Context, loaded: Loaded, saying: Saying) -> Stateme
         kind=said.kind,
         token=token,
         at=said.iat,
-        answer_key=saying.answer_key,
+        answer_key=answer_key,
         due_at=due_at,
     )
-    openings.keep(unit, loaded, said, committed.openings, committed.encoded)
-    if envelopes:
-        openings.keep_envelopes(unit, loaded, said, envelopes)
-    _hand_over(unit, context, loaded, said, token, envelopes)
-    for name, value in saying.values.items() if len(loaded.agreement.participants) > 1 else ():
-        readers = saying.field_readers.get(name, saying.readers)
-        others = [one.org_id for one in readers if one.org_id != context.org_id]
-        outgoing.post_chunks(unit, context, loaded, others, [value])
-    return said
 
 
 def _once(unit: Unit, number: int, answer_key: str) -> None:
@@ -102,21 +133,9 @@ def _now(reader: Participant, newer: dict[str, SealingKey]) -> Participant:
 
 
 def _signed(unit: Unit, context: Context, loaded: Loaded, saying: Saying, body: Body) -> tuple[str, Statement]:
-    size = loaded.state.size
+    payload = unsigned(context, loaded, saying.kind, body)
     by_root = saying.kind in statements.ROOT_SIGNED
-    # What the root key signs rests on no head: it must not wait behind entries that the coordinator lacks.
-    basis = Basis(term=loaded.state.term, size=size, root=loaded.replay.root) if size and not by_root else None
-    payload = Payload(
-        v=statements.VERSION,
-        iss=context.org_id,
-        aud=loaded.row.agreement_hash,
-        kind=saying.kind,
-        execution=loaded.row.id,
-        basis=basis,
-        iat=context.now(),
-        body=statements.body_of(body),
-    )
-    key = context.keystore.root if by_root else context.key_in(loaded)
+    key = context.keystore.need_root_key() if by_root else context.key_in(loaded)
     if len(loaded.agreement.participants) > 1:
         return statements.say(key, payload, body)
     signing_input, said = statements.draft(key, payload, body)

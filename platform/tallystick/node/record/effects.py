@@ -12,7 +12,7 @@ from tallystick.core.definition.model import Notification, SubWorkflow, Task, Us
 from tallystick.core.engine import names
 from tallystick.core.entry import Entry
 from tallystick.core.statement import Statement
-from tallystick.node.record import attesting, calls, onchain, queues
+from tallystick.node.record import attesting, calls, onchain, proposed, queues
 from tallystick.node.record.context import Context
 from tallystick.node.record.loaded import Loaded
 from tallystick.node.record.store import find, step_of, step_of_task
@@ -187,6 +187,8 @@ class Effects:
         """Work begins: the start leaf anchors the log as of this entry."""
         self._notify("started", self.loaded.row.name)
         self.loaded.row.start_size = self.entry.seq + 1
+        if self.loaded.agreement.coordinator != self.context.org_id:
+            proposed.started(self.unit, self.loaded.row.agreement_hash)
         if self.loaded.agreement.anchoring is None:
             return
         inputs = data_hash(list(self.said.commitments.values()))

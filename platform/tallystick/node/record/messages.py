@@ -1,8 +1,9 @@
 """Messages between nodes: their forms, bounds and bytes (RECORD.md, Messages between nodes)."""
 
 import hashlib
+import re
 from collections.abc import Sequence
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
@@ -13,7 +14,13 @@ from tallystick.core.errors import Invalid, UnknownVersion
 VERSION = 1
 MAX_MESSAGE = 900_000  # bytes: below the transport's 1 MB, headers included
 MAX_TOGETHER = 200  # messages in one of the transport's
+_EXECUTION = re.compile(r"[0-9a-f]{64}")
+MAX_HELD = 100  # executions of each list in one message: what one transaction answers
+MAX_NEEDED_CHUNKS = 64  # 20 MB of answers
 _BETWEEN = b"\n"  # canonical JSON holds none
+
+
+Hash = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}\Z")]
 
 
 class _Message(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type"):
@@ -77,6 +84,32 @@ class NeedMessage(_Message, frozen=True, kw_only=True, tag="need"):
     size: int
 
 
+class NeedChunksMessage(_Message, frozen=True, kw_only=True, tag="need_chunks"):
+    """A request for chunks of files of an execution, by the hashes that its openings name."""
+
+    execution: str
+    chunks: Annotated[list[Hash], msgspec.Meta(max_length=MAX_NEEDED_CHUNKS)]
+
+
+class Held(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How many entries of an execution the sender holds."""
+
+    execution: Hash
+    size: Annotated[int, msgspec.Meta(ge=0, le=canonical.MAX_INTEGER)]
+
+
+class HoldingMessage(_Message, frozen=True, kw_only=True, tag="holding"):
+    """What the sender holds, for the receiver to compare with what it holds itself.
+
+    ``held`` are executions that the receiver coordinates, ``offered`` such that the sender coordinates and that wait
+    for the receiver's consent, ``unattested`` such that are closed and whose attestation by the receiver it lacks.
+    """
+
+    held: Annotated[list[Held], msgspec.Meta(max_length=MAX_HELD)] = []
+    offered: Annotated[list[Held], msgspec.Meta(max_length=MAX_HELD)] = []
+    unattested: Annotated[list[Hash], msgspec.Meta(max_length=MAX_HELD)] = []
+
+
 class ChunkMessage(_Message, frozen=True, kw_only=True, tag="chunk"):
     """A file chunk; ``data`` is base64url and absent while the message waits in the sender's outbox."""
 
@@ -108,6 +141,8 @@ Message = (
     | SubmissionMessage
     | ReceiptMessage
     | NeedMessage
+    | NeedChunksMessage
+    | HoldingMessage
     | ChunkMessage
     | AnchorMessage
 )
@@ -151,13 +186,11 @@ def split(data: bytes) -> list[bytes]:
 
 
 def execution_of(message: Message) -> str | None:
-    """The execution that a message is about, as far as it says; it is not verified."""
-    if isinstance(message, AgreementMessage | CardMessage):
+    """The execution that a message is about, as far as it says and could be one; it is not verified."""
+    if isinstance(message, AgreementMessage | CardMessage | HoldingMessage):
         return None
-    if isinstance(message, _TOLD):
-        execution = jws.peek(message.token).get("execution")
-        return execution if isinstance(execution, str) else None
-    return message.execution
+    named = jws.peek(message.token).get("execution") if isinstance(message, _TOLD) else message.execution
+    return named if isinstance(named, str) and _EXECUTION.fullmatch(named) else None
 
 
 def agreement_of(message: AgreementMessage) -> str:
@@ -166,5 +199,8 @@ def agreement_of(message: AgreementMessage) -> str:
 
 
 def message_id(partner: str, payload: bytes) -> str:
-    """The transport's id: the same message to the same partner is sent once."""
+    """The transport's id: the same message to the same partner is sent once.
+
+    What is sent again because it may be lost gets something more behind it (:func:`.outgoing.post_all`).
+    """
     return hashlib.sha256(partner.encode() + b"\x00" + payload).hexdigest()

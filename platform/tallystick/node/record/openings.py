@@ -48,13 +48,15 @@ def seal(openings: list[Opening], place: Place, kind: str, recipients: list[Part
     return sealing.seal(plaintext, issuer=place.issuer, execution=place.execution, kind=kind, recipients=keys)
 
 
-def keep(unit: Unit, loaded: Loaded, said: Statement, openings: list[Opening], encoded: list[bytes]) -> None:
+def keep(
+    unit: Unit, context: Context, loaded: Loaded, said: Statement, openings: list[Opening], encoded: list[bytes]
+) -> None:
     """Store openings that we made or read, and their values' canonical bytes."""
     task, attempt = said.place
     for one, content in zip(openings, encoded, strict=True):
         is_a_file = is_file(one.value)
         if is_a_file:
-            quota.named(unit, outgoing.chunk_names(one.value))
+            quota.named(unit, context, said.iss, said.execution, outgoing.chunk_names(one.value))
         unit.replace(
             OpeningRow,
             number=loaded.row.number,
@@ -92,7 +94,7 @@ def read(
             continue
         try:
             opened = _opened(context, said, name, envelope)
-            keep(unit, loaded, said, opened, [canonical.encode(one.value) for one in opened])
+            keep(unit, context, loaded, said, opened, [canonical.encode(one.value) for one in opened])
         except TallystickError as error:
             return f"{error.code}: {error.detail}"
     return None

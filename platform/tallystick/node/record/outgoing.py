@@ -15,12 +15,20 @@ from tallystick.core.manifest import is_file
 from tallystick.node.record import messages
 from tallystick.node.record.context import Context
 from tallystick.node.record.loaded import Fresh, Loaded
-from tallystick.node.record.messages import AnchorMessage, ChunkMessage, EntriesMessage, Message, NeedMessage
+from tallystick.node.record.messages import (
+    AgreementMessage,
+    AnchorMessage,
+    ChunkMessage,
+    EntriesMessage,
+    Message,
+    NeedMessage,
+)
+from tallystick.node.record.quota import QuotaExceeded
 from tallystick.node.record.signing import head_of
 from tallystick.node.record.store import entries_from, load
 from tallystick.node.record.unit import Unit
 from tallystick.tenants.chunks import read_manifest
-from tallystick.tenants.models.record import EnvelopeRow, OutboxRow, StatementRow
+from tallystick.tenants.models.record import AgreementRow, EnvelopeRow, OutboxRow, StatementRow
 
 _STEP = 2_048  # what lies between two numbers of one process, below which replicas differ
 
@@ -64,21 +72,36 @@ def undelivered() -> ColumnElement[bool]:
     return col(OutboxRow.id).not_in(frozenset(CONFIRMED))
 
 
+MAX_UNREAD = 1_000  # messages to a partner; while more wait, those of its own that need an answer wait, too
 _BATCH_ENTRIES = 200
 _BATCH_BYTES = 500_000
 
 
-def post(unit: Unit, context: Context, partner: str, message: Message, execution: str | None) -> None:
+def post(
+    unit: Unit, context: Context, partner: str, message: Message, execution: str | None, *, again: bool = False
+) -> None:
     """Queue ``message`` for ``partner``; the relay sends in order of queueing."""
-    post_all(unit, context, [partner], message, execution)
+    post_all(unit, context, [partner], message, execution, again=again)
 
 
-def post_all(unit: Unit, context: Context, partners: Iterable[str], message: Message, execution: str | None) -> None:
-    """Queue the same message for several, or for nobody."""
+def post_all(
+    unit: Unit,
+    context: Context,
+    partners: Iterable[str],
+    message: Message,
+    execution: str | None,
+    *,
+    again: bool = False,
+) -> None:
+    """Queue the same message for several, or for nobody.
+
+    ``again`` says that it may have been sent and lost: it gets an id that no stream takes for one that it has had.
+    """
     payload, now = messages.encode(message), context.now()
-    what = type(message).__name__.removesuffix("Message").lower()
+    what = str(message.__struct_config__.tag)
     for partner in partners:
-        posted = Posted(partner, NUMBERS.next(now), messages.message_id(partner, payload), what, payload)
+        number, name = NUMBERS.next(now), messages.message_id(partner, payload)
+        posted = Posted(partner, number, f"{name}.{number:x}" if again else name, what, payload)
         unit.insert(
             OutboxRow,
             id=posted.number,
@@ -92,17 +115,41 @@ def post_all(unit: Unit, context: Context, partners: Iterable[str], message: Mes
         unit.note("posted", posted)
 
 
-def post_need(unit: Unit, context: Context, loaded: Loaded) -> None:
-    """Ask the coordinator for what follows our entries, unless that very question waits to be sent already.
+def waits(unit: Unit, partner: str, message: Message) -> bool:
+    """Whether that very message waits to be sent already, under whichever id."""
+    name = messages.message_id(partner, messages.encode(message))
+    same = select(OutboxRow.id).where(OutboxRow.partner == partner, col(OutboxRow.message_id).startswith(name))
+    return bool(unit.exec(same.limit(1)))
+
+
+def post_need(unit: Unit, context: Context, partner: str, execution: str, size: int) -> None:
+    """Ask a coordinator for what follows ``size`` entries, unless that very question waits to be sent already.
 
     Whatever comes behind a gap asks the same, and each answer would bring all that follows.
     """
-    partner = loaded.agreement.coordinator
-    message = NeedMessage(execution=loaded.row.id, size=loaded.state.size)
-    name = messages.message_id(partner, messages.encode(message))
-    same = select(OutboxRow.id).where(OutboxRow.partner == partner, OutboxRow.message_id == name)
-    if not unit.exec(same.limit(1)):
-        post(unit, context, partner, message, loaded.row.id)
+    message = NeedMessage(execution=execution, size=size)
+    if not waits(unit, partner, message):
+        post(unit, context, partner, message, execution, again=True)
+
+
+def post_agreement(unit: Unit, context: Context, partner: str, name: str, execution: str) -> None:
+    """Queue once more an agreement that is here."""
+    row = unit.get_one(AgreementRow, name)
+    source = None if row.source is None else canonical.parse(row.source)
+    message = AgreementMessage(agreement=canonical.parse(row.document), source=source)
+    post(unit, context, partner, message, execution, again=True)
+
+
+def may_answer(unit: Unit, partner: str, execution: str | None = None) -> bool:
+    """Whether what answers a partner's message may be queued; :class:`QuotaExceeded` while too much waits for it.
+
+    Entries of the same ``execution`` that it has not taken yet answer it already: should it lack more, it asks again.
+    """
+    waiting = select(OutboxRow.id).where(OutboxRow.partner == partner, undelivered())
+    if len(unit.exec(waiting.limit(MAX_UNREAD))) >= MAX_UNREAD:
+        raise QuotaExceeded(partner, f"{partner} leaves {MAX_UNREAD} messages unread")
+    same = waiting.where(OutboxRow.execution == execution, OutboxRow.what == "entries")
+    return execution is None or not unit.exec(same.limit(1))
 
 
 def post_chunks(unit: Unit, context: Context, loaded: Loaded, recipients: list[str], values: list[Any]) -> None:
@@ -130,12 +177,19 @@ def chunk_names(value: Any) -> list[str]:
 
 
 def post_entries(unit: Unit, context: Context, loaded: Loaded, partner: str, start: int) -> None:
-    """Queue the entries from ``start`` on, each message under a head of its last entry."""
-    post_batch(unit, context, loaded, [partner], _stored(unit, loaded.row.number, start), None)
+    """Queue once more the entries from ``start`` on, each message under a head of its last entry."""
+    post_batch(unit, context, loaded, [partner], _stored(unit, loaded.row.number, start), None, again=True)
 
 
 def post_batch(
-    unit: Unit, context: Context, loaded: Loaded, partners: Sequence[str], entries: Iterable[Fresh], newest: str | None
+    unit: Unit,
+    context: Context,
+    loaded: Loaded,
+    partners: Sequence[str],
+    entries: Iterable[Fresh],
+    newest: str | None,
+    *,
+    again: bool = False,
 ) -> None:
     """Queue entries in messages of bounded size; ``newest`` is the head of the log's end, where it is at hand."""
     for batch in _batches(list(entries)):
@@ -152,10 +206,10 @@ def post_batch(
             sealed=[envelope for one in batch for envelope in one.envelopes],
         )
         blind = {one.org_id for one in loaded.agreement.participants if one.observes}.intersection(partners)
-        post_all(unit, context, [one for one in partners if one not in blind], message, loaded.row.id)
+        post_all(unit, context, [one for one in partners if one not in blind], message, loaded.row.id, again=again)
         if blind:  # what nobody there can open need not lie there
             bare = msgspec.structs.replace(message, sealed=[])
-            post_all(unit, context, sorted(blind), bare, loaded.row.id)
+            post_all(unit, context, sorted(blind), bare, loaded.row.id, again=again)
 
 
 def _batches(entries: list[Fresh]) -> Iterable[list[Fresh]]:

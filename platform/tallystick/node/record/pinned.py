@@ -24,6 +24,8 @@ def check(unit: Unit, context: Context, agreement: Agreement) -> None:
         known = None if one.org_id == context.org_id else unit.get(Partner, one.org_id)
         if known is not None:
             _check_one(unit, context, known, one)
+            if agreement.parent is None:  # what a parent's agreement says stays so in its sub-workflows
+                _check_name(known, one)
 
 
 def _check_one(unit: Unit, context: Context, known: Partner, named: Participant) -> None:
@@ -31,12 +33,23 @@ def _check_one(unit: Unit, context: Context, known: Partner, named: Participant)
         raise Invalid(
             f"agreement names another root key for {known.org_id} than the one pinned here", code="wrong_root_key"
         )
-    if known.status == "removed":
-        return  # its card is no longer kept up to date
-    held = set(cards.verify(known.card).signing_keys)
+    held = set(cards.verified(known.card).signing_keys)
     if not all(key in held or _is_recent(unit, context, known, key) for key in named.signing_keys):
+        if known.status == "removed":  # no newer card will come, and anybody may have made the key up
+            raise Invalid(f"agreement names other keys for {known.org_id}, which was removed here", code="unknown_key")
         raise NotYet(
             f"no card that is here has the keys that the agreement names for {known.org_id}", code="unknown_key"
+        )
+
+
+def _check_name(known: Partner, named: Participant) -> None:
+    """People consent by the names that they read; one who was renamed meanwhile is told to be proposed again."""
+    name = cards.verified(known.card).name
+    if named.name != name:
+        raise Invalid(
+            f"agreement calls {known.org_id} {named.name[:60]!r}, which its card here does not; propose it anew with"
+            " its newest card",
+            code="wrong_name",
         )
 
 

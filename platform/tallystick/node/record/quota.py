@@ -19,33 +19,47 @@ _SWEEP = 2_000  # chunks removed at a time
 
 
 class QuotaExceeded(Unavailable):
-    """A partner has sent more than it may before it is named (``partner``); it may go through later."""
+    """A partner has sent, or leaves unread, more than it may (``partner``); its message may go through later."""
 
     default_code = "quota_exceeded"
 
-    def __init__(self, partner: str) -> None:
-        super().__init__(f"{partner} has {MAX_UNNAMED} bytes here that no delivery names")
+    def __init__(self, partner: str, detail: str) -> None:
+        super().__init__(detail)
         self.partner = partner
 
 
 def admit(unit: Unit, context: Context, partner: str, name: str, size: int) -> bool:
     """Count a chunk against its sender's quota; False when it is here already."""
-    if unit.get(PartnerChunkRow, name) is not None and context.chunks.has(name):
+    row = unit.get(PartnerChunkRow, name)
+    if row is not None and context.chunks.has(name):
         return False
+    if row is not None and row.needed:
+        unit.change(PartnerChunkRow, name, size=size, at=context.now(), execution=None)
+        return True
     if _unnamed(unit, partner) + size > MAX_UNNAMED:
         _sweep(unit, context, partner)
         if _unnamed(unit, partner) + size > MAX_UNNAMED:
-            raise QuotaExceeded(partner)
+            raise QuotaExceeded(partner, f"{partner} has {MAX_UNNAMED} bytes here that no delivery names")
     unit.put(PartnerChunkRow, sha256=name, partner=partner, size=size, at=context.now())
     return True
 
 
-def named(unit: Unit, names: Iterable[str]) -> None:
+def named(unit: Unit, context: Context, partner: str, execution: str, names: Iterable[str]) -> None:
     """A value that we opened needs these chunks, whether they are here or still to come."""
     for name in names:
         row = unit.get(PartnerChunkRow, name)
         if row is not None and not row.needed:
             unit.change(PartnerChunkRow, name, needed=True)
+        elif row is None and partner != context.org_id and not context.chunks.has(name):
+            unit.put(
+                PartnerChunkRow,
+                sha256=name,
+                partner=partner,
+                size=0,
+                at=context.now(),
+                needed=True,
+                execution=execution,
+            )
 
 
 def _unnamed(unit: Unit, partner: str) -> int:

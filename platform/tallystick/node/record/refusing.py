@@ -24,7 +24,10 @@ NO_EXECUTION = "0" * 64  # an agreement is refused before any execution of it is
 
 
 def refuse(unit: Unit, context: Context, partner: str, message: Message, error: TallystickError) -> None:
-    """Sign the reason why a statement or an agreement changed nothing; other messages have no author to tell."""
+    """Sign the reason why a statement or an agreement changed nothing; other messages have no author to tell.
+
+    Raises :class:`QuotaExceeded` while the partner leaves too much unread.
+    """
     if isinstance(message, StatementMessage | SubmissionMessage):
         said = statements.read(message.token)[1]
         aud, execution, name = said.aud, said.execution, said.id
@@ -33,6 +36,7 @@ def refuse(unit: Unit, context: Context, partner: str, message: Message, error: 
         execution = NO_EXECUTION
     else:
         return
+    outgoing.may_answer(unit, partner)
     refusal = Refusal(
         v=1,
         iss=context.org_id,
@@ -49,9 +53,12 @@ def refuse(unit: Unit, context: Context, partner: str, message: Message, error: 
 
 
 def refused_statement(unit: Unit, context: Context, refusal: Refusal) -> None:
-    """Keep the reason beside our statement, as long as it stands in no entry."""
+    """Keep the coordinator's reason beside our statement, as long as it stands in no entry.
+
+    Whoever else refuses it, to whom it may have been submitted, does not sequence it anyway.
+    """
     loaded = store.find(unit, refusal.execution)
-    if loaded is None:
+    if loaded is None or loaded.agreement.coordinator != refusal.iss:
         return
     key = (loaded.row.number, refusal.statement_id)
     row = unit.get(StatementRow, key)

@@ -3,6 +3,9 @@
 What is to be done follows from the keystore and the execution's log alone, so that it can be asked as often as one
 likes, after any crash: a rotation that is in neither log nor outbox is said, one that is under way is waited for, and
 a revocation is said once the rotation stands in the log.
+
+While the root key is away, each statement waits for its signature (:mod:`tallystick.node.record.root_signing`) and is
+then said in its turn.
 """
 
 from typing import Any
@@ -10,20 +13,21 @@ from typing import Any
 import msgspec
 from sqlmodel import select
 
+from tallystick.core import statement as statements
 from tallystick.core.agreement import Agreement, PublicKey, SealingKey
 from tallystick.core.engine import keyring
 from tallystick.core.engine.state import OPEN
 from tallystick.core.errors import Invalid
 from tallystick.core.statement import Body, RevokeKey, RotateKey
 from tallystick.node.record import store
-from tallystick.node.record.authoring import Saying, say
+from tallystick.node.record.authoring import Saying, say, say_signed
 from tallystick.node.record.context import Context
 from tallystick.node.record.effects import KEYS as NOTE
 from tallystick.node.record.loaded import Loaded
-from tallystick.node.record.unit import Unit
-from tallystick.tenants.models.record import StatementRow
+from tallystick.node.record.unit import Reader, Unit
+from tallystick.tenants.models.record import RootSignedRow, StatementRow
 
-__all__ = ["NOTE", "Todo", "check", "follow_up", "todo"]
+__all__ = ["NOTE", "Todo", "check", "follow_up", "is_said", "todo", "todos"]
 
 
 class Todo(msgspec.Struct, frozen=True):
@@ -36,48 +40,85 @@ class Todo(msgspec.Struct, frozen=True):
 
 def todo(context: Context, loaded: Loaded) -> Todo | None:
     """What is to be said next, if anything."""
+    return next(iter(todos(context, loaded)), None)
+
+
+def todos(context: Context, loaded: Loaded) -> list[Todo]:
+    """All that is to be said, in its order: the rotation first, each revocation when that stands in the log."""
     if loaded.state.status not in OPEN or not loaded.state.size:
-        return None
+        return []
     speaking = keyring.speaking(loaded.agreement, loaded.state, context.org_id)
     if not speaking:
-        return None
-    if speaking[-1].kid != context.signing_key.kid:
-        return _rotation(context, loaded, [one.kid for one in speaking])
-    for one in context.keystore.signing_facts:
-        if one.revoked_at is not None and _speaks(context, loaded, one.kid):
-            body = RevokeKey(kid=one.kid, reason=one.reason, since=one.since)  # type: ignore[arg-type]
-            return Todo("revoke_key", f"revoke_key/{one.kid}", body)
-    return None
+        return []
+    facts = context.keystore.signing_facts
+    is_behind = speaking[-1].kid != facts[-1].kid
+    rotation = [_rotation(context, loaded, [one.kid for one in speaking])] if is_behind else []
+    return rotation + [
+        Todo(
+            "revoke_key",
+            f"revoke_key/{one.kid}",
+            RevokeKey(kid=one.kid, reason=one.reason, since=one.since),  # type: ignore[arg-type]
+        )
+        for one in facts
+        if one.revoked_at is not None and _speaks(context, loaded, one.kid)
+    ]
+
+
+def is_said(reader: Reader, number: int, answer_key: str) -> bool | None:
+    """Whether a statement that answers this stands in the log; None when none was made."""
+    query = select(StatementRow.seq).where(StatementRow.number == number, StatementRow.answer_key == answer_key)
+    said = list(reader.exec(query))
+    return said[0] is not None if said else None
 
 
 def follow_up(unit: Unit, context: Context, execution: str) -> str | None:
-    """Say it, unless it has been said; ``waiting`` while it is under way, ``void`` when the log has no place for it."""
+    """Say it, unless it has been said.
+
+    ``waiting`` while it is under way, ``void`` when the log has no place for it, ``unsigned`` while the root key is
+    away and nobody has brought its signature.
+    """
     loaded = store.load(unit, execution)
     wanted = todo(context, loaded)
     if wanted is None:
         return None
-    query = select(StatementRow.seq).where(
-        StatementRow.number == loaded.row.number, StatementRow.answer_key == wanted.answer_key
-    )
-    said = unit.exec(query)
-    if said:
-        return "waiting" if said[0] is None else "void"
-    saying = Saying(kind=wanted.kind, make=lambda _data, _sealed: wanted.body, answer_key=wanted.answer_key)
-    say(unit, context, loaded, saying)
+    said = is_said(unit, loaded.row.number, wanted.answer_key)
+    if said is not None:
+        return "void" if said else "waiting"
+    if context.keystore.root_key is not None:
+        saying = Saying(kind=wanted.kind, make=lambda _data, _sealed: wanted.body, answer_key=wanted.answer_key)
+        say(unit, context, loaded, saying)
+    else:
+        key = (loaded.row.number, wanted.answer_key)
+        kept = unit.get(RootSignedRow, key)
+        if kept is None:
+            return "unsigned"
+        unit.delete(RootSignedRow, key)
+        if statements.read(kept.token)[1].body != wanted.body:
+            return "unsigned"  # what is wanted has changed since, such as who else still speaks
+        say_signed(unit, context, loaded, kept.token, wanted.answer_key)
     return None if todo(context, loaded) is None else "waiting"  # what we coordinate stands in the log already
 
 
 def check(context: Context, agreement: Agreement) -> None:
-    """See that an agreement names keys that we hold; one that was replaced is replaced in the execution as well."""
-    mine = agreement.participant(context.org_id)
+    """See that an agreement names keys that we hold, and no other: any key that it names could speak in our name.
+
+    One that was replaced is replaced in the execution as well.
+    """
+    me = agreement.participant(context.org_id)
+    if me is None:
+        return
+    if me.root_key != context.keystore.root_public.key:
+        raise Invalid("agreement names another root key for us than ours", code="wrong_root_key")
     revoked = {one.kid for one in context.keystore.signing_facts if one.revoked_at is not None}
-    held = {one.kid for one in context.keystore.signing_keys} - revoked
-    can_open = {one.kid for one in context.keystore.sealing_keys}
-    if mine is None or not any(key.kid in held and agreement.key(context.org_id, key.kid) for key in mine.signing_keys):
+    held = {(one.kid, one.public_hex) for one in context.keystore.signing_keys}
+    can_open = {(one.kid, one.suite, one.public_hex) for one in context.keystore.sealing_keys}
+    if not me.signing_keys or not held.issuperset((one.kid, one.key) for one in me.signing_keys):
         raise Invalid("agreement names other keys for us than ours; our newest card has them", code="wrong_key")
-    if any(key.kid in revoked for key in mine.signing_keys):
-        raise Invalid("agreement names a revoked key of ours; our newest card has another", code="wrong_key")
-    if mine.sealing_key.kid not in can_open:
+    if any(one.kid in revoked for one in me.signing_keys):
+        raise Invalid(
+            "agreement names a revoked key of ours; our newest card has, or will have, another", code="wrong_key"
+        )
+    if (me.sealing_key.kid, me.sealing_key.suite, me.sealing_key.key) not in can_open:
         raise Invalid("agreement seals to a key that we do not hold; our newest card has another", code="wrong_key")
 
 

@@ -34,6 +34,7 @@ def again(unit: Unit, context: Context, loaded: Loaded, row: Any) -> None:
     )
     token, fresh = statements.say(key, payload, said.body)
     number = loaded.row.number
+    due_at = submitting.next_at(context, loaded, fresh.iat, fresh.iat)
     unit.change(StatementRow, (number, said.id), answer_key=None)
     unit.flush()  # two statements never hold one answer key, not even within a transaction
     unit.insert(
@@ -45,9 +46,9 @@ def again(unit: Unit, context: Context, loaded: Loaded, row: Any) -> None:
         token=token,
         at=fresh.iat,
         answer_key=row.answer_key,
-        due_at=submitting.due_at(loaded, fresh.iat),
+        due_at=due_at,
     )
-    unit.note("due", submitting.due_at(loaded, fresh.iat))
+    unit.note("due", due_at)
     for one in unit.exec(select(OpeningRow).where(OpeningRow.number == number, OpeningRow.statement_id == said.id)):
         unit.put(OpeningRow, **{**_values(OpeningRow, one), "statement_id": fresh.id})
         unit.delete(OpeningRow, (number, said.id, one.property))

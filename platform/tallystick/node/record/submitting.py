@@ -1,53 +1,105 @@
 """Nobody is silently ignored: what the coordinator does not sequence goes to everyone, and they sign that they have it.
 
-A statement is delivered when its author sees it as an entry. Past the agreement's sequencing limit its author sends
-it to all participants, and anchors it. Each signs a receipt that names the newest head it holds, and hands the
-statement on to the coordinator, in case only the author's link to it is down. The receipts prove who had the
-statement, and when.
+A statement is delivered when its author sees it as an entry. Until then its author sends it again, less and less often:
+an acknowledgement may be followed by a loss. Past the agreement's sequencing limit it goes to all participants, and is
+anchored. Each signs a receipt that names the newest head it holds, and hands the statement on to the coordinator, in
+case only the author's link to it is down. The receipts prove who had the statement, and when.
 """
 
 from functools import partial
 from typing import Any
 
+import msgspec
 from sqlalchemy import func
 from sqlmodel import col, select
 
 from tallystick.core import canonical, replay
+from tallystick.core import statement as statements
 from tallystick.core.errors import Invalid
 from tallystick.core.head import Receipt, read_receipt, sign_receipt
-from tallystick.core.statement import Basis, Statement
+from tallystick.core.statement import Basis, Change, Propose, Statement
 from tallystick.node.record import onchain, openings, outgoing, store
 from tallystick.node.record.context import Context
 from tallystick.node.record.loaded import Loaded
-from tallystick.node.record.messages import ReceiptMessage, StatementMessage, SubmissionMessage
+from tallystick.node.record.messages import Message, ReceiptMessage, StatementMessage, SubmissionMessage
 from tallystick.node.record.unit import Unit
 from tallystick.tenants.models.record import EnvelopeRow, ExecutionRow, ReceiptRow, StatementRow
 
 SOONEST_MS = 1_000  # whatever an agreement says: a message needs a moment
+MAX_HASTENED = 1_000  # statements of one look; the others keep their time
 MAX_SUBMITTED = 100  # statements of one author in one execution that stand in no entry
 
 
-def due_at(loaded: Loaded, now: int) -> int:
-    """When a statement that is said now goes to everyone, unless it stands in an entry by then."""
-    return now + max(loaded.agreement.limits.sequencing_ms, SOONEST_MS)
+def next_at(context: Context, loaded: Loaded, said_at: int, now: int) -> int:
+    """When a statement is sent again, unless it stands in an entry by then; at the sequencing limit it certainly is."""
+    limit = max(loaded.agreement.limits.sequencing_ms, SOONEST_MS)
+    pace = msgspec.structs.replace(context.pace, quiet_ms=min(context.pace.quiet_ms, limit // 2))
+    silent = max(now - said_at, 0)
+    found = pace.next(silent)
+    return said_at + (min(found, limit) if silent < limit else found)
 
 
-def submit(unit: Unit, context: Context, number: int, name: str) -> int:
-    """Send a statement of ours to all participants, the coordinator too; how many there were to send."""
+def follow_up(unit: Unit, context: Context, number: int, name: str) -> int:
+    """Send a statement of ours again, past the limit to all participants; how many there were to send."""
     row = unit.get(StatementRow, (number, name))
     if row is None or row.due_at is None or row.due_at > context.now():
         return 0
-    unit.change(StatementRow, (number, name), due_at=None, submitted_at=context.now())
     (execution,) = unit.exec(select(ExecutionRow.id).where(ExecutionRow.number == number))
     loaded = store.load(unit, execution)
+    now = context.now()
+    due_at = next_at(context, loaded, row.at, now)
+    unit.change(StatementRow, (number, name), due_at=due_at)
+    unit.note("due", due_at)
     query = select(EnvelopeRow).where(EnvelopeRow.number == number, EnvelopeRow.statement_id == name)
-    onchain.add_submission(unit, loaded, context.org_id, name, context.now())
     sealed = [canonical.parse(one.document) for one in unit.exec(query)]
+    if now - row.at < max(loaded.agreement.limits.sequencing_ms, SOONEST_MS):
+        return _again(unit, context, loaded, row, sealed)
+    if row.submitted_at is None:
+        unit.change(StatementRow, (number, name), submitted_at=now)
+        onchain.add_submission(unit, loaded, context.org_id, name, now)
     for one in loaded.agreement.participants:
         if one.org_id != context.org_id:
             message = SubmissionMessage(token=row.token, sealed=[] if one.observes else sealed)
-            outgoing.post(unit, context, one.org_id, message, execution)
+            _post(unit, context, loaded, one.org_id, row, message)
     return 1
+
+
+def hasten(unit: Unit, context: Context, partner: str | None) -> None:
+    """Send now what ``partner``, or anybody, has let lie for a while: the way to it has come up."""
+    now = context.now()
+    query = (
+        select(StatementRow.number, StatementRow.id)
+        .join(ExecutionRow, col(ExecutionRow.number) == col(StatementRow.number))
+        .where(col(StatementRow.due_at) > now, StatementRow.at < now - context.pace.quiet_ms // 4)
+        .limit(MAX_HASTENED)
+    )
+    if partner is not None:
+        query = query.where(ExecutionRow.coordinator == partner)
+    found = unit.exec(query)
+    for number, name in found:
+        unit.change(StatementRow, (number, name), due_at=now)
+    if found:
+        unit.note("due", now)
+
+
+def _again(unit: Unit, context: Context, loaded: Loaded, row: Any, sealed: list[dict[str, Any]]) -> int:
+    """To the coordinator, and ask for its entry, in case that is what was lost."""
+    coordinator = loaded.agreement.coordinator
+    _post(unit, context, loaded, coordinator, row, StatementMessage(token=row.token, sealed=sealed))
+    if loaded.state.size:
+        outgoing.post_need(unit, context, coordinator, loaded.row.id, loaded.state.size)
+    return 1
+
+
+def _post(unit: Unit, context: Context, loaded: Loaded, partner: str, row: Any, message: Message) -> None:
+    """Unless it waits to be sent already; behind an agreement that it names and its receiver may lack."""
+    if outgoing.waits(unit, partner, message):
+        return
+    body = statements.read(row.token)[1].body
+    if isinstance(body, Propose | Change):
+        name = body.agreement if isinstance(body, Change) else loaded.row.agreement_hash
+        outgoing.post_agreement(unit, context, partner, name, loaded.row.id)
+    outgoing.post(unit, context, partner, message, loaded.row.id, again=True)
 
 
 def later(number: int, name: str) -> Any:
@@ -69,8 +121,10 @@ def receive(
     number = loaded.row.number
     row = unit.get(StatementRow, (number, said.id))
     if row is not None and row.seq is not None:
-        outgoing.post_entries(unit, context, loaded, said.iss, said.basis.size if said.basis else 0)
+        if outgoing.may_answer(unit, said.iss, loaded.row.id):
+            outgoing.post_entries(unit, context, loaded, said.iss, said.basis.size if said.basis else 0)
         return
+    outgoing.may_answer(unit, said.iss)
     if row is None:
         _check_quota(unit, number, said)
         unit.insert(

@@ -18,6 +18,7 @@ from tallystick.node.record.loaded import Loaded
 from tallystick.node.schemas import definition_faults
 from tallystick.node.services.organisation import own_card
 from tallystick.tenants.card import Card
+from tallystick.tenants.keystore import RootKeyAway
 from tallystick.tenants.partners import MAX_PARTNERS
 
 RETENTION_DAYS = 3650
@@ -75,6 +76,8 @@ def draft(
     me = parts.context.org_id
     if me not in {one["org_id"] for one in members}:
         raise Invalid("the proposing organisation must take part", code="not_a_participant", pointer="/participants")
+    if len(members) > 1:
+        _check_key(parts)
     return {
         "v": agreements.VERSION,
         "kind": "agreement",
@@ -126,6 +129,13 @@ def changed(
             "by": parts.context.org_id,
         },
     }
+
+
+def _check_key(parts: Parts) -> None:
+    """Nobody is to accept an agreement in which a revoked key of ours speaks, for want of a card that has another."""
+    keystore, kid = parts.context.keystore, parts.context.signing_key.kid
+    if any(one.kid == kid and one.revoked_at is not None for one in keystore.signing_facts):
+        raise RootKeyAway(keystore.root_public.kid)
 
 
 def _anchoring(parts: Parts, compiled: dict[str, Any], asked: Any) -> dict[str, Any] | None:

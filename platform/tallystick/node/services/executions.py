@@ -51,7 +51,7 @@ class Executions(Service):
         def work(session: Session) -> dict[str, Any]:
             view = _view(session, execution_id)
             anchors = _anchors(session, execution_id, self.parts.chain.further)
-            return {**view, "anchors": anchors, "waiting": waits(session, self.parts.context.org_id, execution_id)}
+            return {**view, "anchors": anchors, "waiting": waits(session, self.parts.context, execution_id)}
 
         return await self.read(who, work)
 
@@ -102,7 +102,7 @@ class Executions(Service):
         """What the execution waits for, from whom, since when, and what was tried."""
 
         def work(session: Session) -> dict[str, Any]:
-            return {"items": waits(session, self.parts.context.org_id, execution_id)}
+            return {"items": waits(session, self.parts.context, execution_id)}
 
         return await self.read(who, work)
 

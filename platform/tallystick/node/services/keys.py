@@ -1,6 +1,7 @@
 """The organisation's keys: which there are, and the rotations and revocations that its administrator orders.
 
-Each order is one durable write to the keystore; the node's keeper brings about what follows from it.
+Each order is one durable write to the keystore; the node's keeper brings about what follows from it. While the root key
+is away, it takes effect with the root key's signatures: see :mod:`tallystick.node.services.root_signing`.
 """
 
 import asyncio
@@ -11,22 +12,24 @@ import msgspec
 from tallystick.core.engine.keyring import MAX_OVERLAP
 from tallystick.core.errors import Invalid
 from tallystick.node.record.rekeying import NOTE
-from tallystick.node.services.base import Service
+from tallystick.node.services.root_signing import RootSigning
 from tallystick.tenants.permissions import Permission, require
 from tallystick.tenants.users import User
 
 OVERLAP = 64  # entries that may still come signed by the key before: what is under way when a key is replaced
 
 
-class Keys(Service):
+class Keys(RootSigning):
     """Listing, rotating, revoking."""
 
     async def keys(self, who: User) -> dict[str, Any]:
         """Every signing key, newest first; secret halves are shown to nobody."""
         require(who, Permission.READ)
         keystore = self.parts.context.keystore
+        root = keystore.root_public
         return {
-            "root": {"kid": keystore.root.kid, "key": keystore.root.public_hex},
+            "root": {"kid": root.kid, "key": root.key, "is_away": keystore.root_key is None},
+            "waiting": await self.waiting_for_root(),
             "items": [msgspec.to_builtins(one) for one in reversed(keystore.signing_facts)],
         }
 
@@ -44,7 +47,7 @@ class Keys(Service):
         context = self.parts.context
         if since is not None and not 0 <= since <= context.now():
             raise Invalid("that moment has not come yet", code="bad_since", pointer="/since")
-        if kid == context.signing_key.kid:
+        if kid == context.keystore.signing_key.kid:
             await self._rotate(0, sealing=reason == "compromised")
         facts: dict[str, Any] = {"reason": reason, "since": since, "now": context.now()}
         await asyncio.to_thread(lambda: context.keystore.revoke(kid, **facts))

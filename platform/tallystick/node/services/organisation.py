@@ -1,65 +1,70 @@
 """The organisation itself and the chain it anchors on."""
 
 import asyncio
-from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from tallystick.core.errors import Invalid
 from tallystick.node.parts import Parts
 from tallystick.node.services.base import Service
 from tallystick.tenants import card as cards
 from tallystick.tenants import did, tls
 from tallystick.tenants.card import Card
-from tallystick.tenants.files import read_private, write_private
 from tallystick.tenants.permissions import Permission, require
 from tallystick.tenants.users import User
 
-CARD_FILE = "card.jwt"
-
 
 def own_card_token(parts: Parts) -> str:
-    """Our card, signed by the root key; it stays the same, over restarts too, until something in it changes."""
-    settings, held = parts.settings, parts.own_card
-    signer = settings.blockchain.signer if settings.blockchain else None
-    if held.token is None:
-        held.token = _last_card(settings.data_dir / CARD_FILE)
-    token = cards.build(
-        parts.context.keystore,
-        org_id=settings.org_id,
-        name=settings.name,
-        names=settings.names,
-        domain=settings.domain,
-        endpoint_url=settings.endpoint_url,
-        operator=settings.operator,
-        capabilities=settings.capabilities,
-        chain_org=parts.chain.org or "0x" + "0" * 64,
-        chain_admin=signer.address if signer else None,
-        log_key=signer.log_address if signer else None,
-        leaf_url=parts.links.leaf_url if settings.nats.enabled else None,
-        tls_ca=parts.tls_ca,
-        last=held.token,
-    )
+    """Our card, signed by the root key; it stays the same, over restarts too, until something in it changes.
+
+    While the root key is away it is the one that was signed last; :class:`RootKeyAway` while there is none.
+    """
+    keystore, held = parts.context.keystore, parts.context.own_card
+    if keystore.root_key is None and held.token:
+        return held.token
+    token = cards.build(keystore, last=held.token, **_facts(parts))
     if token != held.token:
-        write_private(settings.data_dir / CARD_FILE, token.encode())
-        held.token = token
+        held.keep(token)
     return token
 
 
-def _last_card(path: Path) -> str | None:
-    """The card that we signed last; one that cannot be read any more is made anew, with a later date."""
-    try:
-        token = read_private(path, max_bytes=cards.MAX_CARD).decode()
-        cards.verify(token)
-    except (FileNotFoundError, UnicodeDecodeError, Invalid):
+def wanted_card(parts: Parts) -> Card | None:
+    """The card that waits for the root key, which is away; None when there is none."""
+    keystore = parts.context.keystore
+    if keystore.root_key is not None:
         return None
-    return token
+    now = parts.context.now()
+    return cards.wanted(keystore, last=parts.context.own_card.token, issued_at=now, **_facts(parts))
+
+
+def _facts(parts: Parts) -> dict[str, Any]:
+    settings = parts.settings
+    signer = settings.blockchain.signer if settings.blockchain else None
+    return {
+        "org_id": settings.org_id,
+        "name": settings.name,
+        "names": settings.names,
+        "domain": settings.domain,
+        "endpoint_url": settings.endpoint_url,
+        "operator": settings.operator,
+        "capabilities": settings.capabilities,
+        "chain_org": parts.chain.org or "0x" + "0" * 64,
+        "chain_admin": signer.address if signer else None,
+        "log_key": signer.log_address if signer else None,
+        "leaf_url": parts.links.leaf_url if settings.nats.enabled else None,
+        "tls_ca": parts.tls_ca,
+    }
 
 
 def own_card(parts: Parts) -> Card:
     """Our card, read back as a partner reads it."""
     return cards.verified(own_card_token(parts))
+
+
+def own_facts(parts: Parts) -> Card:
+    """The same, for ourselves: before the first one is signed, what it is to say."""
+    first = wanted_card(parts) if parts.context.own_card.token is None else None
+    return first or own_card(parts)
 
 
 def _certificates(parts: Parts) -> list[dict[str, Any]]:
@@ -74,7 +79,7 @@ class Organisation(Service):
 
     async def organisation(self) -> dict[str, Any]:
         """The organisation as names.md has it."""
-        one = own_card(self.parts)
+        one = own_facts(self.parts)
         self.parts.clock()  # an idle node has not looked at the machine's for a while
         return {
             "id": one.id,

@@ -1,12 +1,13 @@
 """Partners, those who wait to become one, and invitations, as the API and the portal show them."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from tallystick.core import canonical
 from tallystick.core.errors import Invalid
 from tallystick.node.links.link import LinkStatus
 from tallystick.tenants import card as cards
-from tallystick.tenants import did
+from tallystick.tenants import did, likeness
 from tallystick.tenants.card import Card
 from tallystick.tenants.models.introduction import IntroductionRow, InvitationRow
 from tallystick.tenants.models.partner import Partner
@@ -21,6 +22,7 @@ def partner(row: Partner, link: LinkStatus | None) -> dict[str, Any]:
         "status": row.status,
         "status_since": row.since,
         "fingerprint": row.fingerprint,
+        "resembles": [],
         "connected": bool(link and link.connected),
         "incoming": bool(link and link.incoming),
         "since": link.since if link else None,
@@ -29,10 +31,15 @@ def partner(row: Partner, link: LinkStatus | None) -> dict[str, Any]:
     }
 
 
-def waiting(row: IntroductionRow) -> dict[str, Any]:
-    """Somebody whose fingerprint waits to be confirmed here; ``answer`` is ours, for carrying it to the inviter."""
+def waiting(row: IntroductionRow, known: Iterable[Card]) -> dict[str, Any]:
+    """Somebody whose fingerprint waits to be confirmed here; ``answer`` is ours, for carrying it to the inviter.
+
+    ``resembles`` are those ``known`` here, ourselves among them, for whom people could take it.
+    """
+    card = cards.verify(row.card)
     return {
-        **_card(cards.verify(row.card)),
+        **_card(card),
+        "resembles": likeness.alike(card, known),
         "status": "pending",
         "status_since": row.since,
         "fingerprint": row.fingerprint,

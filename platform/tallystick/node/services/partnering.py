@@ -17,7 +17,7 @@ from tallystick.node.partner_api.transports import Transport
 from tallystick.node.parts import Parts
 from tallystick.node.services import parting, partner_views
 from tallystick.node.services.base import Service
-from tallystick.node.services.organisation import own_card_token
+from tallystick.node.services.organisation import own_card, own_card_token
 from tallystick.tenants import card as cards
 from tallystick.tenants import fingerprint, invitation
 from tallystick.tenants.card import Card
@@ -80,7 +80,7 @@ class Partnering(Service):
 
         def work() -> list[dict[str, Any]]:
             now = self.parts.context.now()
-            waiting = [partner_views.waiting(row) for row in self.parts.introductions.waiting(now)]
+            waiting = [partner_views.waiting(row, self._known()) for row in self.parts.introductions.waiting(now)]
             ids = {one["id"] for one in waiting}
             rows = [row for row in self.parts.partners.all() if row.org_id not in ids]
             return [*waiting, *(self._partner_view(row, links.get(row.org_id)) for row in rows)]
@@ -95,7 +95,7 @@ class Partnering(Service):
         def work() -> dict[str, Any]:
             for met in self.parts.introductions.waiting(self.parts.context.now()):
                 if met.org_id == org_id:
-                    return partner_views.waiting(met)
+                    return partner_views.waiting(met, self._known())
             row = self.parts.partners.get(org_id)
             with self.parts.database.session() as session:
                 return {**self._partner_view(row, link), **parting.ties(session, org_id)}
@@ -132,7 +132,7 @@ class Partnering(Service):
             raise Invalid(f"has at most {MAX_NOTE} printable characters", pointer="/note")
         context, now = self.parts.context, self.parts.context.now()
         token = invitation.invite(
-            context.keystore.root, own_card_token(self.parts), org_id=context.org_id, now=now, hours=hours
+            context.signing_key, own_card_token(self.parts), org_id=context.org_id, now=now, hours=hours
         )
         row = await asyncio.to_thread(
             lambda: self.parts.introductions.add(
@@ -168,7 +168,7 @@ class Partnering(Service):
         context, now = self.parts.context, self.parts.context.now()
         made, card = invitation.open_invitation(token, now)
         answer = invitation.answer(
-            context.keystore.root, own_card_token(self.parts), org_id=context.org_id, now=now,
+            context.signing_key, own_card_token(self.parts), org_id=context.org_id, now=now,
             invitation=invitation.name_of(token),
         )  # fmt: skip
         introductions = self.parts.introductions
@@ -246,6 +246,9 @@ class Partnering(Service):
         """Refuse a card that nats-server would refuse, as far as that shows."""
         link, links = _link(card), [one for one in link_partners(self.parts) if one.org_id != card.id]
         self.parts.links.check_partners([*links, link] if link else links)
+
+    def _known(self) -> list[Card]:
+        return [own_card(self.parts), *self.parts.partners.pinned()]
 
     def _links(self) -> dict[str, LinkStatus]:
         return self.parts.links.status() if self.parts.settings.nats.enabled else {}

@@ -20,7 +20,7 @@ from tallystick.node.evidence import assemble
 from tallystick.node.record import signing, store
 from tallystick.node.record.unit import Unit
 from tallystick.node.services.base import Service
-from tallystick.node.services.organisation import own_card
+from tallystick.node.services.organisation import own_facts
 from tallystick.tenants.models.record import VerificationRow
 from tallystick.tenants.permissions import Permission, require
 from tallystick.tenants.users import User
@@ -89,7 +89,7 @@ class Proofs(Service):
 
     async def _verify(self, bundle: bytes, anchors: list[Any]) -> Report:
         """Verify against the cards that we pinned and the chain that we anchor on."""
-        cards = [own_card(self.parts), *await asyncio.to_thread(self.parts.partners.pinned)]
+        cards = [own_facts(self.parts), *await asyncio.to_thread(self.parts.partners.pinned)]
         organisations = [
             Organisation(org_id=one.id, name=one.name, root_key=one.public_key, chain_org=one.chain_org)
             for one in cards

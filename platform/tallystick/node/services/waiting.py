@@ -2,27 +2,41 @@
 
 from typing import Any
 
+from sqlalchemy import func
 from sqlmodel import Session, col, select
 
 from tallystick.core.definition.model import Wait
 from tallystick.core.engine.state import GOING
 from tallystick.node.anchoring.shared import counts
 from tallystick.node.anchoring.stores import covering
-from tallystick.node.record import onchain, store
+from tallystick.node.record import onchain, root_signing, store
 from tallystick.node.record.calls import keys_of
+from tallystick.node.record.context import Context
 from tallystick.node.record.loaded import Loaded
 from tallystick.node.record.outgoing import undelivered
 from tallystick.node.services import views
 from tallystick.tenants.models.anchor import LeafRow
 from tallystick.tenants.models.queue import QueueTaskRow
-from tallystick.tenants.models.record import InboxRow, OutboxRow, ReceiptRow, StatementRow, TaskRow
+from tallystick.tenants.models.record import (
+    ExecutionRow,
+    InboxRow,
+    OutboxRow,
+    PartnerChunkRow,
+    ReceiptRow,
+    StatementRow,
+    TaskRow,
+    UnattestedRow,
+)
+
+AWAY = "the root key is kept elsewhere: tally keys sign"
 
 
-def waits(session: Session, org_id: str, execution_id: str) -> list[dict[str, Any]]:
+def waits(session: Session, context: Context, execution_id: str) -> list[dict[str, Any]]:
     """All that the execution waits for, as far as this node knows."""
+    org_id = context.org_id
     loaded = store.load(session, execution_id)
     organisations = views.names(loaded.agreement)
-    found = _waits(session, org_id, execution_id, loaded)
+    found = [*_waits(session, org_id, execution_id, loaded), *_root(session, context, execution_id)]
     return [{**one, "for_whom_name": organisations.get(one["for_whom"], one["for_whom"])} for one in found]
 
 
@@ -35,7 +49,19 @@ def _waits(session: Session, org_id: str, execution_id: str, loaded: Loaded) -> 
         *_outbox(session, execution_id),
         *_statements(session, org_id, loaded),
         *_inbox(session, execution_id),
+        *_missing(session, loaded),
         *_chain(session, loaded),
+    ]
+
+
+def _root(session: Session, context: Context, execution_id: str) -> list[dict[str, Any]]:
+    """What our root key, which is away, has to sign."""
+    if context.keystore.root_key is not None or len(context.keystore.signing_facts) == 1:
+        return []
+    row = session.exec(select(ExecutionRow).where(ExecutionRow.id == execution_id)).one()
+    return [
+        _item(f"root key's signature of {one.kind}", context.org_id, one.since, tried=AWAY)
+        for one in root_signing.waiting_in(session, context, row)
     ]
 
 
@@ -119,6 +145,7 @@ def _statements(session: Session, org_id: str, loaded: Loaded) -> list[dict[str,
             loaded.agreement.coordinator,
             row.at,
             tried=row.refusal or _submitted(session, row),
+            next_try_at=row.due_at,
         )
         for row in session.exec(query)
     ]
@@ -137,6 +164,18 @@ def _inbox(session: Session, execution_id: str) -> list[dict[str, Any]]:
     return [
         _item("message", row.partner, row.since, tried=row.reason, last_error=row.reason, next_try_at=row.retry_at)
         for row in session.exec(query)
+    ]
+
+
+def _missing(session: Session, loaded: Loaded) -> list[dict[str, Any]]:
+    """What partners have not sent, or their messages lost: it is asked for now and then."""
+    lacking = session.exec(select(UnattestedRow).where(UnattestedRow.number == loaded.row.number))
+    items = [_item("attestation", row.partner, row.since) for row in lacking]
+    wanted = select(PartnerChunkRow.partner, func.count(), func.min(PartnerChunkRow.at))
+    wanted = wanted.where(PartnerChunkRow.execution == loaded.row.id).group_by(col(PartnerChunkRow.partner))
+    return items + [
+        _item("chunks of files", org, since, tried=f"{count} have not come")
+        for org, count, since in session.exec(wanted)
     ]
 
 

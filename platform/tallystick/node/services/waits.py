@@ -35,7 +35,7 @@ class Waits(Service):
             "name": row.name,
             "status": row.status,
             "since": row.updated_at,
-            "waiting": waits(session, self.parts.context.org_id, row.id),
+            "waiting": waits(session, self.parts.context, row.id),
         }
 
     async def outbox(

@@ -19,6 +19,7 @@ from tallystick.node.record.context import Context
 from tallystick.node.record.group import Conflict, Note
 from tallystick.node.record.messages import AgreementMessage, ChunkMessage, Message
 from tallystick.node.record.nonces import Nonce
+from tallystick.node.record.quota import QuotaExceeded
 from tallystick.node.record.tables import word
 from tallystick.node.record.unit import Unit
 from tallystick.node.work.bell import Bell
@@ -28,6 +29,10 @@ from tallystick.tenants.models.record import InboxRow, TaskRow
 
 logger = logging.getLogger(__name__)
 MAX_WAITING = 1_000  # messages of one partner; beyond that its stream holds them back
+MAX_WAITING_BYTES = 64 * 1024 * 1024  # of one partner: all of them are read again twice a minute
+MAX_REFUSED = 1_000  # messages of one partner, the newest, whose refusals are remembered
+_FORGET_EVERY = 100
+_OVER_QUOTA_S = 2.0  # until a message of a partner over its quota comes again
 SOONEST_MS, LATEST_MS = 500, 30_000  # between two tries: half of what it has waited already
 LOOK_AGAIN_MS = 10_000
 _BATCH = 50
@@ -35,6 +40,17 @@ _WENT_THROUGH = delete(InboxRow).where(
     col(InboxRow.partner) == bindparam("b_partner"),
     col(InboxRow.message_id) == bindparam("b_message"),
     col(InboxRow.outcome) == word("wait"),
+)
+_FORGOTTEN = delete(InboxRow).where(
+    col(InboxRow.partner) == bindparam("b_partner"),
+    col(InboxRow.outcome) == word("reject"),
+    col(InboxRow.since)
+    < select(InboxRow.since)
+    .where(col(InboxRow.partner) == bindparam("b_partner"), col(InboxRow.outcome) == word("reject"))
+    .order_by(col(InboxRow.since).desc())
+    .offset(literal_column(str(MAX_REFUSED)))
+    .limit(literal_column("1"))
+    .scalar_subquery(),
 )
 _ARRIVED = (
     update(TaskRow)
@@ -74,12 +90,16 @@ class Inbox:
         self._some_wait = True  # until a look at the table has shown otherwise
         self._told = 0  # commits that left something waiting
         committer.listen(self._heard)
+        self._refused = 0  # since this process began
         self._looks_at = 0  # the table is looked at again then: a replica may have left something waiting
 
     async def receive(self, partner: str, message_id: str, payload: bytes) -> Verdict:
         """``ack`` once the outcome of all that came in it is durable; ``nak`` when this node could not decide now."""
         try:
             outcome = await self.take(partner, message_id, payload)
+        except QuotaExceeded as error:
+            logger.info("message %s from %s is held back: %s", message_id, partner, error)
+            return ("retry", _OVER_QUOTA_S)
         except TallystickError as error:
             logger.warning("message %s from %s is held back: %s", message_id, partner, error)
             return "nak"
@@ -127,9 +147,9 @@ class Inbox:
             several = messages.split(payload)
         except Invalid as error:
             return await self._reject(partner, message_id, error, nonce)
-        if len(several) == 1:
-            return await self._ended(*self._begin(partner, message_id, payload, nonce))
         me = self._context.org_id
+        if len(several) == 1:  # by its content: what is sent again bears another id each time
+            return await self._ended(*self._begin(partner, messages.message_id(me, payload), payload, nonce))
         # The nonce goes with the first one: taking the others in twice changes nothing.
         begun = [
             self._begin(partner, messages.message_id(me, one), one, None if number else nonce)
@@ -227,7 +247,7 @@ class Inbox:
     ) -> Outcome:
         now = self._context.now()
         row = unit.get(InboxRow, (partner, message_id))
-        if row is None and self._is_full(unit, partner):
+        if row is None and self._is_full(unit, partner, len(payload)):
             return Outcome("full", error)
         since = row.since if row else now
         unit.put(
@@ -246,9 +266,12 @@ class Inbox:
         self._some_wait = True
         return Outcome("wait", error)
 
-    def _is_full(self, unit: Unit, partner: str) -> bool:
-        query = select(func.count()).where(InboxRow.partner == partner, InboxRow.outcome == "wait")
-        return unit.exec(query)[0] >= MAX_WAITING
+    def _is_full(self, unit: Unit, partner: str, size: int) -> bool:
+        query = select(func.count(), func.sum(func.length(InboxRow.payload))).where(
+            InboxRow.partner == partner, InboxRow.outcome == "wait"
+        )
+        count, held = unit.exec(query)[0]
+        return bool(count >= MAX_WAITING or int(held or 0) + size > MAX_WAITING_BYTES)
 
     def _rejected(self, unit: Unit, partner: str, message_id: str, message: Message | None, error: Invalid) -> Outcome:
         """Note it, and sign the reason for its author. An agreement is noted under its own hash, which entries name."""
@@ -264,6 +287,9 @@ class Inbox:
             reason=_reason(error),
             since=self._context.now(),
         )
+        self._refused += 1
+        if self._refused % _FORGET_EVERY == 0:
+            unit.later(InboxRow, _FORGOTTEN, {"b_partner": partner})
         if message is not None:
             self._refuse(unit, partner, message, error)
         return Outcome("reject", error)

@@ -3,7 +3,7 @@
 The keystore says which key is current. From there on: every open execution gets the new key, and the revocation after
 it, as statements by the root key; every partner gets the new card; a past key is destroyed when no open execution needs
 it and it has been past for a while, a revoked one at once. Each step is taken until its effect is seen, in this life of
-the node or a later one.
+the node or a later one. What the root key has to sign while it is away waits, and every past key is kept for as long.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ from tallystick.node.record.group import Note
 from tallystick.node.record.loaded import Loaded
 from tallystick.node.work.committer import Committer
 from tallystick.tenants.database import Database
-from tallystick.tenants.keystore import KeyFacts
+from tallystick.tenants.keystore import KeyFacts, RootKeyAway
 from tallystick.tenants.models.partner import Partner
 from tallystick.tenants.models.record import ExecutionRow, OutboxRow
 
@@ -39,6 +39,7 @@ class _Round(msgspec.Struct):
 
     waiting: int = 0
     void: int = 0
+    unsigned: int = 0  # waits for the root key, which is away: looking again brings nothing about
     oldest: int | None = None  # when the first of the open executions began
 
 
@@ -100,15 +101,37 @@ class Keeper:
             except TallystickError as error:
                 logger.warning("a partner's new card changes no link: %s", error)
         if await asyncio.to_thread(self._has_partners):
-            token = await asyncio.to_thread(self._card)
-            await self._committer.run(lambda unit: cards.send(unit, self._context, token))
+            await self._send_card()
         if not self._holds_past:
             return True
         found = await self._look_after()
         is_done = not found.waiting and await asyncio.to_thread(self._cards_are_out)
-        if is_done:
+        if is_done and not found.unsigned and self._is_carded:
             await asyncio.to_thread(self._destroy, found)
         return is_done
+
+    async def _send_card(self) -> None:
+        try:
+            token = await asyncio.to_thread(self._card)
+        except RootKeyAway as error:
+            logger.info("our first card is sent later: %s", error)
+            return
+        await self._committer.run(lambda unit: cards.send(unit, self._context, token))
+
+    @property
+    def _is_carded(self) -> bool:
+        """Whether the root key, if it is away, has signed a card with the keys that we have now."""
+        keystore, card = self._context.keystore, self._context.own_card.card
+        if keystore.root_key is not None:
+            return True
+        is_known = self._context.own_card.names(keystore.signing_key.kid)
+        return is_known and card is not None and card.sealing_key.kid == keystore.sealing_key.kid
+
+    @property
+    def _carded_at(self) -> int:
+        """Since when partners may draft with our newest card, where that may have come long after its keys."""
+        card = self._context.own_card.card
+        return card.iat if card is not None and self._context.keystore.root_key is None else 0
 
     @property
     def _holds_past(self) -> bool:
@@ -138,6 +161,7 @@ class Keeper:
             answers = await asyncio.gather(*follow_ups)  # they share commits
             found.waiting += answers.count("waiting")
             found.void += answers.count("void")
+            found.unsigned += answers.count("unsigned")
             began = [row.created_at for row, _ in page]
             found.oldest = min([*began, *([] if found.oldest is None else [found.oldest])], default=None)
             if len(page) < _PAGE:
@@ -164,9 +188,12 @@ class Keeper:
     def _cards_are_out(self) -> bool:
         """A partner without our newest card knows us by a past key: over HTTPS, that key brings it the card.
 
-        One that has not been reached for a while is not waited for any longer.
+        One that has not been reached for a while is not waited for any longer if the root key is here, which can bring
+        the card as well. Where it is away, nothing else could.
         """
-        if self._context.keystore.signing_facts[-1].made_at + self._keep_ms < self._context.now():
+        keystore = self._context.keystore
+        is_long_ago = keystore.signing_facts[-1].made_at + self._keep_ms < self._context.now()
+        if is_long_ago and keystore.root_key is not None:
             return True
         with self._database.looking() as session:
             return session.exec(select(OutboxRow.id).where(OutboxRow.what == "card").limit(1)).first() is None
@@ -181,10 +208,13 @@ class Keeper:
             else {
                 one.kid
                 for one, successor in pairwise(facts)
-                if one.is_held and (one.revoked_at is not None or successor.made_at + self._keep_ms < now)
+                if one.is_held
+                and (one.revoked_at is not None or max(successor.made_at, self._carded_at) + self._keep_ms < now)
             }
         )
-        sealing = {kid for kid, until in _past_sealing(facts).items() if self._is_over(until, found, now)}
+        sealing = {
+            kid for kid, until in _past_sealing(facts).items() if self._is_over(max(until, self._carded_at), found, now)
+        }
         if gone or sealing:
             keystore.destroy(signing=gone, sealing=sealing)
             logger.info("destroyed %d signing and %d sealing keys that are past", len(gone), len(sealing))

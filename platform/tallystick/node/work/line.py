@@ -51,6 +51,10 @@ class Batch:
         """Whether one more fits; the first one always does."""
         return not self.payloads or self._size + len(payload) + 1 <= messages.MAX_MESSAGE
 
+    def name(self, partner: str) -> str:
+        """The transport's id for all of them together, another one where one of them is sent again."""
+        return messages.message_id(partner, " ".join(row.message_id for row in self.sendable).encode())
+
     def add(self, row: Row, payload: bytes) -> None:
         """Take one more."""
         self._size += len(payload) + 1

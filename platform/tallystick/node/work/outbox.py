@@ -47,6 +47,7 @@ class Outbox:
         self._committer = committer
         self._send = send
         self._lines: dict[str, Line] = {}
+        self._returned: list[Callable[[str], None]] = []
         self._runs = False
         self._relays: dict[str, asyncio.Task[None]] = {}
         self._nudged: dict[str, asyncio.Event] = {}  # of partners whose relay runs
@@ -65,6 +66,10 @@ class Outbox:
                 relay.cancel()
             await asyncio.gather(*self._relays.values(), return_exceptions=True)
             self._strike()
+
+    def listen(self, listener: Callable[[str], None]) -> None:
+        """Call ``listener`` with a partner whenever something has reached it that had failed to before."""
+        self._returned.append(listener)
 
     def nudge(self, partner: str) -> None:
         """The way to ``partner`` has come up: do not wait any longer to try it again."""
@@ -138,6 +143,8 @@ class Outbox:
             error = await self._sent(partner, batch)
             if error is None:
                 self._confirm(batch)
+                for listener in self._returned if failures else ():
+                    listener(partner)
             failures = failures + 1 if error is not None else 0
             if error is None and not batch.unread:
                 continue
@@ -174,7 +181,7 @@ class Outbox:
         if not batch.payloads:
             return None
         payload = messages.join(batch.payloads)
-        name = batch.sendable[0].message_id if len(batch.payloads) == 1 else messages.message_id(partner, payload)
+        name = batch.sendable[0].message_id if len(batch.payloads) == 1 else batch.name(partner)
         try:
             await self._send(partner, name, payload)
         except TallystickError as error:

@@ -103,7 +103,7 @@ class Runner:
             job = self._take_up if row.kind == ACTIVITY else self._do
             tries.append(self._tried(partial(job, key=row.key), doing.later(row)))
         for number, name in due.overdue:
-            tries.append(self._tried(partial(self._submit, key=(number, name)), submitting.later(number, name)))
+            tries.append(self._tried(partial(self._follow_up, key=(number, name)), submitting.later(number, name)))
         done += sum(await asyncio.gather(*tries))
         if not due.tasks:
             self._recovering = False
@@ -129,8 +129,8 @@ class Runner:
     def _take_up(self, unit: Unit, key: str) -> int:
         return doing.take_up(unit, self._context, key, self._dispatch.holds)
 
-    def _submit(self, unit: Unit, key: tuple[int, str]) -> int:
-        return submitting.submit(unit, self._context, *key)
+    def _follow_up(self, unit: Unit, key: tuple[int, str]) -> int:
+        return submitting.follow_up(unit, self._context, *key)
 
     async def _rest(self) -> None:
         """Until something is heard, or the earliest time known has come."""

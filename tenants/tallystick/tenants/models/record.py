@@ -61,7 +61,7 @@ class ExecutionRow(SQLModel, table=True):
 class StatementRow(SQLModel, table=True):
     """A statement's token. Own ones carry ``answer_key``: one signature for one question, whatever crashes.
 
-    ``due_at`` is when one of ours that stands in no entry goes to all participants, ``submitted_at`` when it did.
+    ``due_at`` is when one of ours that stands in no entry is sent again, ``submitted_at`` when it went to everyone.
     """
 
     __tablename__ = "statement"
@@ -81,6 +81,17 @@ class StatementRow(SQLModel, table=True):
     refusal: str | None = None  # "code: detail", when the coordinator refused it
     due_at: int | None = Field(default=None, sa_type=BigInteger)
     submitted_at: int | None = Field(default=None, sa_type=BigInteger)
+
+
+class RootSignedRow(SQLModel, table=True):
+    """A statement that the root key signed elsewhere, until it is said: the question it answers, and its token."""
+
+    __tablename__ = "root_signed"
+    __table_args__ = (_IN_KEY,)
+    number: int = Field(primary_key=True, sa_type=BigInteger)
+    answer_key: str = Field(primary_key=True)
+    token: str
+    at: int = Field(sa_type=BigInteger)
 
 
 class ReceiptRow(SQLModel, table=True):
@@ -119,6 +130,16 @@ class HeadRow(SQLModel, table=True):
     iss: str = Field(primary_key=True)
     root: str
     token: str
+
+
+class UnattestedRow(SQLModel, table=True):
+    """A participant whose attestation of a closed execution has not come; it is asked for now and then."""
+
+    __tablename__ = "unattested"
+    __table_args__ = (_IN_KEY,)
+    number: int = Field(primary_key=True, sa_type=BigInteger)
+    partner: str = Field(primary_key=True)
+    since: int = Field(sa_type=BigInteger)
 
 
 class OpeningRow(SQLModel, table=True):
@@ -234,15 +255,34 @@ class InboxRow(SQLModel, table=True):
 
 
 class PartnerChunkRow(SQLModel, table=True):
-    """A chunk that a partner sent; it counts against the partner's quota until a value that we opened names it."""
+    """A chunk that a partner sent; it counts against the partner's quota until a value that we opened names it.
+
+    ``execution`` is where such a value stands whose chunk is still to come; it is asked for now and then.
+    """
 
     __tablename__ = "partner_chunk"
-    __table_args__ = (Index("ix_partner_chunk_quota", "partner", "needed"),)
+    __table_args__ = (
+        Index("ix_partner_chunk_quota", "partner", "needed"),
+        _some("ix_partner_chunk_wanted", "at", where="execution IS NOT NULL"),
+    )
     sha256: str = Field(primary_key=True)
     partner: str
     size: int
     at: int = Field(sa_type=BigInteger)
     needed: bool = False
+    execution: str | None = None
+
+
+class PendingAgreementRow(SQLModel, table=True):
+    """An agreement that a partner brought, under which no work has started; ``begun`` when it has been proposed."""
+
+    __tablename__ = "pending_agreement"
+    __table_args__ = (Index("ix_pending_agreement_quota", "partner", "at"),)
+    hash: str = Field(primary_key=True)
+    partner: str
+    size: int
+    at: int = Field(sa_type=BigInteger)
+    begun: bool = False
 
 
 class DocumentRow(SQLModel, table=True):
