@@ -7,10 +7,13 @@ from datetime import timedelta
 
 import pytest
 
+from tallystick.core.engine.state import OPEN
+from tallystick.core.statement import KINDS
 from tallystick.node.api.language import LANGUAGES, preferred, supported
 from tallystick.node.portal.language import LOCALE_FOLDER, Speech, catalogue, moment_of
 from tallystick.node.portal.rendering import TEMPLATE_FOLDER
 from tallystick.node.record import effects
+from tallystick.node.services.partnering import FINAL
 
 NOW = 1_795_485_600_000
 TEMPLATES = {path.name: path.read_text(encoding="utf-8") for path in TEMPLATE_FOLDER.glob("*.html")}
@@ -105,3 +108,11 @@ def test_a_moment_that_no_calendar_has_is_none(number: int) -> None:
     """It came from a partner: the page that shows it must not fail."""
     assert moment_of(number) is None
     assert Speech("en").when(number) == "—"
+
+
+def test_whatever_an_execution_can_say_has_a_word() -> None:
+    """Catalogues grow behind the engine: a kind, state or refusal without a word would stand in English everywhere."""
+    needed = {f"kind.{kind}" for kind in KINDS}
+    needed |= {f"execution_status.{one}" for one in (*OPEN, "completed", "failed", "cancelled", "terminated")}
+    needed |= {f"refusal.{code}" for code in FINAL}
+    assert needed <= catalogue("en").keys()

@@ -12,7 +12,8 @@ from urllib.parse import quote
 from tallystick.core.errors import Invalid
 from tallystick.node.cli.signing_in import add_arguments, signed_in
 from tallystick.node.client import Client
-from tallystick.tenants.invitation import MAX_TOKEN
+from tallystick.tenants import fingerprint
+from tallystick.tenants.invitation import MAX_HOURS, MAX_TOKEN
 
 EPILOG = """\
 Two organisations meet in three steps:
@@ -106,7 +107,7 @@ async def _remove(client: Client, options: argparse.Namespace) -> None:
 
 
 async def _transport(client: Client, options: argparse.Namespace) -> None:
-    pem = options.ca.read_text(encoding="ascii") if options.ca else None
+    pem = _text(options.ca) if options.ca else None
     found = await client.put(f"/partners/{_id(options)}/transport", {"transport": options.transport, "ca_pem": pem})
     print(f"messages to {found['id']} go over {found['transport']}; {found['undelivered']} are on their way")
 
@@ -160,12 +161,39 @@ def _token(given: str) -> str:
     """The text in a file, or the link itself."""
     if given.startswith(("http://", "https://")):
         return given
-    with Path(given).open("rb") as file:
+    found = _text(Path(given)).strip()
+    if found.count(".") != 2 or any(one.isspace() for one in found):
+        raise Invalid(
+            f"{given} holds no invitation or answer: choose the file that `tally partner` wrote", code="bad_file"
+        )
+    return found
+
+
+def _text(path: Path) -> str:
+    """What is in a file that holds letters and digits only."""
+    with path.open("rb") as file:
         data = file.read(MAX_TOKEN + 2)
     try:
-        return data.decode("ascii").strip()
+        return data.decode("ascii")
     except UnicodeDecodeError as error:
-        raise Invalid(f"{given} is not a text of ours", code="bad_invitation") from error
+        raise Invalid(f"{path} is not a text file of the kind that is needed here", code="bad_file") from error
+
+
+def _hours(text: str) -> int:
+    """How long an invitation is good."""
+    if not text.isascii() or not text.isdecimal() or not 1 <= int(text[:9]) <= MAX_HOURS:
+        raise argparse.ArgumentTypeError(f"is 1 to {MAX_HOURS} hours")
+    return int(text)
+
+
+def _digits(text: str) -> str:
+    """A fingerprint, however it is grouped."""
+    digits = "".join(text.replace("-", " ").split())
+    if not digits.isascii() or not digits.isdecimal() or len(digits) != fingerprint.DIGITS:
+        raise argparse.ArgumentTypeError(
+            f"is {fingerprint.DIGITS} digits, as the other administrator reads them to you"
+        )
+    return digits
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -184,7 +212,7 @@ def _parser() -> argparse.ArgumentParser:
 
     invite = command("invite", _invite, "make an invitation for one organisation")
     invite.add_argument("-o", "--output", type=Path, help="file to write it to")
-    invite.add_argument("--hours", type=int, default=72, help="how long it is good (default: %(default)s)")
+    invite.add_argument("--hours", type=_hours, default=72, help="how long it is good (default: %(default)s)")
     invite.add_argument("--note", default="", help="for your own list")
     accept = command("accept", _accept, "accept another organisation's invitation")
     accept.add_argument("invitation", help="the file, or the link")
@@ -193,7 +221,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     command("answer", _answer, "take in an answer that was carried here").add_argument("answer", help="the file")
     confirm = command("confirm", _confirm, "confirm a fingerprint that you compared", organisation=True)
-    confirm.add_argument("--fingerprint", required=True, help="the thirty digits, as the other side reads them")
+    confirm.add_argument(
+        "--fingerprint", required=True, type=_digits, help="the thirty digits, as the other side reads them"
+    )
     command("list", _list, "everybody known here, and how the links stand")
     show = command("show", _show, "one organisation, its link, and what is open with it", organisation=True)
     show.add_argument("--fingerprint-only", action="store_true", help="print the fingerprint and nothing else")
