@@ -140,6 +140,27 @@ async def test_a_signing_key_that_no_card_has_waits_for_the_card(desk: Desk, car
     assert await outcome(desk) == "taken in"
 
 
+async def test_a_key_that_its_owner_has_revoked_is_refused_at_once(
+    desk: Desk, carrier: Keystore, tmp_path: Path
+) -> None:
+    """It may have been stolen, and then anybody could consent in the partner's name."""
+    (tmp_path / "again").mkdir(mode=0o700)
+    again = Keystore.create(tmp_path / "again" / "keystore.json", "correct horse battery staple")
+    re_root(again, root_of(CARRIER))
+    stolen = again.signing_key
+    desk.parties.keys[CARRIER] = stolen
+    Partners(desk.database).put(card(again, stolen))
+    document = agreement_document(desk.parties.keys)
+    again.rotate(overlap=0, sealing=False, now=1)
+    again.revoke(stolen.kid, reason="compromised", since=None, now=2)
+    re_root(again, root_of(CARRIER))  # both have read the file again
+    Partners(desk.database).put(card(again, again.signing_key, 2000))
+    import time
+
+    desk.now = time.time_ns() // 1_000_000
+    assert await outcome(desk, document) == "reject key_revoked"
+
+
 async def test_the_key_before_the_newest_is_taken_for_a_week(desk: Desk, carrier: Keystore) -> None:
     """Whoever proposed may not have had the newer card yet."""
     Partners(desk.database).put(card(carrier, desk.parties.keys[CARRIER]))

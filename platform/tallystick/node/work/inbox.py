@@ -14,6 +14,7 @@ from sqlmodel import col, select
 from tallystick.core.errors import Invalid, NotYet, TallystickError
 from tallystick.node.links.handling import Verdict
 from tallystick.node.record import incoming, messages, nonces, refusing, store
+from tallystick.node.record.admission import Hidden
 from tallystick.node.record.calls import keys_of
 from tallystick.node.record.context import Context
 from tallystick.node.record.group import Conflict, Note
@@ -254,7 +255,7 @@ class Inbox:
             InboxRow,
             partner=partner,
             message_id=message_id,
-            execution=execution,
+            execution=None if isinstance(error, Hidden) else execution,  # whatever moves that does not wake it
             outcome="wait",
             reason=_reason(error),
             since=since,
