@@ -10,10 +10,11 @@ import pytest
 
 from ledger.parties import Party, settle
 from support.submissions import submission
-from tallystick.ledger.budget import Budget, Purse, reserved, spent_since
+from tallystick.ledger.budget import Budget, Purse
 from tallystick.ledger.memory import InMemorySubmissions
 from tallystick.ledger.ports import Attempt, Tried
 from tallystick.ledger.service import LedgerSettings, OrgLedger
+from tallystick.ledger.spending import reserved, spent_since
 
 Make = Callable[[], Awaitable[Party]]
 GWEI = 10**9

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import pytest_asyncio
 from sqlalchemy import create_engine, text
 
 from support.chain import LocalChain
@@ -30,11 +31,11 @@ from tallystick.node.bench.postgres import started
 from tallystick.node.record import messages as m
 from tallystick.tenants.keystore import Keystore
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(240)]
 OFF_CHAIN = set(range(13, 19))
 
 
-ON_BOTH = pytest.mark.parametrize("trio", ["sqlite", "postgres"], indirect=True)
+ON_BOTH = pytest.mark.parametrize("three", ["sqlite", "postgres"], indirect=True)
 
 
 @pytest.fixture(scope="module")
@@ -45,17 +46,24 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     running.cleanup()
 
 
-@pytest.fixture
-async def trio(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Trio]:
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def three(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Trio]:
     """Three nodes on SQLite, or each on a Postgres database of its own."""
-    three = Trio(tmp_path)
-    if getattr(request, "param", "sqlite") == "postgres":
-        three.databases = databases(request.getfixturevalue("server"), three.members)
+    made = Trio(tmp_path_factory.mktemp(request.param))
+    if request.param == "postgres":
+        made.databases = databases(request.getfixturevalue("server"), made.members)
     try:
-        await three.start()
-        yield three
+        await made.start()
+        yield made
     finally:
-        await three.stop()
+        await made.stop()
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def trio(three: Trio) -> Trio:
+    """All three of them run; every test replaces the key that it finds, in a collaboration of its own."""
+    await three.ensure_started()
+    return three
 
 
 def databases(server: str, names: Iterable[str]) -> dict[str, str]:
@@ -133,7 +141,8 @@ async def test_a_node_killed_in_the_middle_of_a_rotation_goes_on_with_it(trio: T
     await member.kill()
     await member.start()
     await until(partial(_knows, trio.members[CARRIER], execution, kid))
-    assert [one["is_current"] for one in (await member.get("/organisation/keys"))["items"]] == [True, False]
+    newest, before, *_ = (await member.get("/organisation/keys"))["items"]
+    assert [(one["kid"], one["is_current"]) for one in (newest, before)] == [(kid, True), (old, False)]
     await ends_well(trio, execution, org, old, kid)
     rotations = [one for one in (await evidence(trio, execution))["entries"] if _is_rotation(one)]
     assert len(rotations) == 1

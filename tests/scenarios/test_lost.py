@@ -143,6 +143,35 @@ async def test_a_result_and_its_entry(three: list[Hosted]) -> None:
         await one.ends(execution)
 
 
+async def test_a_result_and_all_copies_of_it(three: list[Hosted]) -> None:
+    """What went to everyone at the limit is lost everywhere as well; its author does not stop there."""
+    buyer, supplier, carrier = three
+    services = buyer.node.services
+    limits = {"limits": {"sequencing_ms": 1_000, "skew_ms": 1_000}}
+    execution = str((await services.propose(buyer.admin, of(asks("make", SUPPLIER)), terms=limits))["execution_id"])
+    for one in (supplier, carrier):
+        await until(partial(one.seen, execution, "created"))
+        await one.node.services.consent(one.admin, execution, "accepted")
+    await until(partial(buyer.seen, execution, "ready"))
+    await services.start(buyer.admin, execution)
+    await supplier.task("make", execution)
+    async with unread(buyer, SUPPLIER) as at_buyer, unread(carrier, SUPPLIER) as at_carrier:
+        await supplier.complete("make", OK, execution)
+        await at_carrier.holds()
+        await at_buyer.holds(2)
+        await at_buyer.lose()
+        await at_carrier.lose()
+    (waits,) = [
+        one
+        for one in (await supplier.node.services.waiting(supplier.admin, execution))["items"]
+        if one["what"] == "sequencing of result"
+    ]
+    assert waits["next_try_at"] is not None
+    assert "sent to all participants" in waits["tried"]
+    for one in three:
+        await one.ends(execution)
+
+
 async def test_a_proposal_and_an_answer_to_it(three: list[Hosted]) -> None:
     buyer, supplier, carrier = three
     services = buyer.node.services

@@ -1,5 +1,6 @@
 """What was agreed on anchoring, over three real nodes and a real chain: batches, padding, finality."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -11,13 +12,19 @@ from tallystick.ledger import contracts as calls
 from tallystick.ledger.chain import Chain
 from tallystick.ledger.hashing import unhex
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(180)]
 
 
 @pytest.fixture
-async def trio(anchored: Trio) -> Trio:
-    """Give three nodes that anchor."""
-    return anchored
+def chain(shared_chain: LocalChain) -> LocalChain:
+    """Every test here has collaborations of its own on the same chain."""
+    return shared_chain
+
+
+@pytest.fixture
+def trio(shared_anchored: Trio) -> Trio:
+    """Give three nodes that anchor on it."""
+    return shared_anchored
 
 
 async def anchors(member: Member, collaboration: str) -> list[dict[str, Any]]:
@@ -89,13 +96,20 @@ async def test_leaves_wait_visibly_for_a_batch_that_is_filled_up(trio: Trio) -> 
         (waits,) = [one for one in items if one["what"] == "anchor of start"]
         assert (waits["since"], waits["next_try_at"]) == (start["since"], start["due_at"])
         assert "batch" in waits["tried"]
-    assert await sizes(trio, collaboration) == [0, 0, 0]
+    before = await sizes(trio, collaboration)
+    await asyncio.sleep(1)  # rounds go by
+    assert await sizes(trio, collaboration) == before
     await trio.play(collaboration)
     await in_state(trio, collaboration, "confirmed", "confirmed")
-    assert await sizes(trio, collaboration) == [8, 8, 8]
+    assert await sizes(trio, collaboration) == [filled(size + 2, 8) for size in before]
     await verified(trio, collaboration)
     page = await trio.members[SUPPLIER].http.get(trio.members[SUPPLIER].url + f"/executions/{collaboration}")
     assert page.status_code in {200, 303}
+
+
+def filled(size: int, multiple: int) -> int:
+    """The least multiple that is not below."""
+    return -(-size // multiple) * multiple
 
 
 async def test_a_batch_goes_at_the_time_of_the_cadence(trio: Trio) -> None:
@@ -210,6 +224,30 @@ async def test_a_budget_that_is_used_up_holds_anchors_and_says_so(trio: Trio) ->
     await until(lambda: confirmed(supplier, collaboration))
     budget = (await supplier.get("/chain"))["budget"]
     assert (budget["alert"], budget["percent"]) == (False, 0)
+
+
+async def test_a_heartbeat_anchors_a_log_in_which_nothing_happens(trio: Trio) -> None:
+    """Set by command; what the supplier does from then on goes with its heartbeats and is proven as ever."""
+    supplier, buyer = trio.members[SUPPLIER], trio.members[BUYER]
+    await supplier.stop()
+    policy = {"mode": "batched", "max_age_seconds": 3, "padding": '{"multiple_of":8}'}
+    given = [f"blockchain.policy.{name}={value}" for name, value in policy.items()]
+    assert "heartbeat" in await supplier.tally("settings", "set", "blockchain.heartbeat=true", *given)
+    await supplier.start()
+
+    async def beats(least: int) -> int | None:
+        size = (await supplier.get("/chain"))["anchored_size"]
+        assert size % 8 == 0
+        return size if size >= least else None
+
+    before = await until(lambda: beats(8))
+    assert await until(lambda: beats(before + 16))
+    assert (await buyer.get("/chain"))["anchored_size"] == 0
+    collaboration = await trio.begin(DEFINITION, {"anchoring": {**policy, "padding": {"multiple_of": 8}}})
+    await trio.play(collaboration)
+    await in_state(trio, collaboration, "confirmed", "confirmed")
+    await until(lambda: beats(before + 24))
+    await verified(trio, collaboration)
 
 
 async def with_budget(member: Member, wei: str) -> None:

@@ -7,15 +7,17 @@ import base64
 import json
 import os
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from scenarios.test_keys import databases
 from support.parties import BUYER, CARRIER, DEFINITION, NAMES, SUPPLIER
 from support.trio import Member, Trio, until
+from tallystick.node.bench.postgres import started
 from tallystick.tenants import root_key, vault
 from tallystick.tenants.keystore import Keystore
 
@@ -54,10 +56,10 @@ async def sign(member: Member) -> str:
     return await tally(member, "sign", "--root-key", str(file_of(member)), "--yes")
 
 
-async def init_away(member: Member) -> None:
+async def init_away(member: Member, *more: str) -> None:
     """Make the organisation with its root key in a file of its own."""
     member._environment[root_key.VARIABLE] = PHRASE
-    await member.init("--root-key", str(file_of(member)))
+    await member.init("--root-key", str(file_of(member)), *more)
     del member._environment[root_key.VARIABLE]  # the node never has it
 
 
@@ -67,7 +69,12 @@ class AwayTrio(Trio):
     away = (BUYER, SUPPLIER)
 
     async def start(self, prepare: Any = None) -> None:
-        await asyncio.gather(*(init_away(one) if org in self.away else one.init() for org, one in self.members.items()))
+        await asyncio.gather(
+            *(
+                init_away(one, *self._database(org)) if org in self.away else one.init()
+                for org, one in self.members.items()
+            )
+        )
         await asyncio.gather(*(one.start() for one in self.members.values()))
         for org in self.away:
             await self.waits_for_its_first_card(self.members[org])
@@ -92,9 +99,20 @@ class AwayTrio(Trio):
         assert (invited.status_code, invited.json()["code"]) == (409, "root_key_away")
 
 
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A Postgres server, by its URL."""
+    running, url = started(tmp_path_factory.mktemp("postgres"))
+    yield url
+    running.cleanup()
+
+
 @pytest.fixture
-async def trio(tmp_path: Path) -> AsyncIterator[AwayTrio]:
+async def trio(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[AwayTrio]:
+    """Three nodes on SQLite, or those whose roots are away each on a Postgres database of its own."""
     three = AwayTrio(tmp_path)
+    if request.param == "postgres":
+        three.databases = databases(request.getfixturevalue("server"), three.away)
     try:
         await three.start()
         yield three
@@ -113,7 +131,7 @@ async def speaks(member: Member, execution: str, kid: str, event: str = "key_rot
     return any((one["type"], one.get("kid")) == (event, kid) for one in events) or None
 
 
-@pytest.mark.parametrize("org", [SUPPLIER, BUYER])
+@pytest.mark.parametrize(("trio", "org"), [("sqlite", SUPPLIER), ("postgres", BUYER)], indirect=["trio"])
 async def test_a_stolen_key_is_replaced_by_one_trip_to_an_offline_machine(
     trio: AwayTrio, org: str, tmp_path: Path
 ) -> None:

@@ -2,8 +2,12 @@
 
 from typing import Any
 
+import pytest
+
 from support.parties import BUYER, CARRIER, NAMES, SUPPLIER
 from support.trio import Trio, until, work
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 PARTICIPANTS = [
     {"org_id": BUYER, "role": "buyer", "can_terminate": True},
@@ -12,6 +16,12 @@ PARTICIPANTS = [
 ]
 ROWS = [{"input_value": [3], "output_values": ["big", 9]}]
 TABLE = {"columns": ["size(steps.lines.results)"], "outputs": ["level", "days"], "rows": ROWS, "default": ["small", 1]}
+
+
+@pytest.fixture
+def trio(shared_trio: Trio) -> Trio:
+    """Every test here runs executions of its own to their ends, over the same three."""
+    return shared_trio
 
 
 def user(name: str, role: str, **facts: Any) -> dict[str, Any]:
@@ -215,7 +225,7 @@ def delivery(completion: str) -> dict[str, Any]:
 
 
 async def child_of(trio: Trio, org: str) -> dict[str, Any]:
-    """The sub-workflow's execution, as an organisation has it."""
+    """The newest sub-workflow's execution, as an organisation has it."""
 
     async def look() -> dict[str, Any] | None:
         items = (await trio.members[org].get("/executions"))["items"]

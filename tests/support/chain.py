@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from tallystick.core.errors import Unavailable
 from tallystick.node.demo import chain as demo
 from tallystick.node.demo.contracts import deploy
 
@@ -31,6 +32,13 @@ class LocalChain:
         await self._chain.start()
         if not self.contracts.exists():
             await deploy(self._chain, self.contracts)
+
+    async def ensure_started(self) -> None:
+        """Run it again if a test ended it, and let it mine again if one kept it from that."""
+        try:
+            await self.ask("evm_setAutomine", True)
+        except Unavailable:
+            await self.start()
 
     async def fund(self, *addresses: str) -> None:
         """Give accounts some ether."""

@@ -162,6 +162,11 @@ class Trio:
                     answer = await one.http.put(f"/partners/{other}", json={"card": card["card"]})
                     assert answer.status_code in {200, 201}, answer.text
 
+    async def ensure_started(self) -> None:
+        """Run those again that a test ended."""
+        for one in self.members.values():
+            await one.ensure_started()
+
     def _database(self, org: str) -> tuple[str, ...]:
         return ("--database-url", self.databases[org]) if org in self.databases else ()
 

@@ -52,7 +52,7 @@ class Anchoring:
             return
         on_chain = await calls.log_of(self._chain, self._ledger, self._org)
         head = self.log.extending(self._org, on_chain)
-        if head.new_size == head.old_size:
+        if self._batching is None and head.new_size == head.old_size:
             return
         if self._batching is not None:
             size = await self._batch(self._batching, on_chain.size)

@@ -10,7 +10,8 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from .ports import Submission, SubmissionStore
+from .ports import SubmissionStore
+from .spending import Spending
 
 logger = logging.getLogger(__name__)
 
@@ -45,14 +46,14 @@ class Purse:
 
     def __init__(self, budget: Budget, store: SubmissionStore, clock: Callable[[], int]) -> None:
         self._budget = budget
-        self._store = store
+        self._spending = Spending(store, clock)
         self._clock = clock
         self._alerted = 0  # the period that people were told of last
         self._refused = 0  # the period in which something had to wait
 
     async def refusal(self, more: int) -> str | None:
         """Why ``more`` wei may not be offered now, if they may not."""
-        spent, reserved = await self._used()
+        spent, reserved = await self._spending.since(self._start())
         self._alert(spent + reserved + more)
         if spent + reserved + more <= self._budget.limit:
             return None
@@ -65,7 +66,7 @@ class Purse:
 
     async def status(self) -> BudgetStatus:
         """How much of it is used."""
-        spent, reserved = await self._used()
+        spent, reserved = await self._spending.since(self._start())
         percent = self._percent(spent + reserved)
         return BudgetStatus(
             limit=str(self._budget.limit),
@@ -77,11 +78,6 @@ class Purse:
             period_ms=self._budget.period_ms,
             next_period_at=self._next(),
         )
-
-    async def _used(self) -> tuple[int, int]:
-        start = self._start()
-        ones = await self._store.since(start)
-        return sum(spent_since(one, start) for one in ones), sum(map(reserved, ones))
 
     def _start(self) -> int:
         return self._clock() // self._budget.period_ms * self._budget.period_ms
@@ -96,16 +92,3 @@ class Purse:
         if self._percent(used) >= self._budget.alert_percent and self._alerted != self._start():
             self._alerted = self._start()
             logger.warning("%d %% of this period's budget of %d wei are used", self._percent(used), self._budget.limit)
-
-
-def spent_since(one: Submission, start: int) -> int:
-    """What its transactions cost that were mined at ``start`` (milliseconds) or later."""
-    failed = sum(old.cost for old in one.tried if old.at >= start)
-    return failed + (one.cost or 0 if (one.block_time or 0) * 1000 >= start else 0)
-
-
-def reserved(one: Submission) -> int:
-    """What it may still take: the best-paid of its transactions, of which the chain takes one."""
-    if one.block_number is not None:
-        return 0
-    return max((each.gas * each.max_fee for each in one.attempts), default=0)

@@ -10,13 +10,14 @@ from typing import Any
 
 from . import fees
 from .book import Book, failure
-from .budget import Purse, reserved
+from .budget import Purse
 from .chain import Chain
 from .contracts import describe
 from .errors import BadSignature, FeeTooHigh, Reverted, RpcRefused, SignerUnavailable
 from .patience import Patience
 from .ports import Attempt, Submission
 from .signing import Signer
+from .spending import reserved
 from .transactions import unsigned
 
 logger = logging.getLogger(__name__)

@@ -16,11 +16,12 @@ from tallystick.node.settings import Blockchain, BudgetSettings, ChainSettings, 
 
 MAX_VALUE = 1_000  # characters; the longest that means something has under a hundred
 _CHAIN = ("fee_ceiling_gwei", "gas_limit", "transaction_confirmation_blocks", "endpoint_quorum")
+_FIRST = ("relayers", "heartbeat")  # of the first chain alone
 _BUDGET = tuple(BudgetSettings.__struct_fields__)
 _FORMS: dict[str, Any] = {
     **{f"budget.{name}": get_type_hints(BudgetSettings, include_extras=True)[name] for name in _BUDGET},
     **{name: get_type_hints(ChainSettings, include_extras=True)[name] for name in _CHAIN},
-    "relayers": get_type_hints(Blockchain, include_extras=True)["relayers"],
+    **{name: get_type_hints(Blockchain, include_extras=True)[name] for name in _FIRST},
 }
 _WEI = "a whole number of wei above zero, of thirty digits at most"
 
@@ -100,7 +101,7 @@ def _places(blockchain: Blockchain | None) -> dict[str, tuple[str, ...]]:
     names = [tuple(name.split(".")) for name in _FORMS]
     places = [*names, *(("policy", name) for name in policy.DIRECT)]
     for one in blockchain.also:
-        places += [("also", str(one.chain_id), *name) for name in names if name != ("relayers",)]
+        places += [("also", str(one.chain_id), *name) for name in names if name[0] not in _FIRST]
     return {".".join(("blockchain", *path)): path for path in places}
 
 

@@ -80,12 +80,14 @@ class Blockchain(ChainSettings, frozen=True, kw_only=True, forbid_unknown_fields
     ``signer`` those accounts do that it signs for.
     The same accounts pay on every chain.
 
-    ``policy`` is what our proposals say of anchoring where nobody asks for something else (``core.policy``).
+    ``policy`` is what our proposals say of anchoring where nobody asks for something else (``core.policy``). With
+    ``heartbeat`` the log is anchored in every interval of that policy, those too in which nothing happened.
     """
 
     relayers: Annotated[int, msgspec.Meta(ge=0, le=MAX_RELAYERS)] = 0
     signer: ExternalSigner | None = None
     policy: dict[str, Any] = {}
+    heartbeat: bool = False
     also: Annotated[tuple[ChainSettings, ...], msgspec.Meta(max_length=MAX_FURTHER)] = ()
 
     def __post_init__(self) -> None:
@@ -96,9 +98,15 @@ class Blockchain(ChainSettings, frozen=True, kw_only=True, forbid_unknown_fields
         if len({self.chain_id, *(one.chain_id for one in self.also)}) <= len(self.also):
             raise ValueError("blockchain.also names a chain twice")
         try:
-            terms(self.policy)
+            asked = terms(self.policy)
         except Invalid as error:
             raise ValueError(f"blockchain.policy{error.pointer or ''}: {error.detail}") from error
+        multiple = asked["padding"]["multiple_of"] if isinstance(asked["padding"], dict) else None
+        if self.heartbeat and (multiple is None or multiple > asked["max_leaves"]):
+            raise ValueError(
+                "blockchain.heartbeat needs a policy by which batches of one size can go in every interval: "
+                "mode batched, padding {multiple_of: N} with N no more than max_leaves"
+            )
 
 
 class NatsSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

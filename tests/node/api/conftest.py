@@ -1,11 +1,12 @@
-"""The API over its named fakes; see ``fakes`` for what their ids mean."""
+"""The API over its stand-ins; :mod:`node.api.standins.refusals` says what their ids mean."""
 
 from collections.abc import Iterator
 
 import pytest
 from starlette.testclient import TestClient
 
-from node.api.fakes import FakeAccountsForApiTests, FakeServicesForApiTests
+from node.api.standins.accounts import FakeAccountsForApiTests
+from node.api.standins.services import FakeServicesForApiTests
 from tallystick.node.api.app import create_app
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from starlette.testclient import TestClient
 
-from node.api.fakes import FakeServicesForApiTests
+from node.api.standins.services import FakeServicesForApiTests
 from tallystick.node.accounts import UserAccounts
 from tallystick.node.api.app import create_app
 from tallystick.tenants.access_tokens import AccessTokens

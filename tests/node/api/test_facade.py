@@ -2,7 +2,7 @@
 
 import inspect
 
-from node.api.fakes import FakeServicesForApiTests
+from node.api.standins.services import FakeServicesForApiTests
 from tallystick.node.services.facade import Services
 
 

@@ -7,7 +7,8 @@ from collections.abc import AsyncIterator
 import pytest
 from hypercorn.asyncio import serve
 
-from node.api.fakes import FakeAccountsForApiTests, FakeServicesForApiTests
+from node.api.standins.accounts import FakeAccountsForApiTests
+from node.api.standins.services import FakeServicesForApiTests
 from tallystick.node.api import limits
 from tallystick.node.api.app import create_app
 from tallystick.node.cli.node import _config

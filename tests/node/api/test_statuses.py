@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from node.api.fakes import FakeServicesForApiTests
+from node.api.standins.services import FakeServicesForApiTests
 from tallystick.node.api.files import MAX_DOCUMENT
 from tallystick.node.api.problems import CATALOGUE, MEDIA_TYPE
 from tallystick.node.api.reading import MAX_JSON

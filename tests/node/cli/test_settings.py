@@ -139,6 +139,21 @@ def test_what_is_set_is_shown_and_unset(org: Path, capsys: pytest.CaptureFixture
     assert (org / "settings.json").stat().st_mode & 0o077 == 0
 
 
+@pytest.mark.parametrize(
+    ("padding", "holds"), [('{"multiple_of":256}', True), ('{"multiple_of":257}', False), ("power_of_two", False)]
+)
+def test_a_heartbeat_needs_batches_of_one_size(
+    org: Path, padding: str, holds: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = "blockchain.heartbeat=true", "blockchain.policy.mode=batched", f"blockchain.policy.padding={padding}"
+    assert (run(org, "set", *given) == 0) is holds
+    assert ("needs a policy" in capsys.readouterr().err) is not holds
+    if holds:
+        assert run(org, "unset", "blockchain.policy") == cli.REFUSED  # it would be left without
+        cli.main(["doctor", "--data", str(org)])
+        assert "anchors every 60 s, whether anything happened or not" in capsys.readouterr().out
+
+
 def test_further_chains_come_and_go(org: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     added = ["--url", "http://127.0.0.1:1", "--url", "http://127.0.0.1:2", "--contracts", deployed(tmp_path, 31338)]
     assert run(org, "add-chain", *added, "--endpoint-quorum", "2") == 0
@@ -173,6 +188,8 @@ BAD = {
     'blockchain.policy.finality={"confirmations":0}': "blockchain.policy.finality.confirmations",
     f"blockchain.policy.padding={'[' * 900}": "blockchain.policy.padding",
     "blockchain.policy.fee=1": "there is no setting blockchain.policy.fee",
+    "blockchain.heartbeat=true": "blockchain.heartbeat needs a policy",
+    "blockchain.heartbeat=perhaps": "blockchain.heartbeat: has to be bool",
     "blockchain.polcy.mode=batched": "did you mean blockchain.policy.mode?",
     "blockchain.also.5.budget.wei=1": "there is no setting blockchain.also.5.budget.wei",
     "blockchain.blockchain_url=http://x": "there is no setting blockchain.blockchain_url",

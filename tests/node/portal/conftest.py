@@ -1,4 +1,4 @@
-"""The portal over the API's named fakes."""
+"""The portal over the API's stand-ins."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from node.api.fakes import FakeAccountsForApiTests, FakeServicesForApiTests
+from node.api.standins.accounts import FakeAccountsForApiTests
+from node.api.standins.services import FakeServicesForApiTests
 from tallystick.node.api.app import create_app
 
 COOKIE = "tally_default"

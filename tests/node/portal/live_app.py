@@ -1,10 +1,11 @@
-"""The portal over its fakes as an application for a real server; changes come four times a second."""
+"""The portal over its stand-ins as an application for a real server; changes come twice a second."""
 
 import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
-from node.api.fakes import FakeAccountsForApiTests, FakeServicesForApiTests
+from node.api.standins.accounts import FakeAccountsForApiTests
+from node.api.standins.services import FakeServicesForApiTests
 from tallystick.node.api.app import create_app
 
 

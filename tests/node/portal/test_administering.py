@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from node.api.fakes import FakeAccountsForApiTests, FakeServicesForApiTests
+from node.api.standins.accounts import FakeAccountsForApiTests
+from node.api.standins.services import FakeServicesForApiTests
 from tallystick.node.api.app import create_app
 
 Post = Callable[..., Any]

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.skipif(BINARY is None, reason="needs Chromium (apt-get 
 
 @pytest.fixture
 def server() -> Iterator[str]:
-    """The fakes behind a real Hypercorn, on a port of its own."""
+    """The stand-ins behind a real Hypercorn, on a port of its own."""
     command = [sys.executable, "-m", "hypercorn", "--workers", "0", "-b", "127.0.0.1:0"]
     command.append("node.portal.live_app:app")  # in one process: a killed parent leaves its workers behind
     environment = {**os.environ, "PYTHONPATH": str(TESTS)}

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from node.api.fakes import FakeServicesForApiTests
+from node.api.standins.services import FakeServicesForApiTests
 
 GOOD = {"field-note": "好 & <well>", "field-ok": "true"}
 

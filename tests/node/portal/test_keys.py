@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from node.api.fakes import FakeServicesForApiTests
+from node.api.standins.services import FakeServicesForApiTests
 
 Post = Callable[..., Any]
 

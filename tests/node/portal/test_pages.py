@@ -6,7 +6,7 @@ from html.parser import HTMLParser
 import pytest
 from starlette.testclient import TestClient
 
-from node.api.fakes import FakeServicesForApiTests
+from node.api.standins.services import FakeServicesForApiTests
 from tallystick.core import canonical
 from tallystick.node.portal import rendering
 from tallystick.node.portal.app import PAGES

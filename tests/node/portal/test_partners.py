@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from node.api.fakes import FakeServicesForApiTests
+from node.api.standins.services import FakeServicesForApiTests
 from node.portal.conftest import COOKIE
 from node.portal.test_pages import Page, everything_labelled, ids_are_unique, nothing_inline
 from tallystick.core.errors import Invalid, WrongState

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from node.api.fakes import PASSWORD, FakeAccountsForApiTests, FakeServicesForApiTests
+from node.api.standins.accounts import PASSWORD, FakeAccountsForApiTests
+from node.api.standins.services import FakeServicesForApiTests
 from tallystick.node.api.app import create_app
 from tallystick.node.portal.app import FORMS, PAGES
 from tallystick.node.portal.pages.signing_in import local

@@ -2,13 +2,14 @@
 
 import hashlib
 import itertools
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
+from sqlalchemy import create_engine, text
 from sqlmodel import select
 
 from node.work.test_inbox import Desk, chunk
@@ -46,17 +47,26 @@ async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
         yield made
 
 
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    running, url = started(tmp_path_factory.mktemp("postgres"))
+    yield url
+    running.cleanup()
+
+
 @pytest.fixture(params=["sqlite", "postgres"])
 async def either(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Desk]:
     """A desk over a database of each kind."""
-    if request.param == "sqlite":
-        async with at_desk(tmp_path, tmp_path / "tenant.db") as made:
-            yield made
-        return
-    running, url = started(tmp_path / "postgres")
-    async with at_desk(tmp_path, url) as made:
+    where: Path | str = tmp_path / "tenant.db"
+    if request.param == "postgres":
+        server, name = request.getfixturevalue("server"), f"t{abs(hash(request.node.nodeid))}"
+        engine = create_engine(server, isolation_level="AUTOCOMMIT")
+        with engine.connect() as connection:
+            connection.execute(text(f"CREATE DATABASE {name}"))
+        engine.dispose()
+        where = server.replace("/postgres?", f"/{name}?")
+    async with at_desk(tmp_path, where) as made:
         yield made
-    running.cleanup()
 
 
 def delivered(desk: Desk) -> None:

@@ -13,6 +13,7 @@ from sqlmodel import col, select
 
 from tallystick.core.agreement import Ledger
 from tallystick.core.errors import Invalid, TallystickError
+from tallystick.core.policy import Padding, terms
 from tallystick.ledger import header as headers
 from tallystick.ledger.audit.trust import Trust
 from tallystick.ledger.budget import Budget
@@ -30,7 +31,7 @@ from tallystick.node.anchoring.starts import Watch
 from tallystick.node.anchoring.stores import SqlLeaves, SqlSubmissions
 from tallystick.node.anchoring.workflows import Workflows
 from tallystick.node.record.context import Context
-from tallystick.node.record.onchain import OnChain
+from tallystick.node.record.onchain import Heartbeat, OnChain
 from tallystick.node.settings import Blockchain, BudgetSettings, ChainSettings
 from tallystick.node.work.bell import Bell
 from tallystick.node.work.committer import Committer
@@ -53,16 +54,17 @@ class ChainSide:
         self._database = database
         self._bell = bell
         org = identity(blockchain, context.keystore).org
+        heartbeat = _heartbeat(blockchain)
         watch = Watch(context, committer)
         sharing = Sharing(context, database, bell, committer)
         # The same accounts on every chain: our id follows from the first.
         signers, log_key = payers(blockchain, context.keystore), log_signer(blockchain, context.keystore)
-        batching = SqlBatching(database, committer, org, context.now)
+        batching = SqlBatching(database, committer, org, context.now, heartbeat)
         ledger = _ledger(blockchain, signers, log_key, context.keystore, database, batching, 0)
         self._first = OneChain(blockchain, ledger, sharing, watch, Workflows(database))
         self._further = []
         for one in blockchain.also:
-            batching = SqlBatching(database, committer, org, context.now)
+            batching = SqlBatching(database, committer, org, context.now, heartbeat)
             ledger = _ledger(one, signers, log_key, context.keystore, database, batching, one.chain_id)
             sharing = Sharing(context, database, bell, committer, one.chain_id)
             self._further.append(OneChain(one, ledger, sharing, watch, None))
@@ -160,6 +162,13 @@ def _ledger(
     stores = SqlSubmissions(database, chain), SqlLeaves(database)
     more: dict[str, Any] = {"batching": batching, "relayers": relayers}
     return OrgLedger(settings, admin, log_key, _salt(keystore), *stores, **more)
+
+
+def _heartbeat(blockchain: Blockchain) -> Heartbeat | None:
+    if not blockchain.heartbeat:
+        return None
+    asked = terms(blockchain.policy)
+    return Heartbeat(asked["max_age_seconds"], msgspec.convert(asked["padding"], Padding))
 
 
 def _budget(settings: BudgetSettings | None) -> Budget | None:

@@ -44,3 +44,5 @@ def _said(settings: Any) -> Iterator[str]:
     terms = policy.terms(blockchain.policy)
     batch = f" by {terms['max_leaves']} leaves or {terms['max_age_seconds']} s" if terms["mode"] == "batched" else ""
     yield f"proposes {terms['mode']}{batch}"
+    if blockchain.heartbeat:
+        yield f"anchors every {terms['max_age_seconds']} s, whether anything happened or not"

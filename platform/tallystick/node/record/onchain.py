@@ -6,11 +6,11 @@ Rows are written in the transaction that makes them true; the chain side takes t
 import hashlib
 import hmac
 import secrets
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from sqlalchemy import func
-from sqlmodel import select
+from sqlmodel import col, select
 
 from tallystick.core import agreement as agreements
 from tallystick.core import b64, canonical, policy
@@ -19,11 +19,18 @@ from tallystick.core.errors import Invalid
 from tallystick.ledger.leaf import ZERO, Leaf, padding
 from tallystick.node.record.loaded import Loaded
 from tallystick.node.record.unit import Reader, Unit
-from tallystick.tenants.models.anchor import LeafRow, WorkflowRow
+from tallystick.tenants.models.anchor import BEAT, LeafRow, WorkflowRow
 
 START, COMPLETION, SUBMISSION, PADDING = 1, 2, 3, 5
 KINDS = {START: "start", COMPLETION: "completion", SUBMISSION: "submission"}
 STATUS = {"running": 0, "completed": 1, "failed": 2, "cancelled": 3, "terminated": 4}
+
+
+class Heartbeat(NamedTuple):
+    """An anchor in every interval, with so many leaves at least."""
+
+    max_age_seconds: int
+    padding: policy.Padding
 
 
 class OnChain(msgspec.Struct, frozen=True, kw_only=True):
@@ -165,6 +172,30 @@ def pad(unit: Unit, org: str, count: int, now: int) -> None:
     for index in range(first, first + count):
         data = padding(_word(org), secrets.token_bytes(32)).encode()
         unit.insert(LeafRow, index=index, execution="", kind=PADDING, data=data, since=now, subject=str(index))
+
+
+def last_beat(reader: Reader) -> tuple[int, int] | None:
+    """The index of the newest leaf that :func:`beat` appended, and when it was due."""
+    query = select(LeafRow.index, LeafRow.due_at).where(BEAT).order_by(col(LeafRow.index).desc()).limit(1)
+    return next(((index, due_at) for index, due_at in reader.exec(query)), None)
+
+
+def beat(unit: Unit, org: str, anchored: int, terms: Heartbeat, now: int) -> None:
+    """Append padding that asks for an anchor at the next time of the cadence, unless one from ``anchored`` on does.
+
+    An anchor that took longer than its interval makes up for one interval, however many it missed: so a log in which
+    something happened and one in which nothing did are anchored at the same times.
+    """
+    last, age = last_beat(unit), terms.max_age_seconds * 1000
+    if last is not None and last[0] >= anchored:
+        return
+    due_at = policy.due_at(now, terms.max_age_seconds)
+    if last is not None:
+        due_at = min(due_at, max(last[1] + age, now // age * age))
+    index = log_size(unit)
+    asked = {"due_at": due_at, "max_leaves": policy.MAX_LEAVES, "padding": _json(terms.padding)}
+    data = padding(_word(org), secrets.token_bytes(32)).encode()
+    unit.insert(LeafRow, index=index, execution="", kind=PADDING, data=data, since=now, subject=str(index), **asked)
 
 
 def _json(value: Any) -> str:

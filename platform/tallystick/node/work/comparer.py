@@ -55,6 +55,7 @@ class Found:
         self.unattested: dict[str, list[str]] = defaultdict(list)
         self.chunks: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
         self.next_at: int | None = None
+        self.has_partners = False
 
     @property
     def partners(self) -> set[str]:
@@ -145,6 +146,8 @@ class Comparer:
         now = self._context.now()
         found, silent = await asyncio.to_thread(self._look, now, up)
         self._looked_at = now
+        if not found.has_partners:
+            return None
         jobs = [
             self._committer.run(partial(self._tell, partner=partner, messages=list(found.messages(partner))))
             for partner in found.partners - silent
@@ -168,6 +171,7 @@ class Comparer:
             active = set(session.exec(select(Partner.org_id).where(Partner.status == "active")))
             if not active:
                 return found, set()
+            found.has_partners = True
             self._look_at_open(session, found, now, up)
             self._look_at_missing(session, found, now, up)
             asked = select(OutboxRow.partner).where(col(OutboxRow.what).in_(_ASKS), outgoing.undelivered()).distinct()

@@ -9,6 +9,7 @@ from sqlmodel import Field, SQLModel
 # so that a round costs the same however much came before.
 GIVEN, UNGIVEN = text("block_number IS NOT NULL"), text("block_number IS NULL")
 UNDER_WAY = text("state IN ('queued', 'held', 'sent', 'reorged', 'mined')")
+BEAT = text("kind = 5 AND due_at > 0")
 AT_REST = text("state IN ('confirmed', 'failed') AND block_number IS NOT NULL")
 
 
@@ -20,11 +21,12 @@ class LeafRow(SQLModel, table=True):
     """A leaf of the organisation's log, in order of ``index``.
 
     ``subject`` is the statement that a submission's leaf is about, a padding leaf's own number, else "". ``due_at`` to
-    ``finality`` are what its agreement asks for (``core.policy``; the last two as JSON).
+    ``finality`` are what its agreement asks for (``core.policy``; the last two as JSON). Padding (kind 5) asks for
+    nothing, but where ``due_at`` is set: such a leaf has the log anchored in an interval in which nothing happened.
     """
 
     __tablename__ = "leaf"
-    __table_args__ = (UniqueConstraint("execution", "kind", "subject"),)
+    __table_args__ = (UniqueConstraint("execution", "kind", "subject"), _some("ix_leaf_beat", "index", where=BEAT))
     index: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
     execution: str
     kind: int
