@@ -115,6 +115,13 @@ async def test_a_strangers_name_can_be_shown(desk: Desk, change: dict[str, str])
     assert await offered(desk, document) == "reject bad_agreement"
 
 
+async def test_a_definition_says_what_it_shows(desk: Desk) -> None:
+    """Whatever made it: people consent to what they read."""
+    document = naming_us(desk)
+    document["definition"]["steps"]["approve"]["name"] = "Pay \u202e000,1"
+    assert await offered(desk, document) == "reject bad_definition"
+
+
 async def test_a_removed_partners_root_key_still_counts(desk: Desk, carrier: Keystore) -> None:
     re_root(carrier, SigningKey.generate())
     Partners(desk.database).put(card(carrier, desk.parties.keys[CARRIER]))
