@@ -17,7 +17,7 @@ from support.parties import CARRIER, SUPPLIER
 from tallystick.core import canonical
 from tallystick.node.bench.postgres import started
 from tallystick.node.record import messages as m
-from tallystick.node.record import quota, store, submitting
+from tallystick.node.record import outgoing, quota, store, submitting
 from tallystick.node.record.pace import Pace
 from tallystick.node.work.comparer import GIVE_UP_MS, Comparer
 from tallystick.tenants.database import Database
@@ -110,6 +110,19 @@ async def test_what_waits_to_be_sent_is_not_queued_again(desk: Desk) -> None:
         await desk.give(m.HoldingMessage(held=[held(desk, 0)] * m.MAX_HELD))
         await desk.give(m.NeedMessage(execution=desk.parties.execution, size=0))
     assert kinds(desk) == [(SUPPLIER, "Agreement"), (SUPPLIER, "Entries")]
+
+
+async def test_who_leaves_too_much_unread_is_not_answered(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor is its message kept: it compares again."""
+    monkeypatch.setattr(outgoing, "MAX_UNREAD", 1)
+    message = m.NeedMessage(execution=ELSEWHERE, size=0)
+    await desk.committer.run(lambda unit: outgoing.post(unit, desk.context, SUPPLIER, message, ELSEWHERE))
+    assert await desk.give(m.HoldingMessage(held=[held(desk, 0)], offered=[held(desk, 9, "cd" * 32)])) == "ack"
+    assert await desk.give(m.NeedChunksMessage(execution=desk.parties.execution, chunks=[ELSEWHERE])) == "ack"
+    assert posted(desk) == [(SUPPLIER, message)]
+    assert desk.rows("wait") == desk.rows("reject") == []
+    await desk.give(m.HoldingMessage(held=[held(desk, 0)]), CARRIER)
+    assert [partner for partner, _ in posted(desk)] == [SUPPLIER, CARRIER, CARRIER]
 
 
 async def test_what_is_sent_again_has_another_id(desk: Desk) -> None:
@@ -213,6 +226,21 @@ async def test_a_chunk_that_comes_after_its_opening_costs_no_quota(desk: Desk, m
     with desk.database.session() as session:
         [row] = session.exec(select(PartnerChunkRow)).all()
     assert (row.needed, row.execution, row.size) == (True, None, 100)
+
+
+async def test_a_refusal_that_was_lost_is_made_again(desk: Desk) -> None:
+    """Its author sends the statement again until it hears of it; one row remembers what became of it."""
+    token = desk.author().token(basis={"term": 0, "size": 1, "root": "00" * 32})
+    for _ in range(2):
+        assert await desk.token(token) == "ack"
+        desk.now += 1
+    assert [one.code for one in desk.refusals()] == ["contradictory_basis"] * 2
+    assert len(desk.rows("reject")) == 1
+
+
+def test_a_pace_that_begins_more_slowly_than_it_ends_is_refused() -> None:
+    with pytest.raises(ValueError, match="seldom_ms"):
+        Pace(quiet_ms=5_000, seldom_ms=1_000)
 
 
 def test_what_is_silent_is_due_each_time_its_silence_has_doubled() -> None:
