@@ -169,6 +169,7 @@ def test_no_text_takes_longer_than_its_length(start: bytes, many: bytes, end: by
     """Escaped quotes before a lone backslash took hours, and anybody may send some."""
     data = start + b'"' + many * (900_000 // len(many)) + end
     try:
-        assert isinstance(canonical.parse(data), str)  # some of them are long strings
+        said = canonical.parse(data)
     except Invalid as error:
-        assert error.code in {"malformed_json", "too_deep"}
+        said = error.code
+    assert said in {"malformed_json", "too_deep"} or len(said) > 100_000  # some of them are long strings
