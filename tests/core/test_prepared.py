@@ -44,4 +44,4 @@ def test_what_cannot_be_read_hinders_nothing() -> None:
 
     prepare()
     assert msgspec.json.decode(b'{"what":1}', type=Even).what == 1
-    assert Odd
+    assert not issubclass(Odd, Even)
