@@ -226,30 +226,6 @@ async def test_a_budget_that_is_used_up_holds_anchors_and_says_so(trio: Trio) ->
     assert (budget["alert"], budget["percent"]) == (False, 0)
 
 
-async def test_a_heartbeat_anchors_a_log_in_which_nothing_happens(trio: Trio) -> None:
-    """Set by command; what the supplier does from then on goes with its heartbeats and is proven as ever."""
-    supplier, buyer = trio.members[SUPPLIER], trio.members[BUYER]
-    await supplier.stop()
-    policy = {"mode": "batched", "max_age_seconds": 3, "padding": '{"multiple_of":8}'}
-    given = [f"blockchain.policy.{name}={value}" for name, value in policy.items()]
-    assert "heartbeat" in await supplier.tally("settings", "set", "blockchain.heartbeat=true", *given)
-    await supplier.start()
-
-    async def beats(least: int) -> int | None:
-        size = (await supplier.get("/chain"))["anchored_size"]
-        assert size % 8 == 0
-        return size if size >= least else None
-
-    before = await until(lambda: beats(8))
-    assert await until(lambda: beats(before + 16))
-    assert (await buyer.get("/chain"))["anchored_size"] == 0
-    collaboration = await trio.begin(DEFINITION, {"anchoring": {**policy, "padding": {"multiple_of": 8}}})
-    await trio.play(collaboration)
-    await in_state(trio, collaboration, "confirmed", "confirmed")
-    await until(lambda: beats(before + 24))
-    await verified(trio, collaboration)
-
-
 async def with_budget(member: Member, wei: str) -> None:
     """The node, restarted with another budget."""
     await member.stop()

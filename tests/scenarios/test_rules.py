@@ -18,6 +18,7 @@ from tallystick.core.errors import Forbidden, NotFound, WrongState
 from tallystick.core.statement import Result, Terminate
 from tallystick.node.record import store
 from tallystick.node.record.authoring import Saying, say
+from tallystick.node.record.pace import Pace
 from tallystick.node.record.unit import Unit
 from tallystick.tenants.permissions import Role
 from tallystick.tenants.users import Users
@@ -28,8 +29,8 @@ pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(240)
 class Limited(Hosted):
     """A carrier that approves nothing."""
 
-    def __init__(self, org: str, folder: Path) -> None:
-        super().__init__(org, folder)
+    def __init__(self, org: str, folder: Path, pace: Pace) -> None:
+        super().__init__(org, folder, pace)
         if org == CARRIER:
             self.settings = msgspec.structs.replace(self.settings, capabilities=("data_exchange",))
             self.node = self._made()
@@ -38,10 +39,8 @@ class Limited(Hosted):
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def three(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[list[Hosted]]:
     """Three nodes that know each other; the carrier's card names no capability to approve."""
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr("support.hosted.Hosted", Limited)
-        async with hosting(tmp_path_factory.mktemp("rules"), BUYER, SUPPLIER, CARRIER) as hosted:
-            yield hosted
+    async with hosting(tmp_path_factory.mktemp("rules"), BUYER, SUPPLIER, CARRIER, kind=Limited) as hosted:
+        yield hosted
 
 
 SOURCE: dict[str, Any] = {

@@ -125,9 +125,11 @@ class Hosted:
 
 
 @asynccontextmanager
-async def hosting(folder: Path, *orgs: str, pace: Pace = DEFAULT_PACE) -> AsyncIterator[list[Hosted]]:
+async def hosting(
+    folder: Path, *orgs: str, pace: Pace = DEFAULT_PACE, kind: type[Hosted] = Hosted
+) -> AsyncIterator[list[Hosted]]:
     """Nodes of these organisations, introduced to each other; ``pace`` says how often they compare what they hold."""
-    hosted = [Hosted(org, folder, pace) for org in orgs]
+    hosted = [kind(org, folder, pace) for org in orgs]
     try:
         await asyncio.gather(*(one.node.start() for one in hosted))
         for one in hosted:

@@ -24,6 +24,12 @@ def test_what_is_locked_opens_with_the_passphrase_alone(locked: dict[str, Any]) 
         unlock(canonical.encode(locked), PHRASE + " ")
 
 
+def test_a_new_one_costs_what_rfc_9106_recommends(locked: dict[str, Any]) -> None:
+    """The second choice of its section 4: three passes over 64 MiB in four lanes."""
+    cost = {name: value for name, value in locked["kdf"].items() if name != "salt"}
+    assert cost == {"name": "argon2id", "time_cost": 3, "memory_kib": 65_536, "lanes": 4}
+
+
 def test_salt_and_nonce_are_fresh(locked: dict[str, Any]) -> None:
     again = canonical.parse(lock(b"the keys", PHRASE))
     for one, other in ((again["nonce"], locked["nonce"]), (again["kdf"]["salt"], locked["kdf"]["salt"])):

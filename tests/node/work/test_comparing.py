@@ -206,7 +206,7 @@ async def test_a_request_for_chunks_is_strict(desk: Desk, names: list[Any]) -> N
 
 
 async def test_a_chunk_that_no_opening_of_the_execution_names_is_not_given(desk: Desk) -> None:
-    """It is here, of another execution perhaps; a stranger is refused whatever it asks for."""
+    """It is here, of another execution perhaps; a stranger is told of no execution whatever it asks for."""
     content = b"secret" * 20
     assert await desk.give(chunk(desk, content), CARRIER) == "ack"
     name = hashlib.sha256(content).hexdigest()
@@ -215,7 +215,7 @@ async def test_a_chunk_that_no_opening_of_the_execution_names_is_not_given(desk:
     assert await desk.give(asked) == "ack"
     assert await desk.give(asked, STRANGER) == "ack"
     assert posted(desk) == []
-    assert [row.reason.partition(":")[0] for row in desk.rows("reject")] == ["not_a_participant"]
+    assert [row.reason.partition(":")[0] for row in desk.rows("wait")] == ["no_execution"]
 
 
 async def test_a_chunk_that_comes_after_its_opening_costs_no_quota(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
