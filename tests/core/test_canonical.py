@@ -159,3 +159,17 @@ def test_members_are_sorted_by_utf_16() -> None:
 def test_a_tagged_hash_is_over_the_array() -> None:
     assert canonical.tagged("t/v1", "a", {"b": 1}) == hashlib.sha256(b'["t/v1","a",{"b":1}]').hexdigest()
     assert canonical.tagged("t/v1", "a", "b") != canonical.tagged("t/v1", "ab")
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("start", [b"", b"{", b"[" * 500])
+@pytest.mark.parametrize("many", [b'\\"', b'"', b"\\", b'"\\', b"\\\\", b'[\\"', b'"a'])
+@pytest.mark.parametrize("end", [b"", b"\\", b'"', b'\\"'])
+def test_no_text_takes_longer_than_its_length(start: bytes, many: bytes, end: bytes) -> None:
+    """Escaped quotes before a lone backslash took hours, and anybody may send some."""
+    data = start + b'"' + many * (900_000 // len(many)) + end
+    try:
+        said = canonical.parse(data)
+    except Invalid as error:
+        said = error.code
+    assert said in {"malformed_json", "too_deep"} or len(said) > 100_000  # some of them are long strings

@@ -19,8 +19,10 @@ from support.parties import BUYER, CARRIER, NAMES, SUPPLIER
 from support.parties import DEFINITION as ORDER
 from support.trio import until, work
 from tallystick.node.bench.postgres import started
-from tallystick.node.record import store
+from tallystick.node.record import comparing, store
+from tallystick.node.record import messages as m
 from tallystick.node.record.pace import Pace
+from tallystick.node.record.unit import Unit
 from tallystick.tenants.models.record import PartnerChunkRow, StatementRow, UnattestedRow
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(240)]
@@ -105,6 +107,20 @@ async def test_the_closing_entry_and_an_attestation(three: list[Hosted]) -> None
     for one in three:
         await until(partial(attested, one, execution))
         assert await one.waiting(execution) == []
+    answers = [await asked_to_attest(supplier, by, execution) for by in (BUYER, CARRIER, "stranger")]
+    assert answers == [["attestation"], ["attestation"], []]
+    assert await asked_to_attest(buyer, CARRIER, execution) == []  # the coordinator's word is its closing head
+
+
+async def asked_to_attest(one: Hosted, by: str, execution: str) -> list[str]:
+    """What the node of ``one`` sends to whoever says that it lacks the attestation."""
+
+    def job(unit: Unit) -> list[str]:
+        message = m.HoldingMessage(unattested=[execution, execution])
+        comparing.holding(unit, one.node.parts.context, by, message)
+        return [note.facts.what for note in unit.notes if note.kind == "posted"]
+
+    return await one.node.parts.committer.run(job)
 
 
 async def attested(one: Hosted, execution: str) -> bool | None:

@@ -19,8 +19,9 @@ from tallystick.core.errors import Invalid
 MAX_INTEGER = 2**53 - 1
 MAX_BYTES = 1_000_000  # one transport message; nothing that is signed is larger
 MAX_DEPTH = 32
-# A string that never ends hides what follows it from the count, and from the parser, which refuses it.
-_STRING = re.compile(rb'"(?:[^"\\]|\\.)*(?:"|\Z)', re.DOTALL)
+# A string that never ends hides what follows it from the count, and from the parser, which refuses it. Wherever it
+# ends, it matches, and nothing is tried twice: one that gave characters back would take hours for a megabyte of quotes.
+_STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)', re.DOTALL)
 _BRACKET = re.compile(rb"[\[{\]}]")
 _SIXTEEN, _DIGITS = b"0" * 16, bytes(ord("0") if chr(code).isdigit() and code < 128 else 32 for code in range(256))
 _LONG_NUMBER = re.compile(rb"(?:^|[:,\[])-?[0-9]{16}")  # also finds some inside strings, which costs time only

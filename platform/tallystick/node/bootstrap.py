@@ -10,6 +10,7 @@ from typing import Any
 from starlette.types import ASGIApp
 
 from tallystick.core.errors import TallystickError
+from tallystick.core.prepared import prepare
 from tallystick.node import linking
 from tallystick.node.accounts import UserAccounts
 from tallystick.node.activities.builtin import built_in
@@ -121,6 +122,7 @@ class Node:
         self.accounts = UserAccounts(users, AccessTokens(database))
         self.app: ASGIApp = OnDemand(self._application)
         self._tasks: list[asyncio.Task[None]] = []
+        prepare()
 
     async def start(self) -> None:
         """Bring up the links and the loops; the chain may be down."""
@@ -156,6 +158,7 @@ class Node:
         from tallystick.node.api.app import create_app  # noqa: PLC0415 - templates and languages take 10 MB
         from tallystick.node.partner_api.server import PartnerApi  # noqa: PLC0415
 
+        prepare()
         settings, parts = self.parts.settings, self.parts
         partner_api = PartnerApi(
             org_id=settings.org_id,

@@ -23,7 +23,7 @@ from tallystick.tenants import hpke, nkey
 VERSION = 1
 TYP = "tally-card+jwt"
 MAX_CARD = 64_000  # characters: room for rotated keys and a certificate
-MAX_SIGNING_KEYS = 16
+MAX_SIGNING_KEYS = MAX_REVOKED = 16
 MAX_CAPABILITIES = 32
 MAX_PEM = 16_000
 MAX_NAMES = 20
@@ -33,6 +33,7 @@ _DOMAIN = re.compile(r"(?=.{1,253}\Z)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-
 _CAPABILITY = re.compile(r"[a-z][a-z0-9_]{0,39}\Z")
 _ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}\Z")
 _CHAIN_ORG = re.compile(r"0x[0-9a-f]{64}\Z")
+_KID = re.compile(r"[0-9a-f]{16}\Z")
 _HEX_KEY = re.compile(r"[0-9a-f]{64}\Z")
 
 
@@ -57,8 +58,9 @@ class Nats(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 class Card(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """See ``names.md``, "Organisation"; ``public_key`` is the Ed25519 root key (hex), ``iat`` in milliseconds.
 
-    ``names`` are the name in languages (BCP 47 tag: name), ``operator`` is who runs the node. Of two cards the one with
-    the later ``iat`` counts.
+    ``names`` are the name in languages (BCP 47 tag: name), ``operator`` is who runs the node, ``revoked`` the ids of
+    the signing keys that were revoked last: unlike those that were only replaced, nobody may name them any more. Of
+    two cards the one with the later ``iat`` counts.
     """
 
     v: int
@@ -79,6 +81,16 @@ class Card(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     chain_admin: str
     log_key: str
     nats: Nats | None  # None: reached over HTTPS only
+    revoked: list[str] = []
+
+
+class KeyFacts(Protocol):
+    """What a card needs of a signing key's history; see :class:`tallystick.tenants.keystore.KeyFacts`."""
+
+    @property
+    def kid(self) -> str: ...
+    @property
+    def revoked_at(self) -> int | None: ...
 
 
 class Keys(Protocol):
@@ -87,6 +99,8 @@ class Keys(Protocol):
     root_public: PublicKey
 
     def need_root_key(self) -> SigningKey: ...
+    @property
+    def signing_facts(self) -> Sequence[KeyFacts]: ...
     @property
     def signing_key(self) -> SigningKey: ...
     @property
@@ -155,6 +169,7 @@ def wanted(
         chain_admin=chain_admin or keys.chain_address,
         log_key=log_key or keys.log_address,
         nats=None if leaf_url is None else Nats(leaf_url=leaf_url, nkey=keys.nkey_public, tls_ca=tls_ca),
+        revoked=[one.kid for one in keys.signing_facts if one.revoked_at is not None][-MAX_REVOKED:],
     )
     if before and says_the_same(card, before):
         return None
@@ -255,6 +270,7 @@ def _check(card: Card) -> None:
         "capabilities": _are_capabilities(card.capabilities),
         "public_key": bool(_HEX_KEY.match(card.public_key)),
         "signing_keys": _are_signing_keys(card.signing_keys),
+        "revoked": len(card.revoked) <= MAX_REVOKED and all(map(_KID.match, card.revoked)),
         "chain_org": bool(_CHAIN_ORG.match(card.chain_org)),
         "chain_admin": bool(_ADDRESS.match(card.chain_admin)),
         "log_key": bool(_ADDRESS.match(card.log_key)),

@@ -105,3 +105,12 @@ def test_only_the_named_see_the_data() -> None:
     order = check_compiled(GOOD).steps["order"]
     assert isinstance(order, DataExchange)
     assert SUPPLIER in order.visible_to
+
+
+def test_all_expressions_together_are_bounded() -> None:
+    """Each is short enough; reading all of them would hold up whoever receives the proposal."""
+    changed = copy.deepcopy(GOOD)
+    changed["steps"]["carry"]["input_mapping"] = {f"a{number}": "1+" * 1_900 + "1" for number in range(60)}
+    with pytest.raises(DefinitionErrors) as caught:
+        check_compiled(changed)
+    assert "characters together" in str(caught.value)

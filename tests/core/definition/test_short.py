@@ -243,6 +243,10 @@ CASES: dict[str, tuple[Change, list[tuple[str, str]]]] = {
         [("/metadata/a", "integer_out_of_range")],
     ),
     "a lone surrogate": (lambda one: one.update(metadata={"a": "\ud800"}), [("/metadata/a", "not_json")]),
+    "an override of direction": (lambda one: one.update(name="a\u202eb"), [("/name", "unreadable_text")]),
+    "an isolate": (lambda one: one["tasks"][0].update(name="\u2067b"), [("/tasks/0/name", "unreadable_text")]),
+    "an escape sequence": (lambda one: one.update(metadata={"a": "\x1b[2J"}), [("/metadata/a", "unreadable_text")]),
+    "U+0000": (lambda one: one.update(metadata={"a": "\0"}), [("/metadata/a", "not_json")]),
     "a lone surrogate in a name": (lambda one: one.update(metadata={"\ud800": 1}), [("/metadata", "not_json")]),
     "bytes": (lambda one: one.update(metadata={"a": b"x"}), [("/metadata/a", "not_json")]),
 }

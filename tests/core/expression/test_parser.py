@@ -1,11 +1,13 @@
 """The grammar: precedence, bounds and refusals."""
 
 import contextlib
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tallystick.core.expression import parser
 from tallystick.core.expression.lexer import ExpressionError
 from tallystick.core.expression.parser import MAX_DEPTH, Node, parse
 
@@ -114,3 +116,21 @@ def test_selections_are_bounded() -> None:
 def test_parsing_is_total(text: str) -> None:
     with contextlib.suppress(ExpressionError):
         assert parse(text).height <= MAX_DEPTH
+
+
+@pytest.mark.parametrize("operator", ["&&", "||"])
+def test_a_long_condition_is_read_in_one_go(operator: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A node for every operand, each looking at all before it, cost seconds for what fits into one proposal."""
+    made: list[int] = []
+    plain = parser._Reader._node
+
+    def node(self: parser._Reader, kind: str, value: Any, *children: parser.Node) -> parser.Node:
+        made.append(len(children))
+        return plain(self, kind, value, *children)
+
+    monkeypatch.setattr(parser._Reader, "_node", node)
+    tree = parser.parse(f" {operator} ".join(["a"] * 500))
+    assert (tree.kind, tree.value, len(tree.children)) == ("logic", operator, 500)
+    assert sum(made) == 500
+    nested = parser.parse(f"(a {operator} b) {operator} c {operator} (d {operator} e)")
+    assert [child.kind for child in nested.children] == ["name", "name", "name", "logic"]

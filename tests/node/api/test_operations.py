@@ -8,7 +8,8 @@ from starlette.testclient import TestClient
 
 from node.api.standins.accounts import FakeAccountsForApiTests
 from node.api.standins.services import FakeServicesForApiTests
-from tallystick.core import canonical
+from tallystick.core import canonical, jws
+from tallystick.core.keys import SigningKey
 from tallystick.node.api import openapi
 from tallystick.node.api.app import create_app
 from tallystick.node.api.events import Streams
@@ -298,6 +299,9 @@ def test_partner_card_must_be_the_partners(client: TestClient) -> None:
     headers = {"authorization": "Bearer token-admin"}
     assert client.put(f"{API}/partners/a", json={"id": "b"}, headers=headers).status_code == 422
     assert client.put(f"{API}/partners/a", json={"id": "a"}, headers=headers).status_code == 200
+    token = jws.sign(SigningKey.generate(), "tally-card+jwt", {"id": "b"})
+    assert client.put(f"{API}/partners/a", json={"card": token}, headers=headers).status_code == 422
+    assert client.put(f"{API}/partners/b", json={"card": token}, headers=headers).status_code == 200
 
 
 def test_live_changes_stream(client: TestClient) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tallystick.core.errors import Invalid
-from tallystick.node.cli import partner
+from tallystick.node.cli import main, partner
 
 INVITE, CONFIRM = ["invite", "--hours"], ["confirm", "nordic", "--fingerprint"]
 
@@ -41,3 +41,10 @@ def test_a_link_and_a_token_are_taken_as_they_are(tmp_path: Path) -> None:
     path.write_text("a.b.c\r\n")
     assert partner._token(str(path)) == "a.b.c"
     assert partner._token("https://x/y") == "https://x/y"
+
+
+def test_a_node_that_does_not_answer_is_said_to_be_down(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "password").write_text("a password of some length")
+    words = ["partner", "list", "--node", "http://127.0.0.1:9", "--password-file", str(tmp_path / "password")]
+    assert main.main(words) == 1
+    assert "is it running? `tally node --data FOLDER` starts it" in capsys.readouterr().err

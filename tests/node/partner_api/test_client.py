@@ -91,6 +91,10 @@ ANSWERS: dict[str, tuple[bytes, str]] = {
     "no HTTP": (b"220 smtp.example ESMTP\r\n\r\n", "does not answer"),
     "nothing": (b"", "does not answer"),
     "too much": (http(b" " * (clients.MAX_ANSWER + 1)), "more than"),
+    "words for a terminal": (
+        http(rb'{"code": "no\n", "detail": "\u001b[2Jall is well\u202e"}', status="500 Oops"),
+        r"no\n: \x1b[2Jall is well\u202e",
+    ),
     "deep JSON": (http(b"[" * 10_000, status="500 Oops"), "500"),
 }
 

@@ -115,6 +115,13 @@ async def test_a_strangers_name_can_be_shown(desk: Desk, change: dict[str, str])
     assert await offered(desk, document) == "reject bad_agreement"
 
 
+async def test_a_definition_says_what_it_shows(desk: Desk) -> None:
+    """Whatever made it: people consent to what they read."""
+    document = naming_us(desk)
+    document["definition"]["steps"]["approve"]["name"] = "Pay \u202e000,1"
+    assert await offered(desk, document) == "reject bad_definition"
+
+
 async def test_a_removed_partners_root_key_still_counts(desk: Desk, carrier: Keystore) -> None:
     re_root(carrier, SigningKey.generate())
     Partners(desk.database).put(card(carrier, desk.parties.keys[CARRIER]))
@@ -138,6 +145,27 @@ async def test_a_signing_key_that_no_card_has_waits_for_the_card(desk: Desk, car
     desk.now += 60_000
     await desk.inbox.retry_waiting()
     assert await outcome(desk) == "taken in"
+
+
+async def test_a_key_that_its_owner_has_revoked_is_refused_at_once(
+    desk: Desk, carrier: Keystore, tmp_path: Path
+) -> None:
+    """It may have been stolen, and then anybody could consent in the partner's name."""
+    (tmp_path / "again").mkdir(mode=0o700)
+    again = Keystore.create(tmp_path / "again" / "keystore.json", "correct horse battery staple")
+    re_root(again, root_of(CARRIER))
+    stolen = again.signing_key
+    desk.parties.keys[CARRIER] = stolen
+    Partners(desk.database).put(card(again, stolen))
+    document = agreement_document(desk.parties.keys)
+    again.rotate(overlap=0, sealing=False, now=1)
+    again.revoke(stolen.kid, reason="compromised", since=None, now=2)
+    re_root(again, root_of(CARRIER))  # both have read the file again
+    Partners(desk.database).put(card(again, again.signing_key, 2000))
+    import time
+
+    desk.now = time.time_ns() // 1_000_000
+    assert await outcome(desk, document) == "reject key_revoked"
 
 
 async def test_the_key_before_the_newest_is_taken_for_a_week(desk: Desk, carrier: Keystore) -> None:

@@ -17,8 +17,9 @@ from support.parties import CARRIER, SUPPLIER
 from tallystick.core import canonical
 from tallystick.node.bench.postgres import started
 from tallystick.node.record import messages as m
-from tallystick.node.record import quota, store, submitting
+from tallystick.node.record import outgoing, quota, store, submitting
 from tallystick.node.record.pace import Pace
+from tallystick.node.work import comparer as comparers
 from tallystick.node.work.comparer import GIVE_UP_MS, Comparer
 from tallystick.tenants.database import Database
 from tallystick.tenants.keystore import Keystore
@@ -112,6 +113,19 @@ async def test_what_waits_to_be_sent_is_not_queued_again(desk: Desk) -> None:
     assert kinds(desk) == [(SUPPLIER, "Agreement"), (SUPPLIER, "Entries")]
 
 
+async def test_who_leaves_too_much_unread_is_not_answered(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor is its message kept: it compares again."""
+    monkeypatch.setattr(outgoing, "MAX_UNREAD", 1)
+    message = m.NeedMessage(execution=ELSEWHERE, size=0)
+    await desk.committer.run(lambda unit: outgoing.post(unit, desk.context, SUPPLIER, message, ELSEWHERE))
+    assert await desk.give(m.HoldingMessage(held=[held(desk, 0)], offered=[held(desk, 9, "cd" * 32)])) == "ack"
+    assert await desk.give(m.NeedChunksMessage(execution=desk.parties.execution, chunks=[ELSEWHERE])) == "ack"
+    assert posted(desk) == [(SUPPLIER, message)]
+    assert desk.rows("wait") == desk.rows("reject") == []
+    await desk.give(m.HoldingMessage(held=[held(desk, 0)]), CARRIER)
+    assert [partner for partner, _ in posted(desk)] == [SUPPLIER, CARRIER, CARRIER]
+
+
 async def test_what_is_sent_again_has_another_id(desk: Desk) -> None:
     """A stream takes no id twice within two minutes, also when it has lost what came under it."""
     ids = []
@@ -192,7 +206,7 @@ async def test_a_request_for_chunks_is_strict(desk: Desk, names: list[Any]) -> N
 
 
 async def test_a_chunk_that_no_opening_of_the_execution_names_is_not_given(desk: Desk) -> None:
-    """It is here, of another execution perhaps; a stranger is refused whatever it asks for."""
+    """It is here, of another execution perhaps; a stranger is told of no execution whatever it asks for."""
     content = b"secret" * 20
     assert await desk.give(chunk(desk, content), CARRIER) == "ack"
     name = hashlib.sha256(content).hexdigest()
@@ -201,7 +215,7 @@ async def test_a_chunk_that_no_opening_of_the_execution_names_is_not_given(desk:
     assert await desk.give(asked) == "ack"
     assert await desk.give(asked, STRANGER) == "ack"
     assert posted(desk) == []
-    assert [row.reason.partition(":")[0] for row in desk.rows("reject")] == ["not_a_participant"]
+    assert [row.reason.partition(":")[0] for row in desk.rows("wait")] == ["no_execution"]
 
 
 async def test_a_chunk_that_comes_after_its_opening_costs_no_quota(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -213,6 +227,21 @@ async def test_a_chunk_that_comes_after_its_opening_costs_no_quota(desk: Desk, m
     with desk.database.session() as session:
         [row] = session.exec(select(PartnerChunkRow)).all()
     assert (row.needed, row.execution, row.size) == (True, None, 100)
+
+
+async def test_a_refusal_that_was_lost_is_made_again(desk: Desk) -> None:
+    """Its author sends the statement again until it hears of it; one row remembers what became of it."""
+    token = desk.author().token(basis={"term": 0, "size": 1, "root": "00" * 32})
+    for _ in range(2):
+        assert await desk.token(token) == "ack"
+        desk.now += 1
+    assert [one.code for one in desk.refusals()] == ["contradictory_basis"] * 2
+    assert len(desk.rows("reject")) == 1
+
+
+def test_a_pace_that_begins_more_slowly_than_it_ends_is_refused() -> None:
+    with pytest.raises(ValueError, match="seldom_ms"):
+        Pace(quiet_ms=5_000, seldom_ms=1_000)
 
 
 def test_what_is_silent_is_due_each_time_its_silence_has_doubled() -> None:
@@ -302,6 +331,19 @@ async def test_what_has_not_come_is_asked_for_for_a_month(either: Desk) -> None:
     assert asked == [m.HoldingMessage(offered=[held(desk, 1)])] * 2
     with desk.database.session() as session:
         assert session.exec(select(UnattestedRow)).all() == []
+
+
+async def test_chunks_that_one_never_sends_keep_nobody_elses_away(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(comparers, "MAX_CHUNKS", 3)
+    comparer, execution = linked(desk, SUPPLIER, CARRIER), desk.parties.execution
+    names = [f"{number:064x}" for number in range(5)]
+    await desk.committer.run(lambda unit: quota.named(unit, desk.context, SUPPLIER, execution, names))
+    desk.now += 1
+    await desk.committer.run(lambda unit: quota.named(unit, desk.context, CARRIER, execution, ["cd" * 32]))
+    desk.now += 60_000
+    await comparer._once(set())
+    asked = {partner: one.chunks for partner, one in posted(desk) if isinstance(one, m.NeedChunksMessage)}
+    assert (len(asked[SUPPLIER]), asked[CARRIER]) == (3, ["cd" * 32])
 
 
 async def test_where_nothing_is_open_nobody_looks(desk: Desk) -> None:

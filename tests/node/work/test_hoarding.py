@@ -127,3 +127,20 @@ async def test_proposals_under_one_agreement_count(desk: Desk, monkeypatch: pyte
     assert verdicts == ["ack", "ack", LATER, LATER]
     assert count(desk, ExecutionRow) == before + 2
     assert desk.rows("reject") == []
+
+
+async def test_what_one_partner_has_waiting_holds_up_no_others(desk: Desk) -> None:
+    """Its execution moves all the time, so all of it is always due, and it came first."""
+    with desk.database.write() as session:
+        for number in range(2 * inbox._BATCH):
+            payload = m.encode(m.NeedMessage(execution=f"{number:064x}", size=0))
+            row = InboxRow(partner=SUPPLIER, message_id=f"{number}", outcome="wait", reason="", since=1, retry_at=0)
+            row.payload = payload
+            session.add(row)
+        token = desk.author(CARRIER).token()
+        row = InboxRow(partner=CARRIER, message_id="good", outcome="wait", reason="", since=2, retry_at=1)
+        row.payload = m.encode(m.StatementMessage(token=token))
+        session.add(row)
+    before = desk.seen()[0]
+    assert await desk.inbox.retry_waiting(anyway=True) == 1
+    assert desk.seen()[0] == before + 1

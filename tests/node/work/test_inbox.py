@@ -10,8 +10,9 @@ from sqlmodel import col, select
 
 from support.hostile import FORGERIES, WAITING, Author
 from support.parties import BUYER, CARRIER, NOON, SUPPLIER, Parties
-from tallystick.core import b64, statement
+from tallystick.core import b64, jws, statement
 from tallystick.core.head import Receipt, read_refusal, sign_receipt
+from tallystick.core.statement import ATTESTATION
 from tallystick.node.links.handling import Verdict
 from tallystick.node.record import coordinator, quota, store, submitting
 from tallystick.node.record import messages as m
@@ -176,11 +177,32 @@ async def test_another_partners_statement_is_taken_from_whoever_relays_it(desk: 
     assert desk.seen()[0] == 2
 
 
-async def test_a_stranger_is_refused(desk: Desk) -> None:
-    before = desk.seen()
-    await desk.token(desk.author().token(), partner="mallory")
+async def test_a_stranger_does_not_learn_that_there_is_an_execution(desk: Desk) -> None:
+    """Whatever it sends about one that it takes no part in ends as if there were none, and wakes with nothing."""
+    before, here, nowhere = desk.seen(), desk.parties.execution, "ab" * 32
+    author, told = desk.author(), []
+    for execution in (here, nowhere):
+        head = {name: author.payload[name] for name in ("v", "iss", "aud", "iat")}
+        head |= {"execution": execution, "term": 0, "size": 1, "root": "ab" * 32}
+        token = author.token(execution=execution)
+        entry = {"v": 1, "execution": execution}
+        messages: list[m.Message] = [
+            m.StatementMessage(token=token),
+            m.SubmissionMessage(token=token),
+            m.AttestationMessage(token=jws.sign(author.key, ATTESTATION, head)),
+            m.NeedMessage(execution=execution, size=0),
+            m.NeedChunksMessage(execution=execution, chunks=["ab" * 32]),
+            m.ChunkMessage(execution=execution, sha256="ab" * 32, data="AA"),
+            m.AnchorMessage(execution=execution, proof={}),
+            m.EntriesMessage(execution=execution, start=0, entries=[entry], statements=[token], head=token),
+        ]
+        outcomes = [await desk.inbox.take("mallory", "", m.encode(one)) for one in messages]
+        told.append([(one.word, one.error and (one.error.code, one.error.detail)) for one in outcomes])
+    assert told[0] == told[1]
+    assert {word for word, _ in told[0]} == {"wait"}
     assert desk.seen() == before
-    assert desk.rows("reject")[0].reason.startswith("not_a_participant")
+    assert desk.refusals() == []
+    assert {row.execution for row in desk.rows("wait")} == {None, nowhere}
 
 
 @pytest.mark.parametrize(

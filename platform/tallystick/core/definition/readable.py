@@ -25,6 +25,7 @@ from tallystick.core.expression.lexer import ExpressionError
 from tallystick.core.expression.parser import parse
 from tallystick.core.expression.paths import Path, paths
 
+MAX_EXPRESSIONS = 200_000  # characters of all expressions of a definition: who receives it reads each before anything
 NAMES = ("input", "steps", "signals")
 IN_LOOPS = ("item", "index")
 _NAMED, _MEMBER = 2, 3  # members of a path that name a step or a signal, and one of its properties
@@ -33,6 +34,10 @@ _NAMED, _MEMBER = 2, 3  # members of a path that name a step or a signal, and on
 def check_expressions(draft: Draft, input_schema: Schema | None = None) -> None:
     """Note every expression that cannot be read, or that reads what is not there or not for it."""
     inputs = _closed(input_schema)
+    if sum(len(read.text) for read in draft.reads) > MAX_EXPRESSIONS:
+        detail = f"all expressions of a definition have at most {MAX_EXPRESSIONS} characters together"
+        draft.faults.add("", "too_large", detail)
+        return
     for read in draft.reads:
         try:
             found = sorted(set(paths(parse(read.text))))

@@ -10,6 +10,8 @@ from tallystick.core.definition.faults import Faults, at
 MAX_VALUES = 50_000  # members and elements of one definition; 200 full steps with 100 fields each need fewer
 MAX_DEPTH = 24  # compiled: agreement, message and evidence bundle wrap it, and readers of those stop at 32 levels
 MAX_SOURCE_DEPTH = 48  # written: five blocks in one another take thirty levels, and compile to flat steps
+# What is signed must be what people read: no control characters but line breaks and tabs, no overrides of direction.
+_HIDING = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 # The one fraction of the language: compiled to whole percent, so that no float is ever signed.
 _FRACTION = re.compile(
     r"(/(tasks|steps|branches|compensations|definitions)/[0-9]+|/(activity|user_task|parallel|for_each|sub_workflow))+"
@@ -49,6 +51,9 @@ def _check_scalar(value: Any, pointer: str, faults: Faults) -> None:
         if _is_unwritable(value):
             faults.add(pointer, "not_json", "text holds a lone surrogate or the character U+0000")
             faults.refuse()
+        if _HIDING.search(value):
+            detail = "text holds a control character, or one that shows others in another order than they stand in"
+            faults.add(pointer, "unreadable_text", detail)
     elif isinstance(value, int):
         if abs(value) > MAX_INTEGER:
             faults.add(pointer, "integer_out_of_range", "integer lies outside ±(2^53−1)")

@@ -84,20 +84,25 @@ class _Reader(Cursor):
     def _binary(self, least: int, depth: int) -> Node:
         left = self._unary(depth)
         while (binding := _BINDING.get(self._operator(), 0)) >= least:
-            operator = self.next().text
-            left = self._joined(operator, left, self._binary(binding + 1, depth))
+            if self._operator() in _LOGIC:
+                left = self._run(left, binding, depth)
+            else:
+                operator = self.next().text
+                left = self._node("binary", operator, left, self._binary(binding + 1, depth))
         return left
 
     def _operator(self) -> str:
         now = self.now
         return now.text if now.kind == "op" or (now.kind == "name" and now.text == "in") else ""
 
-    def _joined(self, operator: str, left: Node, right: Node) -> Node:
-        """One node a run of ``&&`` or ``||``, so that long conditions stay flat."""
-        if operator not in _LOGIC:
-            return self._node("binary", operator, left, right)
-        run = left.children if left.kind == "logic" and left.value == operator else (left,)
-        return self._node("logic", operator, *run, right)
+    def _run(self, left: Node, binding: int, depth: int) -> Node:
+        """One node a run of ``&&`` or ``||``, so that long conditions stay flat; made once, when all of it is read."""
+        operator = self._operator()
+        run = [*left.children] if left.kind == "logic" and left.value == operator else [left]
+        while self._operator() == operator:
+            self.next()
+            run.append(self._binary(binding + 1, depth))
+        return self._node("logic", operator, *run)
 
     def _unary(self, depth: int) -> Node:
         operator, count = self.now.text, 0

@@ -9,6 +9,7 @@ from tallystick.node.activities.failing import ActivityFailed
 
 T = TypeVar("T")
 _PLACE = re.compile(r" - at `\$(.*)`\Z")
+_MAX_WORDS = 2_000
 _NAMED = re.compile(r"(?:missing required|unknown) field `([^`]*)`")
 
 
@@ -36,7 +37,7 @@ def read_input(given: dict[str, Any], kind: type[T]) -> T:
     try:
         return msgspec.convert(given, kind)
     except msgspec.ValidationError as error:
-        words = str(error)
+        words = str(error)[:_MAX_WORDS]  # they may repeat what somebody sent, and patterns are slow on much of it
         raise invalid(_PLACE.sub("", words), _pointer(words)) from error
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 from starlette.responses import Response, StreamingResponse
 
-from tallystick.core import canonical
+from tallystick.core import canonical, jws
 from tallystick.core.errors import Invalid
 from tallystick.node.api import files, reading
 from tallystick.node.api.caching import cached
@@ -69,6 +69,8 @@ async def partners(call: Call) -> Any:
 async def put_partner(call: Call) -> Any:
     """Add or replace a partner by its card."""
     named = [call.body[name] for name in ("org_id", "id") if name in call.body]
+    if isinstance(card := call.body.get("card"), str):
+        named.append(jws.peek(card).get("id", call.path["org_id"]))  # what is no card is refused as such
     if any(name != call.path["org_id"] for name in named):
         raise Invalid("the card is another organisation's", pointer="/org_id")
     return await call.services.put_partner(call.who, call.body)

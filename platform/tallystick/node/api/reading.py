@@ -15,7 +15,8 @@ T = TypeVar("T")
 
 _UNKNOWN = re.compile(r"unknown field `([^`]*)`")
 _MISSING = re.compile(r"missing required field `([^`]*)`")
-_PATH = re.compile(r"\$(\S*?)`$")
+_AT = " - at `$"
+_MAX_WORDS = 500  # characters of a sentence or a path: both may repeat what was sent
 _STEP = re.compile(r"\.([^.\[]+)|\[(\d+)\]")
 
 
@@ -65,13 +66,13 @@ def typed(value: Any, kind: type[T], *, strict: bool = True) -> T:
 
 def pointer(message: str) -> str:
     """The JSON Pointer that a msgspec message speaks of: a named field below the path it ends with."""
-    path = _PATH.search(message)
-    steps = [name or index for name, index in _STEP.findall(path.group(1))] if path else []
+    path = message.rpartition(_AT)[2][:_MAX_WORDS] if _AT in message else ""
+    steps = [name or index for name, index in _STEP.findall(path.removesuffix("`"))]
     named = _UNKNOWN.search(message) or _MISSING.search(message)
     if named:
-        steps.append(named.group(1))
+        steps.append(named.group(1)[:_MAX_WORDS])
     return "".join("/" + step.replace("~", "~0").replace("/", "~1") for step in steps)
 
 
 def _sentence(message: str) -> str:
-    return message.partition(" - at ")[0].replace("`", "'")
+    return message.partition(" - at ")[0].replace("`", "'")[:_MAX_WORDS]

@@ -69,7 +69,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(lacking(name, error.name), file=sys.stderr)
         return USAGE
     except TallystickError as error:
-        print(f"tally {name}: {error}", file=sys.stderr)
+        hint = "; is it running? `tally node --data FOLDER` starts it" if error.code == "node_unreachable" else ""
+        print(f"tally {name}: {error}{hint}", file=sys.stderr)
         return REFUSED
     except OSError as error:
         print(f"tally {name}: {error.filename or ''}: {error.strerror or error}", file=sys.stderr)

@@ -12,6 +12,7 @@ from urllib.parse import quote
 from tallystick.core.errors import Invalid
 from tallystick.node.cli.signing_in import add_arguments, signed_in
 from tallystick.node.client import Client
+from tallystick.node.logs import shown as printable
 from tallystick.tenants import fingerprint
 from tallystick.tenants.invitation import MAX_HOURS, MAX_TOKEN
 
@@ -83,7 +84,7 @@ async def _show(client: Client, options: argparse.Namespace) -> None:
         return
     for name, value in found.items():
         shown = _when(value) if name in _MOMENTS and value else value
-        print(f"{name:<18} {shown}")
+        print(f"{name:<18} {printable(str(shown))}")
 
 
 async def _suspend(client: Client, options: argparse.Namespace) -> None:

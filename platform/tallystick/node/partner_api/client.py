@@ -19,6 +19,7 @@ from tallystick.core.errors import Invalid, TallystickError, Unavailable
 from tallystick.core.keys import SigningKey
 from tallystick.node.activities.addresses import GuardedBackend, Resolver, resolve
 from tallystick.node.activities.targets import Target, read_target
+from tallystick.node.logs import shown
 from tallystick.node.partner_api import rules
 from tallystick.node.partner_api.settings import PartnerApiSettings
 from tallystick.node.partner_api.signing import signed_headers
@@ -105,9 +106,9 @@ class HttpsClient:
             if status not in {401, 403} or answer.code != "bad_signature":
                 break
         if answer.outcome == "reject":
-            logger.warning("%s refuses a message: %s: %s", to.org_id, answer.code[:100], answer.detail[:300])
+            logger.warning("%s refuses a message: %s: %s", to.org_id, answer.code, answer.detail)
         elif status not in {200, 202}:
-            told = f": {answer.code[:100]}: {answer.detail[:300]}" if answer.code else ""
+            told = f": {answer.code}: {answer.detail}" if answer.code else ""
             raise Unavailable(f"{to.org_id} answers {status}{told}", code="not_taken")
 
     async def _ask(
@@ -162,10 +163,12 @@ class HttpsClient:
 
 
 def _read(body: bytes) -> _Answer:
+    """What a partner says; its words are kept and shown, so nothing in them may steer a terminal or a log."""
     try:
-        return msgspec.json.decode(body, type=_Answer)
+        said = msgspec.json.decode(body, type=_Answer)
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
         return _Answer()
+    return msgspec.structs.replace(said, code=shown(said.code[:100]), detail=shown(said.detail[:300]))
 
 
 def _words(error: BaseException) -> str:

@@ -12,13 +12,16 @@ from tallystick.node.record.unit import Unit
 from tallystick.tenants import sealing
 
 
+class Hidden(NotYet):
+    """The sender takes no part in the execution, and must not learn that there is one: it is as unknown to it."""
+
+
 def participating(unit: Unit, partner: str, execution: str) -> Loaded:
     """The execution, in which the sender takes part."""
     loaded = store.find(unit, execution)
-    if loaded is None:
-        raise NotYet("the execution is not known here yet", code="no_execution")
-    if loaded.agreement.participant(partner) is None:
-        raise Invalid("sender takes no part in the execution", code="not_a_participant")
+    if loaded is None or loaded.agreement.participant(partner) is None:
+        error = NotYet if loaded is None else Hidden
+        raise error("the execution is not known here yet", code="no_execution")
     return loaded
 
 

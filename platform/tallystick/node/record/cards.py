@@ -2,14 +2,15 @@
 
 from typing import Any
 
-from sqlmodel import select
+from sqlalchemy import bindparam, delete
+from sqlmodel import col, select
 
 from tallystick.core import canonical, jws
 from tallystick.core.commitment import data_hash
-from tallystick.core.errors import Invalid
+from tallystick.core.errors import Invalid, NotYet
 from tallystick.node.links import config
 from tallystick.node.links.settings import Partner as Link
-from tallystick.node.record import outgoing
+from tallystick.node.record import outgoing, pinned
 from tallystick.node.record.context import Context
 from tallystick.node.record.messages import CardMessage
 from tallystick.node.record.unit import Unit
@@ -20,7 +21,11 @@ from tallystick.tenants.models.partner import Partner, PartnerKeyRow
 from tallystick.tenants.partners import RootKeyChanged, StaleCard, replaced
 
 NOTE = "partners"  # a partner's card has changed: its link may have, too
+APART_MS = 5_000  # between two cards of a partner: each has the nats-server read its configuration again
 _DATED = "iat"
+_FORGOTTEN = delete(PartnerKeyRow).where(
+    col(PartnerKeyRow.org_id) == bindparam("b_org"), col(PartnerKeyRow.replaced_at) < bindparam("b_before")
+)
 
 
 def take(unit: Unit, context: Context, partner: str, message: CardMessage) -> None:
@@ -37,7 +42,10 @@ def take(unit: Unit, context: Context, partner: str, message: CardMessage) -> No
         raise StaleCard(partner)
     if message.token == known.card:
         return
+    if 0 <= context.now() - known.updated_at < APART_MS:
+        raise NotYet(f"a card of {partner} was taken a moment ago", code="too_often")
     _check_link(unit, card)
+    unit.later(PartnerKeyRow, _FORGOTTEN, {"b_org": partner, "b_before": context.now() - pinned.REPLACED_MS})
     for key in replaced(known.card, card):
         unit.put(PartnerKeyRow, org_id=partner, kid=key.kid, key=key.key, replaced_at=context.now())
     unit.change(Partner, partner, card=message.token, issued_at=card.iat, updated_at=context.now())

@@ -21,6 +21,7 @@ from tallystick.node.record import outgoing, store
 from tallystick.node.record.admission import participating
 from tallystick.node.record.context import Context
 from tallystick.node.record.loaded import Loaded
+from tallystick.node.record.quota import QuotaExceeded
 from tallystick.node.record.unit import Unit
 from tallystick.tenants.models.record import ExecutionRow, HeadRow, OpeningRow, OutboxRow
 
@@ -35,12 +36,16 @@ def need(unit: Unit, context: Context, partner: str, message: m.NeedMessage) -> 
 
 
 def holding(unit: Unit, context: Context, partner: str, message: m.HoldingMessage) -> None:
-    """Answer what the partner holds less of than we do, and ask for what we hold less of."""
+    """Answer what the partner holds less of than we do, and ask for what we hold less of.
+
+    One that leaves too much unread is not answered: it compares again.
+    """
+    if not _reads(unit, partner):
+        return
     named = [one.execution for one in (*message.held, *message.offered)] + message.unattested
     here = {row.id: row for row in unit.exec(select(*_COLUMNS).where(col(ExecutionRow.id).in_(set(named))))}
     once = {one.execution: one for one in message.held if one.execution in here}
     held = [one for one in once.values() if _is_behind(one, here[one.execution], context)]
-    outgoing.may_answer(unit, partner)
     queued = _queued(unit, partner, [one.execution for one in held])
     for one in held:
         loaded = store.find(unit, one.execution)
@@ -59,7 +64,8 @@ def holding(unit: Unit, context: Context, partner: str, message: m.HoldingMessag
 def need_chunks(unit: Unit, context: Context, partner: str, message: m.NeedChunksMessage) -> None:
     """Send chunks again. Who can name them has an opening that does: hashes of ciphertexts stand nowhere else."""
     loaded = participating(unit, partner, message.execution)
-    outgoing.may_answer(unit, partner)
+    if not _reads(unit, partner):
+        return
     query = select(OpeningRow.value).where(
         OpeningRow.number == loaded.row.number, col(OpeningRow.file_sha256).is_not(None)
     )
@@ -68,6 +74,13 @@ def need_chunks(unit: Unit, context: Context, partner: str, message: m.NeedChunk
         chunk = m.ChunkMessage(execution=loaded.row.id, sha256=name)
         if name in known and context.chunks.has(name) and not outgoing.waits(unit, partner, chunk):
             outgoing.post(unit, context, partner, chunk, loaded.row.id, again=True)
+
+
+def _reads(unit: Unit, partner: str) -> bool:
+    try:
+        return outgoing.may_answer(unit, partner)
+    except QuotaExceeded:
+        return False
 
 
 def _is_behind(held: m.Held, row: Any, context: Context) -> bool:

@@ -33,7 +33,10 @@ def _check_one(unit: Unit, context: Context, known: Partner, named: Participant)
         raise Invalid(
             f"agreement names another root key for {known.org_id} than the one pinned here", code="wrong_root_key"
         )
-    held = set(cards.verified(known.card).signing_keys)
+    card = cards.verified(known.card)
+    held, revoked = set(card.signing_keys), set(card.revoked)
+    if any(key.kid in revoked for key in named.signing_keys):  # whoever stole it may be the one who proposes
+        raise Invalid(f"agreement names a key that {known.org_id} has revoked", code="key_revoked")
     if not all(key in held or _is_recent(unit, context, known, key) for key in named.signing_keys):
         if known.status == "removed":  # no newer card will come, and anybody may have made the key up
             raise Invalid(f"agreement names other keys for {known.org_id}, which was removed here", code="unknown_key")

@@ -20,7 +20,7 @@ from tallystick.node.record import (
     resigning,
     store,
 )
-from tallystick.node.record.admission import check_head, verify_head
+from tallystick.node.record.admission import Hidden, check_head, verify_head
 from tallystick.node.record.context import Context
 from tallystick.node.record.effects import Effects
 from tallystick.node.record.loaded import Loaded
@@ -29,6 +29,7 @@ from tallystick.node.record.unit import Unit
 from tallystick.tenants import sealing
 from tallystick.tenants.models.record import EntryRow, InboxRow, StatementRow
 
+_NO_AGREEMENT = "the agreement has not come yet"
 MAX_BATCH = 500  # entries in one message
 
 
@@ -41,7 +42,7 @@ def take(unit: Unit, context: Context, partner: str, message: EntriesMessage) ->
     if loaded is None:
         loaded = _new_execution(unit, context, partner, message, form[1])
     if loaded.agreement.participant(partner) is None:
-        raise Invalid("sender takes no part in the execution", code="not_a_participant")
+        raise Hidden(_NO_AGREEMENT, code="no_agreement")
     if message.start > loaded.state.size:
         outgoing.post_need(unit, context, loaded.agreement.coordinator, loaded.row.id, loaded.state.size)
         return  # what is missing will be sent again with all that follows it
@@ -69,7 +70,9 @@ def _new_execution(unit: Unit, context: Context, partner: str, message: EntriesM
     if agreement is None and unit.get(InboxRow, (first.iss, first.aud)) is not None:
         raise Invalid("the agreement was refused here", code="agreement_refused")
     if agreement is None:
-        raise NotYet("the agreement has not come yet", code="no_agreement")
+        raise NotYet(_NO_AGREEMENT, code="no_agreement")
+    if agreement.participant(partner) is None:
+        raise Hidden(_NO_AGREEMENT, code="no_agreement")
     if message.start != 0 or not isinstance(first.body, Propose):
         raise NotYet("the execution's first entries have not come yet", code="no_proposal")
     if agreement.key(context.org_id, context.keystore.signing_key.kid) is None:

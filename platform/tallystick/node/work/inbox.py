@@ -6,14 +6,16 @@ a heap of waiting messages costs the others nothing.
 
 import asyncio
 import logging
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sqlalchemy import bindparam, delete, exc, func, literal_column, update
 from sqlmodel import col, select
+from sqlmodel.sql.expression import SelectOfScalar
 
 from tallystick.core.errors import Invalid, NotYet, TallystickError
 from tallystick.node.links.handling import Verdict
 from tallystick.node.record import incoming, messages, nonces, refusing, store
+from tallystick.node.record.admission import Hidden
 from tallystick.node.record.calls import keys_of
 from tallystick.node.record.context import Context
 from tallystick.node.record.group import Conflict, Note
@@ -36,6 +38,7 @@ _OVER_QUOTA_S = 2.0  # until a message of a partner over its quota comes again
 SOONEST_MS, LATEST_MS = 500, 30_000  # between two tries: half of what it has waited already
 LOOK_AGAIN_MS = 10_000
 _BATCH = 50
+_LEAST = 5
 _WENT_THROUGH = delete(InboxRow).where(
     col(InboxRow.partner) == bindparam("b_partner"),
     col(InboxRow.message_id) == bindparam("b_message"),
@@ -194,16 +197,12 @@ class Inbox:
         return outcome
 
     def _due(self) -> tuple[list[InboxRow], bool]:
-        """What is due, and whether anything waits at all."""
-        query = (
-            select(InboxRow)
-            .where(InboxRow.outcome == "wait", col(InboxRow.retry_at) <= self._context.now())
-            .order_by(col(InboxRow.retry_at), col(InboxRow.since))
-            .limit(_BATCH)
-        )
+        """What is due, of each partner the longest due first, and whether anything waits at all."""
+        due = (InboxRow.outcome == "wait", col(InboxRow.retry_at) <= self._context.now())
         any_of_them = select(InboxRow.message_id).where(InboxRow.outcome == "wait").limit(1)
         with self._database.looking() as session:
-            rows = list(session.exec(query))
+            partners = session.exec(select(InboxRow.partner).where(*due).distinct()).all()
+            rows = [row for partner in partners for row in session.exec(_longest(due, partner, len(partners)))]
             return rows, bool(rows) or session.exec(any_of_them).first() is not None
 
     def _take(self, unit: Unit, partner: str, message_id: str, message: Message, payload: bytes) -> Outcome:
@@ -254,7 +253,7 @@ class Inbox:
             InboxRow,
             partner=partner,
             message_id=message_id,
-            execution=execution,
+            execution=None if isinstance(error, Hidden) else execution,  # whatever moves that does not wake it
             outcome="wait",
             reason=_reason(error),
             since=since,
@@ -299,6 +298,12 @@ class Inbox:
             refusing.refuse(unit, self._context, partner, message, error)
         except Invalid:
             return  # unreadable: there is nothing to name in a refusal
+
+
+def _longest(due: tuple[Any, ...], partner: str, partners: int) -> SelectOfScalar[InboxRow]:
+    """A partner's share of a round: however much one has waiting, and however often that is due, others have theirs."""
+    query = select(InboxRow).where(InboxRow.partner == partner, *due)
+    return query.order_by(col(InboxRow.retry_at), col(InboxRow.since)).limit(max(_BATCH // partners, _LEAST))
 
 
 def _reason(error: TallystickError) -> str:
