@@ -19,6 +19,7 @@ from tallystick.node.bench.postgres import started
 from tallystick.node.record import messages as m
 from tallystick.node.record import outgoing, quota, store, submitting
 from tallystick.node.record.pace import Pace
+from tallystick.node.work import comparer as comparers
 from tallystick.node.work.comparer import GIVE_UP_MS, Comparer
 from tallystick.tenants.database import Database
 from tallystick.tenants.keystore import Keystore
@@ -330,6 +331,19 @@ async def test_what_has_not_come_is_asked_for_for_a_month(either: Desk) -> None:
     assert asked == [m.HoldingMessage(offered=[held(desk, 1)])] * 2
     with desk.database.session() as session:
         assert session.exec(select(UnattestedRow)).all() == []
+
+
+async def test_chunks_that_one_never_sends_keep_nobody_elses_away(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(comparers, "MAX_CHUNKS", 3)
+    comparer, execution = linked(desk, SUPPLIER, CARRIER), desk.parties.execution
+    names = [f"{number:064x}" for number in range(5)]
+    await desk.committer.run(lambda unit: quota.named(unit, desk.context, SUPPLIER, execution, names))
+    desk.now += 1
+    await desk.committer.run(lambda unit: quota.named(unit, desk.context, CARRIER, execution, ["cd" * 32]))
+    desk.now += 60_000
+    await comparer._once(set())
+    asked = {partner: one.chunks for partner, one in posted(desk) if isinstance(one, m.NeedChunksMessage)}
+    assert (len(asked[SUPPLIER]), asked[CARRIER]) == (3, ["cd" * 32])
 
 
 async def test_where_nothing_is_open_nobody_looks(desk: Desk) -> None:

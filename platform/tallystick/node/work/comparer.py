@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from typing import TypeVar
 
-from sqlalchemy import bindparam, delete
+from sqlalchemy import and_, bindparam, delete
 from sqlmodel import Session, col, select
 
 from tallystick.core.engine.state import OPEN
@@ -38,7 +38,7 @@ from tallystick.tenants.models.record import ExecutionRow, OutboxRow, PartnerChu
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
 GIVE_UP_MS = 30 * 24 * 3_600_000  # after which an attestation or a chunk is asked for no more
-MAX_CHUNKS = 1_000  # asked for in one look: as much as a partner may have here that nothing names
+MAX_CHUNKS = 1_000  # asked of a partner in one look: as much as a partner may have here that nothing names
 _ASKS = ("holding", "need_chunks")
 _OPEN = (ExecutionRow.id, ExecutionRow.size, ExecutionRow.coordinator, ExecutionRow.updated_at)
 _TRY_AGAIN_MS = 1_000
@@ -203,11 +203,15 @@ class Comparer:
         for execution, partner, since in session.exec(lacking.where(UnattestedRow.since > oldest)):
             if self._due(found, now, since, up, partner):
                 found.unattested[partner].append(execution)
-        wanted = select(PartnerChunkRow).where(col(PartnerChunkRow.execution).is_not(None), PartnerChunkRow.at > oldest)
-        for row in session.exec(wanted.order_by(col(PartnerChunkRow.at)).limit(MAX_CHUNKS)):
-            due = self._due(found, now, row.at, up, row.partner)
-            if due and now - row.at >= self._context.pace.quiet_ms // 4:  # else they may be on their way
-                found.chunks[row.partner][row.execution or ""].append(row.sha256)
+        is_wanted = and_(col(PartnerChunkRow.execution).is_not(None), col(PartnerChunkRow.at) > oldest)
+        owing = session.exec(select(PartnerChunkRow.partner).where(is_wanted).distinct()).all()
+        for partner in owing:  # each by itself: what one never sends keeps nothing of others away
+            theirs = select(PartnerChunkRow).where(is_wanted, PartnerChunkRow.partner == partner)
+            theirs = theirs.order_by(col(PartnerChunkRow.at))
+            for row in session.exec(theirs.limit(MAX_CHUNKS)):
+                due = self._due(found, now, row.at, up, partner)
+                if due and now - row.at >= self._context.pace.quiet_ms // 4:  # else they may be on their way
+                    found.chunks[partner][row.execution or ""].append(row.sha256)
 
     def _due(self, found: Found, now: int, since: int, up: set[str | None], partner: str | None = EVERYBODY) -> bool:
         """Whether what is silent ``since`` then is due; when it will be is noted."""
