@@ -1,5 +1,6 @@
 """The demo's own chain: anvil on loopback, its state on disk, and the few questions that the driver asks it."""
 
+import asyncio
 import json
 import platform
 import shutil
@@ -17,6 +18,7 @@ from .processes import Running, spawn
 CHAIN_ID = 31337
 PORT = 8545
 DUMP_SECONDS = 1  # a kill -9 may take the chain back by as much; nodes have to cope, as they do with a reorganisation
+KEEP_TRIES, KEEP_PAUSE = 100, 0.02  # a dump that is being written is soon whole
 ETHER = 10**18
 TIMEOUT = 10.0
 _SYSTEMS = {"Linux": "linux", "Darwin": "darwin"}
@@ -83,13 +85,22 @@ class Chain:
 
     async def kill(self) -> None:
         """`kill -9`. The newest whole dump is kept aside, because anvil may be in the middle of writing one."""
-        self._keep()
+        for _ in range(KEEP_TRIES):
+            if self._keep():
+                break
+            await asyncio.sleep(KEEP_PAUSE)
         if self.running:
             await self.running.kill()
 
-    def _keep(self) -> None:
-        if _whole(self._state):
-            shutil.copyfile(self._state, self._spare)
+    def _keep(self) -> bool:
+        """Whether the dump was whole; it is read once, because the next may be begun while it is copied."""
+        try:
+            state = self._state.read_bytes()
+            json.loads(state)
+        except (OSError, ValueError):
+            return False
+        self._spare.write_bytes(state)
+        return True
 
     def _mend(self) -> None:
         self._state.parent.mkdir(parents=True, exist_ok=True)
