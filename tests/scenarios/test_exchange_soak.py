@@ -141,8 +141,13 @@ class Soak:
         await self._again(one)
 
     async def _misbehaves(self, how: str, **facts: int) -> None:
-        taken = (await self._one().ask(how, **facts))["taken"]
-        assert taken, f"{how}: no stream took anything"
+        """One that has just been started again has sent nothing yet that it could send otherwise."""
+        one = self._one()
+
+        async def taken() -> bool:
+            return bool((await one.ask(how, **facts))["taken"])
+
+        await until(taken)
 
     async def _turned(self, ms: int) -> None:
         one = self._one()
