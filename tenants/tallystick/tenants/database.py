@@ -16,6 +16,7 @@ from typing import Any, Self
 
 from sqlalchemy import Connection, Dialect, Engine, QueuePool, create_engine, event, exc, inspect, make_url, text
 from sqlalchemy.engine import URL
+from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.util import LRUCache
 from sqlmodel import Session
 
@@ -35,6 +36,7 @@ PRAGMAS = (
 )
 STALE_S = 1.0  # a connection to a server that has been idle for longer is tried before it is written through
 _WRITES = "tallystick_writes"
+_RESTS = "tallystick_rests"
 _POSTGRES_WRITER = 0x7A11_5714  # any constant: what replicas of one node take turns on
 _SQLITE_REASONS = {
     sqlite3.SQLITE_BUSY: "locked",
@@ -74,6 +76,9 @@ class Database:
         self._kept_lock = threading.RLock()
         self._kept: Connection | None = None  # what `writing` writes through
         self._kept_at = 0.0
+        self._rests = 0
+        event.listen(self.engine, "connect", self._note_when)
+        event.listen(self.engine, "checkin", self._close_if_old)
 
     def create_schema(self) -> int:
         """Make missing tables, apply the migrations that are due, and return the schema's version."""
@@ -187,9 +192,20 @@ class Database:
                 self._kept_lock.release()
 
     def rest(self) -> None:
-        """Close the connections that nobody is using: each holds its schema and pages in memory."""
+        """Close the connections that nobody is using: each holds its schema and pages in memory.
+
+        Those in use belong to no pool from here on; each is closed when it comes back.
+        """
         self.stop_writing()
+        self._rests += 1
         self.engine.dispose()
+
+    def _note_when(self, _connection: Any, entry: ConnectionPoolEntry) -> None:
+        entry.info[_RESTS] = self._rests
+
+    def _close_if_old(self, _connection: Any, entry: ConnectionPoolEntry) -> None:
+        if entry.info.get(_RESTS) != self._rests:
+            entry.invalidate()
 
     def close(self) -> None:
         """Close every connection."""

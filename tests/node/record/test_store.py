@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import create_engine, text
+from sqlalchemy import create_engine, event, text
 from sqlmodel import select
 
 from tallystick.core import canonical, entry
@@ -27,6 +27,7 @@ from tallystick.node.record.authoring import Saying, say
 from tallystick.node.record.unit import Unit
 from tallystick.node.work import ahead, committer
 from tallystick.node.work.writer import Writer
+from tallystick.tenants.database import Database
 from tallystick.tenants.keystore import Keystore
 from tallystick.tenants.models.record import DocumentRow, EntryRow, HeadRow, StatementRow
 
@@ -238,3 +239,22 @@ async def test_a_full_disk_is_refused_and_recovered_from(place: Path) -> None:
 
 def _entries() -> Any:
     return select(EntryRow)
+
+
+def test_a_connection_in_use_is_closed_after_a_rest(url: str | None, place: Path) -> None:
+    opened: list[Any] = []
+    with Database(url or place / "tenant.db") as database:
+        database.create_schema()
+        database.rest()
+        event.listen(database.engine, "connect", lambda connection, _entry: opened.append(connection))
+        event.listen(database.engine, "close", lambda connection, _entry: opened.remove(connection))
+        with database.session() as session:
+            session.connection().execute(text("SELECT 1"))
+            database.rest()
+            assert len(opened) == 1
+        assert opened == []
+        with database.session() as session:
+            session.connection().execute(text("SELECT 1"))
+        assert len(opened) == 1, "kept for the next one"
+        database.rest()
+        assert opened == []
