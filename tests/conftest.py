@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import hypothesis
@@ -9,7 +10,7 @@ import pytest
 
 from support.measuring import Measuring
 from support.processes import Anvil, Processes, start_anvil
-from support.spreading import Spreading
+from support.spreading import Spreading, workers
 from support.summary import Summary
 
 # A busy machine is no counter-example.
@@ -18,10 +19,16 @@ hypothesis.settings.load_profile("tally")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Add what a run does besides: the table, the order and number of workers, the switch of coverage."""
+    """Add what a run does besides: the table, the order of tests, the switch of coverage."""
     config.pluginmanager.register(Summary(), "tally-summary")
     config.pluginmanager.register(Spreading(), "tally-spreading")
     config.pluginmanager.register(Measuring(config), "tally-measuring")
+
+
+@pytest.hookimpl(tryfirst=True, optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Say how many workers there are; it is asked before anything is configured, so it stands here."""
+    return workers(os.cpu_count() or 1)
 
 
 @pytest.fixture

@@ -5,8 +5,6 @@ Workers take whole files in the order of collection (`--dist loadfile --no-loads
 
 from __future__ import annotations
 
-import os
-
 import pytest
 
 FIRST = (
@@ -20,21 +18,16 @@ FIRST = (
 
 
 class Spreading:
-    """Gives the order, and the number of workers where pytest-xdist is to choose it."""
+    """Gives the order."""
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         """Put the slow folders first; within one, everything stays where it is."""
         items.sort(key=lambda item: rank(item.nodeid))
 
-    @pytest.hookimpl(tryfirst=True, optionalhook=True)
-    def pytest_xdist_auto_num_workers(self) -> int:
-        """Three for two cores: tests over real servers wait for them a third of their time."""
-        return workers(os.cpu_count() or 1)
-
 
 def workers(cores: int) -> int:
-    """How many workers keep so many cores busy."""
+    """How many workers keep so many cores busy: tests over real servers wait for them a third of their time."""
     return cores + (cores + 1) // 2
 
 
