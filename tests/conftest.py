@@ -9,9 +9,11 @@ import hypothesis
 import pytest
 
 from support.measuring import Measuring
+from support.postgres import Postgres
 from support.processes import Anvil, Processes, start_anvil
 from support.spreading import Spreading, workers
 from support.summary import Summary
+from tallystick.node.bench.postgres import started
 
 # A busy machine is no counter-example.
 hypothesis.settings.register_profile("tally", deadline=None)
@@ -42,3 +44,11 @@ def processes() -> Iterator[Processes]:
 def anvil(processes: Processes) -> Anvil:
     """Give a local chain of the test's own, on a port of its own."""
     return start_anvil(processes)
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
+    """Give a Postgres server, begun when a test first asks for it."""
+    running, url = started(tmp_path_factory.mktemp("postgres"))
+    yield Postgres(url)
+    running.cleanup()

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
-import secrets
 import sys
 import time
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import create_engine, text
 
 from support.chain import LocalChain
 from support.hostile import Author
@@ -26,7 +24,6 @@ from tallystick.core.head import read_refusal
 from tallystick.core.statement import STATEMENT
 from tallystick.ledger.audit.trust import Organisation, Trust
 from tallystick.ledger.audit.verify import verify
-from tallystick.node.bench.postgres import started
 from tallystick.node.record import messages as m
 from tallystick.tenants.keystore import Keystore
 
@@ -37,38 +34,18 @@ OFF_CHAIN = set(range(13, 19))
 ON_BOTH = pytest.mark.parametrize("trio", ["sqlite", "postgres"], indirect=True)
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A Postgres server, by its URL."""
-    running, url = started(tmp_path_factory.mktemp("postgres"))
-    yield url
-    running.cleanup()
-
-
 @pytest.fixture
 async def trio(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Trio]:
     """Three nodes on SQLite, or each on a Postgres database of its own."""
     three = Trio(tmp_path)
     if getattr(request, "param", "sqlite") == "postgres":
-        three.databases = databases(request.getfixturevalue("server"), three.members)
+        postgres = request.getfixturevalue("postgres")
+        three.databases = {org: postgres.new() for org in three.members}
     try:
         await three.start()
         yield three
     finally:
         await three.stop()
-
-
-def databases(server: str, names: Iterable[str]) -> dict[str, str]:
-    """A new database for each of them, by URL."""
-    whole, _, query = server.partition("?")
-    fresh = {name: f"{name}_{secrets.token_hex(4)}" for name in names}
-    engine = create_engine(server, isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        for one in fresh.values():
-            connection.execute(text(f'CREATE DATABASE "{one}"'))
-    engine.dispose()
-    place = whole.replace("+psycopg", "").rpartition("/")[0]
-    return {name: f"{place}/{one}{'?' + query if query else ''}" for name, one in fresh.items()}
 
 
 async def evidence(trio: Trio, execution: str, org: str = BUYER) -> dict[str, Any]:

@@ -17,8 +17,8 @@ from support.hosted import Hosted, hosting
 from support.losing import unread
 from support.parties import BUYER, CARRIER, NAMES, SUPPLIER
 from support.parties import DEFINITION as ORDER
+from support.postgres import Postgres
 from support.trio import until, work
-from tallystick.node.bench.postgres import started
 from tallystick.node.record import comparing, store
 from tallystick.node.record import messages as m
 from tallystick.node.record.pace import Pace
@@ -269,15 +269,14 @@ def damage(one: Hosted) -> None:
         block.write_bytes(b"")
 
 
-async def test_a_proxy_that_acknowledges_and_drops(tmp_path: Path) -> None:
+async def test_a_proxy_that_acknowledges_and_drops(tmp_path: Path, postgres: Postgres) -> None:
     """Over HTTPS nobody but TLS says who acknowledged: whoever ends it for the supplier takes what is assigned.
 
     The supplier's database is Postgres.
     """
     pace = {"quiet_ms": 1_000, "seldom_ms": 4_000, "link_ms": 1_000}
-    running, url = await asyncio.to_thread(started, tmp_path / "postgres")
     trio = FrontedTrio(tmp_path, list(NAMES), pace=pace)
-    trio.databases[SUPPLIER] = url.replace("+psycopg", "")
+    trio.databases[SUPPLIER] = postgres.new()
     try:
         await trio.start()
         collaboration = await trio.begin(ORDER)
@@ -294,6 +293,5 @@ async def test_a_proxy_that_acknowledges_and_drops(tmp_path: Path) -> None:
         seen = await trio.play(collaboration)
     finally:
         await trio.stop()
-        await asyncio.to_thread(running.cleanup)
     assert len({(one["size"], one["root"], one["status"]) for one in seen.values()}) == 1
     assert seen[BUYER]["status"] == "completed"

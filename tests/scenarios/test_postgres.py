@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -10,18 +10,16 @@ import pytest
 import pytest_asyncio
 
 from support.parties import BUYER
+from support.postgres import Postgres
 from support.trio import Member, until
-from tallystick.node.bench.postgres import started
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(180)]
 STEPS = 5
 
 
 @pytest.fixture(scope="module")
-def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    running, url = started(tmp_path_factory.mktemp("postgres"))
-    yield url.replace("+psycopg", "")  # as people write it
-    running.cleanup()
+def database(postgres: Postgres) -> str:
+    return postgres.new()
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

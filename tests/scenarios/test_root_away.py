@@ -7,17 +7,15 @@ import base64
 import json
 import os
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from scenarios.test_keys import databases
 from support.parties import BUYER, CARRIER, DEFINITION, NAMES, SUPPLIER
 from support.trio import Member, Trio, until
-from tallystick.node.bench.postgres import started
 from tallystick.tenants import root_key, vault
 from tallystick.tenants.keystore import Keystore
 
@@ -99,20 +97,13 @@ class AwayTrio(Trio):
         assert (invited.status_code, invited.json()["code"]) == (409, "root_key_away")
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A Postgres server, by its URL."""
-    running, url = started(tmp_path_factory.mktemp("postgres"))
-    yield url
-    running.cleanup()
-
-
 @pytest.fixture
 async def trio(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[AwayTrio]:
     """Three nodes on SQLite, or those whose roots are away each on a Postgres database of its own."""
     three = AwayTrio(tmp_path)
     if request.param == "postgres":
-        three.databases = databases(request.getfixturevalue("server"), three.away)
+        postgres = request.getfixturevalue("postgres")
+        three.databases = {org: postgres.new() for org in three.away}
     try:
         await three.start()
         yield three

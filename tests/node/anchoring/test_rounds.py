@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from sqlalchemy import create_engine, event, insert, make_url, text
+from sqlalchemy import event, insert, text
 from sqlmodel import Session
 
 from support.submissions import ATTEMPT, submission
@@ -16,7 +16,6 @@ from tallystick.node.anchoring.batching import SqlBatching
 from tallystick.node.anchoring.shared import Shared, counts
 from tallystick.node.anchoring.stores import SqlLeaves, SqlSubmissions, covering
 from tallystick.node.anchoring.workflows import Workflows
-from tallystick.node.bench.postgres import started
 from tallystick.node.record import onchain
 from tallystick.node.services.transactions import newest
 from tallystick.node.work.committer import Committer
@@ -38,13 +37,6 @@ SAFE = '"safe"'
 NOISE = 80  # steps, or rows: what an index costs more that is one level deeper
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    running, url = started(tmp_path_factory.mktemp("postgres"))
-    yield url
-    running.cleanup()
-
-
 @pytest.fixture(params=["sqlite", "postgres"])
 def make(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[int], Database]]:
     """Give a maker of databases with so many leaves in their past."""
@@ -56,7 +48,7 @@ def make(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[i
             folder.mkdir(mode=0o700)
             made.append(Database(folder / "tenant.db"))
         else:
-            made.append(Database(_new(request.getfixturevalue("server"), f"t{abs(hash(request.node.nodeid))}_{size}")))
+            made.append(Database(request.getfixturevalue("postgres").new()))
         made[-1].create_schema()
         _fill(made[-1], size)
         return made[-1]
@@ -64,14 +56,6 @@ def make(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[i
     yield one
     for database in made:
         database.close()
-
-
-def _new(server: str, name: str) -> str:
-    engine = create_engine(server, isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {name}"))
-    engine.dispose()
-    return make_url(server).set(database=name).render_as_string(hide_password=False)
 
 
 def _fill(database: Database, size: int) -> None:

@@ -8,19 +8,18 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import create_engine, event, text
+from sqlalchemy import event, text
 from sqlmodel import select
 
 from tallystick.core import canonical, entry
 from tallystick.core.errors import Invalid, Unavailable, WrongState
 from tallystick.core.replay import Replay
 from tallystick.core.statement import Consent
-from tallystick.node.bench.postgres import started
 from tallystick.node.bench.world import ENTRIES, PASSPHRASE, Tenant
 from tallystick.node.record import store
 from tallystick.node.record.authoring import Saying, say
@@ -55,13 +54,6 @@ asyncio.run(main())
 """
 
 
-@pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    running, url = started(tmp_path_factory.mktemp("postgres"))
-    yield url
-    running.cleanup()
-
-
 @pytest.fixture(params=["sqlite", "process", "postgres"])
 def url(request: pytest.FixtureRequest) -> str | None:
     """Where the tenant's database is; None for SQLite in its folder."""
@@ -73,14 +65,8 @@ def url(request: pytest.FixtureRequest) -> str | None:
         monkeypatch.setattr(Writer, "borrowed", _begun)
     if request.param != "postgres":
         return None
-    server = request.getfixturevalue("server")
-    name = f"t{abs(hash(request.node.nodeid))}"
-    engine = create_engine(server, isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {name}"))
-    engine.dispose()
-    whole, _, query = str(server).partition("?")
-    return f"{whole.rpartition('/')[0]}/{name}{'?' + query if query else ''}"
+    new: str = request.getfixturevalue("postgres").new()
+    return new
 
 
 _borrowed = Writer.borrowed

@@ -2,20 +2,18 @@
 
 import hashlib
 import itertools
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
-from sqlalchemy import create_engine, text
 from sqlmodel import select
 
 from node.work.test_inbox import Desk, chunk
 from support.parties import CARRIER, SUPPLIER
 from tallystick.core import canonical
-from tallystick.node.bench.postgres import started
 from tallystick.node.record import messages as m
 from tallystick.node.record import outgoing, quota, store, submitting
 from tallystick.node.record.pace import Pace
@@ -48,24 +46,12 @@ async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
         yield made
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    running, url = started(tmp_path_factory.mktemp("postgres"))
-    yield url
-    running.cleanup()
-
-
 @pytest.fixture(params=["sqlite", "postgres"])
 async def either(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Desk]:
     """A desk over a database of each kind."""
     where: Path | str = tmp_path / "tenant.db"
     if request.param == "postgres":
-        server, name = request.getfixturevalue("server"), f"t{abs(hash(request.node.nodeid))}"
-        engine = create_engine(server, isolation_level="AUTOCOMMIT")
-        with engine.connect() as connection:
-            connection.execute(text(f"CREATE DATABASE {name}"))
-        engine.dispose()
-        where = server.replace("/postgres?", f"/{name}?")
+        where = request.getfixturevalue("postgres").new()
     async with at_desk(tmp_path, where) as made:
         yield made
 

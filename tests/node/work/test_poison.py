@@ -6,9 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import create_engine, make_url, text
 
-from node.record.test_store import server
 from node.work.test_citations import TERMS
 from node.work.test_inbox import Desk
 from support.parties import BUYER, SUPPLIER, Parties
@@ -19,23 +17,13 @@ from tallystick.node.record import messages as m
 from tallystick.tenants.database import Database
 from tallystick.tenants.keystore import Keystore
 
-__all__ = ["server"]
 HUGE = 2**53 - 1
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
 def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
-    if request.param == "sqlite":
-        made = Database(tmp_path / "tenant.db")
-    else:
-        url = request.getfixturevalue("server")
-        engine = create_engine(url, isolation_level="AUTOCOMMIT")
-        name = f"p{abs(hash(request.node.nodeid))}"
-        with engine.connect() as connection:
-            connection.execute(text(f"CREATE DATABASE {name}"))
-        engine.dispose()
-        made = Database(make_url(url).set(database=name).render_as_string(hide_password=False))
-    with made:
+    on_postgres = request.param == "postgres"
+    with Database(request.getfixturevalue("postgres").new() if on_postgres else tmp_path / "tenant.db") as made:
         made.create_schema()
         yield made
 
