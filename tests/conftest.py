@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import hypothesis
 import pytest
@@ -52,3 +55,11 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
     running, url = started(tmp_path_factory.mktemp("postgres"))
     yield Postgres(url)
     running.cleanup()
+
+
+@pytest.fixture
+def usual_ports() -> Iterator[None]:
+    """Let one test at a time look for free ports from the usual ones on, as `make up` and `make demo` do."""
+    with (Path(tempfile.gettempdir()) / f"tally-usual-ports-{os.getuid()}").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield

@@ -19,7 +19,7 @@ from tallystick.node.demo.console import Console
 from tallystick.node.demo.resident import State, down, load, up
 from tallystick.node.demo.stack import ROOT
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = [pytest.mark.timeout(600), pytest.mark.usefixtures("usual_ports")]
 SECTION = re.compile(r"^## Meet a partner\n.*?^```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 

@@ -11,7 +11,7 @@ from tallystick.node.client import until
 
 TALLY = Path(sys.executable).with_name("tally")
 SEED_THAT_REFUSES_THE_ORDER = "3"
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.timeout(300), pytest.mark.usefixtures("usual_ports")]
 needs_proc = pytest.mark.skipif(not Path("/proc/self").exists(), reason="lists processes through /proc (Linux)")
 
 

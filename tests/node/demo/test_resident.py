@@ -15,7 +15,7 @@ from tallystick.node.demo.console import Console
 from tallystick.node.demo.resident import FOR_THE_READER, down, load, up
 from tallystick.node.demo.stack import ROOT
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.timeout(300), pytest.mark.usefixtures("usual_ports")]
 LINK = re.compile(r"(http://\S+)/sign-in#link=(\S+)")
 
 
