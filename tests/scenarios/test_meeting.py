@@ -9,22 +9,13 @@ from typing import Any
 
 import pytest
 
-from support.parties import BUYER, NAMES, SUPPLIER
+from support.parties import BUYER, NAMES, SUPPLIER, TALK
 from support.trio import Member, until, work
 from tallystick.tenants import card as cards
 from tallystick.tenants import invitation
 from tallystick.tenants.keystore import Keystore
 
 pytestmark = pytest.mark.timeout(300)
-TALK = {
-    "id": "talk",
-    "name": "Talk 商谈",
-    "participants": [
-        {"org_id": BUYER, "role": "buyer", "can_terminate": True},
-        {"org_id": SUPPLIER, "role": "supplier"},
-    ],
-    "tasks": [{"id": "offer", "name": "Offer", "task_type": "approval", "assigned_org": SUPPLIER}],
-}
 
 
 class Pair:

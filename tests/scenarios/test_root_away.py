@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from support.parties import BUYER, CARRIER, DEFINITION, NAMES, SUPPLIER
+from support.parties import BUYER, CARRIER, DEFINITION, NAMES, SUPPLIER, TALK
 from support.trio import Member, Trio, until
 from tallystick.tenants import root_key, vault
 from tallystick.tenants.keystore import Keystore
@@ -22,15 +22,6 @@ from tallystick.tenants.keystore import Keystore
 pytestmark = pytest.mark.timeout(240)
 PHRASE = "the root's own passphrase a!b@c 密码"
 KEYS = "/organisation/keys"
-TALK = {
-    "id": "talk",
-    "name": "Talk 商谈",
-    "participants": [
-        {"org_id": BUYER, "role": "buyer", "can_terminate": True},
-        {"org_id": SUPPLIER, "role": "supplier"},
-    ],
-    "tasks": [{"id": "offer", "name": "Offer", "task_type": "approval", "assigned_org": SUPPLIER}],
-}
 
 
 def file_of(member: Member) -> Path:

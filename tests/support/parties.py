@@ -20,6 +20,16 @@ BUYER, SUPPLIER, CARRIER = "huaxia", "nordic", "blueline"
 NAMES = {BUYER: "华夏汽车", SUPPLIER: "Nordic Bearings", CARRIER: "Blueline Freight"}
 NOON = 1_790_000_000_000
 
+TALK: dict[str, Any] = {
+    "id": "talk",
+    "name": "Talk 商谈",
+    "participants": [
+        {"org_id": BUYER, "role": "buyer", "can_terminate": True},
+        {"org_id": SUPPLIER, "role": "supplier"},
+    ],
+    "tasks": [{"id": "offer", "name": "Offer", "task_type": "approval", "assigned_org": SUPPLIER}],
+}
+
 DEFINITION: dict[str, Any] = {
     "id": "order",
     "name": "Order 订单",

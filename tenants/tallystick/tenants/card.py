@@ -15,7 +15,7 @@ import msgspec
 from cryptography import x509
 
 from tallystick.core import jws
-from tallystick.core.agreement import PublicKey, SealingKey
+from tallystick.core.agreement import ORG_ID, PublicKey, SealingKey
 from tallystick.core.errors import Invalid, UnknownVersion
 from tallystick.core.keys import SigningKey, key_id
 from tallystick.tenants import hpke, nkey
@@ -28,7 +28,7 @@ MAX_CAPABILITIES = 32
 MAX_PEM = 16_000
 MAX_NAMES = 20
 _LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}\Z")
-_ORG_ID = re.compile(r"[a-z][a-z0-9-]{1,39}\Z")
+_ORG_ID = re.compile(ORG_ID)
 _DOMAIN = re.compile(r"(?=.{1,253}\Z)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*\Z")
 _CAPABILITY = re.compile(r"[a-z][a-z0-9_]{0,39}\Z")
 _ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}\Z")

@@ -23,11 +23,16 @@ def read_passphrase(environ: Mapping[str, str] = os.environ, *, organisation: st
     """
     if organisation is not None and FOLDER_VARIABLE in environ:
         return from_file(Path(environ[FOLDER_VARIABLE]) / organisation)
-    if FILE_VARIABLE in environ:
-        return from_file(Path(environ[FILE_VARIABLE]))
-    if VARIABLE in environ:
-        return environ[VARIABLE]
-    raise Invalid(f"set {FILE_VARIABLE} or {VARIABLE}", code="no_passphrase")
+    return from_variables(environ, FILE_VARIABLE, VARIABLE)
+
+
+def from_variables(environ: Mapping[str, str], file_variable: str, variable: str, whose: str = "") -> str:
+    """What is in the file that one variable names, else in the other one; ``whose`` is said where neither is set."""
+    if file_variable in environ:
+        return from_file(Path(environ[file_variable]))
+    if variable in environ:
+        return environ[variable]
+    raise Invalid(f"set {file_variable} or {variable}{whose}", code="no_passphrase")
 
 
 def from_file(path: Path) -> str:

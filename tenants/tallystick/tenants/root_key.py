@@ -94,11 +94,7 @@ def put_back(keystore: Keystore, org_id: str, path: Path, phrase: str) -> None:
 
 def read_passphrase(environ: Mapping[str, str] = os.environ) -> str:
     """The passphrase in the file that ``TALLYSTICK_ROOT_PASSPHRASE_FILE`` names, else the other variable's."""
-    if FILE_VARIABLE in environ:
-        return passphrase.from_file(Path(environ[FILE_VARIABLE]))
-    if VARIABLE in environ:
-        return environ[VARIABLE]
-    raise Invalid(f"set {FILE_VARIABLE} or {VARIABLE}, the root key's own passphrase", code="no_passphrase")
+    return passphrase.from_variables(environ, FILE_VARIABLE, VARIABLE, ", the root key's own passphrase")
 
 
 def _check(path: Path, phrase: str, root: RootKey) -> None:

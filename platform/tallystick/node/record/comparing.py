@@ -9,7 +9,7 @@ Whoever takes no part in an execution gets the same answer as for one that is no
 question of one who does not have it.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 from sqlmodel import col, select
@@ -23,7 +23,7 @@ from tallystick.node.record.context import Context
 from tallystick.node.record.loaded import Loaded
 from tallystick.node.record.quota import QuotaExceeded
 from tallystick.node.record.unit import Unit
-from tallystick.tenants.models.record import ExecutionRow, HeadRow, OpeningRow, OutboxRow
+from tallystick.tenants.models.record import ExecutionRow, HeadRow, OpeningRow
 
 _COLUMNS: tuple[Any, ...] = (ExecutionRow.id, ExecutionRow.size, ExecutionRow.coordinator, ExecutionRow.status)
 
@@ -31,7 +31,10 @@ _COLUMNS: tuple[Any, ...] = (ExecutionRow.id, ExecutionRow.size, ExecutionRow.co
 def need(unit: Unit, context: Context, partner: str, message: m.NeedMessage) -> None:
     """Send what follows the entries that a participant holds; to one that has none, the agreement before them."""
     loaded = participating(unit, partner, message.execution)
-    if message.size < loaded.state.size and outgoing.may_answer(unit, partner, loaded.row.id):
+    if message.size >= loaded.state.size:
+        return
+    outgoing.check_unread(unit, partner)
+    if not outgoing.with_entries(unit, partner, [loaded.row.id]):
         _send(unit, context, loaded, partner, message.size)
 
 
@@ -46,7 +49,7 @@ def holding(unit: Unit, context: Context, partner: str, message: m.HoldingMessag
     here = {row.id: row for row in unit.exec(select(*_COLUMNS).where(col(ExecutionRow.id).in_(set(named))))}
     once = {one.execution: one for one in message.held if one.execution in here}
     held = [one for one in once.values() if _is_behind(one, here[one.execution], context)]
-    queued = _queued(unit, partner, [one.execution for one in held])
+    queued = outgoing.with_entries(unit, partner, [one.execution for one in held])
     for one in held:
         loaded = store.find(unit, one.execution)
         if loaded and one.execution not in queued and loaded.agreement.participant(partner):
@@ -78,24 +81,14 @@ def need_chunks(unit: Unit, context: Context, partner: str, message: m.NeedChunk
 
 def _reads(unit: Unit, partner: str) -> bool:
     try:
-        return outgoing.may_answer(unit, partner)
+        outgoing.check_unread(unit, partner)
     except QuotaExceeded:
         return False
+    return True
 
 
 def _is_behind(held: m.Held, row: Any, context: Context) -> bool:
     return bool(row.coordinator == context.org_id and held.size < row.size)
-
-
-def _queued(unit: Unit, partner: str, executions: Sequence[str]) -> set[str]:
-    """Those of which entries wait to be sent already: whoever lacks something still asks when they have come."""
-    query = select(OutboxRow.execution).where(
-        OutboxRow.partner == partner,
-        OutboxRow.what == "entries",
-        col(OutboxRow.execution).in_(executions),
-        outgoing.undelivered(),
-    )
-    return {one for one in unit.exec(query) if one} if executions else set()
 
 
 def _send(unit: Unit, context: Context, loaded: Loaded, partner: str, size: int) -> None:

@@ -14,13 +14,14 @@ from tallystick.core.errors import Invalid, UnknownVersion
 VERSION = 1
 MAX_MESSAGE = 900_000  # bytes: below the transport's 1 MB, headers included
 MAX_TOGETHER = 200  # messages in one of the transport's
-_EXECUTION = re.compile(r"[0-9a-f]{64}")
+_HASH = r"^[0-9a-f]{64}\Z"
+_EXECUTION = re.compile(_HASH)
 MAX_HELD = 100  # executions of each list in one message: what one transaction answers
 MAX_NEEDED_CHUNKS = 64  # 20 MB of answers
 _BETWEEN = b"\n"  # canonical JSON holds none
 
 
-Hash = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}\Z")]
+Hash = Annotated[str, msgspec.Meta(pattern=_HASH)]
 
 
 class _Message(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type"):
@@ -190,7 +191,7 @@ def execution_of(message: Message) -> str | None:
     if isinstance(message, AgreementMessage | CardMessage | HoldingMessage):
         return None
     named = jws.peek(message.token).get("execution") if isinstance(message, _TOLD) else message.execution
-    return named if isinstance(named, str) and _EXECUTION.fullmatch(named) else None
+    return named if isinstance(named, str) and _EXECUTION.match(named) else None
 
 
 def agreement_of(message: AgreementMessage) -> str:

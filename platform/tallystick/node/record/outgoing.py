@@ -140,16 +140,22 @@ def post_agreement(unit: Unit, context: Context, partner: str, name: str, execut
     post(unit, context, partner, message, execution, again=True)
 
 
-def may_answer(unit: Unit, partner: str, execution: str | None = None) -> bool:
-    """Whether what answers a partner's message may be queued; :class:`QuotaExceeded` while too much waits for it.
-
-    Entries of the same ``execution`` that it has not taken yet answer it already: should it lack more, it asks again.
-    """
-    waiting = select(OutboxRow.id).where(OutboxRow.partner == partner, undelivered())
-    if len(unit.exec(waiting.limit(MAX_UNREAD))) >= MAX_UNREAD:
+def check_unread(unit: Unit, partner: str) -> None:
+    """Raise :class:`QuotaExceeded` while a partner leaves so much unread that nothing more is queued to answer it."""
+    waiting = select(OutboxRow.id).where(OutboxRow.partner == partner, undelivered()).limit(MAX_UNREAD)
+    if len(unit.exec(waiting)) >= MAX_UNREAD:
         raise QuotaExceeded(partner, f"{partner} leaves {MAX_UNREAD} messages unread")
-    same = waiting.where(OutboxRow.execution == execution, OutboxRow.what == "entries")
-    return execution is None or not unit.exec(same.limit(1))
+
+
+def with_entries(unit: Unit, partner: str, executions: Sequence[str]) -> set[str]:
+    """Those of which entries wait to be sent already: whoever lacks more still asks when they have come."""
+    query = select(OutboxRow.execution).where(
+        OutboxRow.partner == partner,
+        OutboxRow.what == "entries",
+        col(OutboxRow.execution).in_(executions),
+        undelivered(),
+    )
+    return {one for one in unit.exec(query) if one} if executions else set()
 
 
 def post_chunks(unit: Unit, context: Context, loaded: Loaded, recipients: list[str], values: list[Any]) -> None:

@@ -36,7 +36,7 @@ def refuse(unit: Unit, context: Context, partner: str, message: Message, error: 
         execution = NO_EXECUTION
     else:
         return
-    outgoing.may_answer(unit, partner)
+    outgoing.check_unread(unit, partner)
     refusal = Refusal(
         v=1,
         iss=context.org_id,

@@ -120,11 +120,11 @@ def receive(
     """
     number = loaded.row.number
     row = unit.get(StatementRow, (number, said.id))
+    outgoing.check_unread(unit, said.iss)
     if row is not None and row.seq is not None:
-        if outgoing.may_answer(unit, said.iss, loaded.row.id):
+        if not outgoing.with_entries(unit, said.iss, [loaded.row.id]):
             outgoing.post_entries(unit, context, loaded, said.iss, said.basis.size if said.basis else 0)
         return
-    outgoing.may_answer(unit, said.iss)
     if row is None:
         _check_quota(unit, number, said)
         unit.insert(

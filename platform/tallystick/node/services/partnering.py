@@ -80,7 +80,9 @@ class Partnering(Service):
 
         def work() -> list[dict[str, Any]]:
             now = self.parts.context.now()
-            waiting = [partner_views.waiting(row, self._known()) for row in self.parts.introductions.waiting(now)]
+            met = self.parts.introductions.waiting(now)
+            known = self._known() if met else []
+            waiting = [partner_views.waiting(row, known) for row in met]
             ids = {one["id"] for one in waiting}
             rows = [row for row in self.parts.partners.all() if row.org_id not in ids]
             return [*waiting, *(self._partner_view(row, links.get(row.org_id)) for row in rows)]
