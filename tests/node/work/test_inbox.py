@@ -55,7 +55,7 @@ class Desk:
         token = self.parties.token(BUYER, "propose", {"nonce": self.parties.nonce})
 
         def job(unit: Unit) -> None:
-            name, agreement = store.put_agreement(unit, self.parties.document)
+            name, agreement, _ = store.put_agreement(unit, self.parties.document)
             loaded = store.create(unit, name, agreement, self.parties.execution, self.now)
             coordinator.sequence(unit, self.context, loaded, said, token, {})
 

@@ -5,7 +5,7 @@ from typing import Any
 from starlette.responses import Response
 
 from tallystick.node.api import account_handlers as accounts
-from tallystick.node.api import bodies, handlers, partnering
+from tallystick.node.api import bodies, handlers, partnering, queries
 from tallystick.node.api import task_handlers as tasks
 from tallystick.node.api.events import Streams, as_json
 from tallystick.node.api.handlers import by_id, listing
@@ -52,7 +52,7 @@ def _people() -> list[Operation]:
         post("/users", accounts.add_user, "Add a user", body=bodies.NewUser, status=201, **admin),
         Operation(method="PUT", path="/users/{username}/groups", handler=accounts.set_groups, body=bodies.UserGroups,
                   summary="Replace the groups that a user is in", problems=["not_found"], **admin),
-        post("/users/{username}/links", accounts.make_link, "A link that signs a user in once", body=bodies.Nothing,
+        post("/users/{username}/links", accounts.make_link, "A link that signs a user in once", body=queries.Nothing,
              status=201, problems=["not_found"], **admin),
         post("/access-tokens", accounts.add_token, "An access token for a worker", body=bodies.NewAccessToken,
              status=201, problems=["wrong_state"], **admin),
@@ -61,7 +61,7 @@ def _people() -> list[Operation]:
                   summary="End a worker's access token", problems=["not_found"], **admin),
         get("/organisation", handlers.organisation, "This organisation"),
         post("/organisation/clock", handlers.accept_clock, "Say that this machine's clock is right",
-             body=bodies.Nothing, **admin),
+             body=queries.Nothing, **admin),
         get("/organisation/card", handlers.card, "This organisation's public card", public=True),
         get("/organisation/keys", handlers.keys, "This organisation's keys, past ones too"),
         post("/organisation/keys", handlers.rotate_keys, "Rotate: make a new key the current one everywhere",
@@ -69,11 +69,11 @@ def _people() -> list[Operation]:
         post("/organisation/keys/{kid}/revocation", handlers.revoke_key, "Revoke a key everywhere",
              body=bodies.Revocation, problems=("not_found", "wrong_state"), **admin),
         get("/organisation/keys/pending", handlers.pending_signatures,
-            "What waits for the root key's signature while it is away", query=bodies.PendingQuery, **admin),
+            "What waits for the root key's signature while it is away", query=queries.PendingQuery, **admin),
         post("/organisation/keys/pending", handlers.take_signatures, "Bring what the root key has signed",
              body=bodies.Signatures, problems=("wrong_state",), **admin),
         get("/organisation/keys/{kid}/compromise", handlers.compromise_report,
-            "What a key signed, and what shows that it was before a moment", query=bodies.CompromiseQuery,
+            "What a key signed, and what shows that it was before a moment", query=queries.CompromiseQuery,
             permission="verify"),
     ]  # fmt: skip
 
@@ -93,8 +93,8 @@ def _partners() -> list[Operation]:
         post(one + "/confirm", partnering.confirm, "Confirm the fingerprint: both are partners once both have",
              body=bodies.Fingerprint, problems=states, **admin),
         post(one + "/suspend", by_id("suspend_partner", "org_id"), "Keep its messages out; ours wait",
-             body=bodies.Nothing, problems=states, **admin),
-        post(one + "/resume", by_id("resume_partner", "org_id"), "Work with it again", body=bodies.Nothing,
+             body=queries.Nothing, problems=states, **admin),
+        post(one + "/resume", by_id("resume_partner", "org_id"), "Work with it again", body=queries.Nothing,
              problems=states, **admin),
         post(one + "/remove", partnering.remove, "Part with it, or forget one who waits", body=bodies.Removal,
              problems=states, **admin),
@@ -128,7 +128,7 @@ def _collaborations() -> list[Operation]:
     return [
         post("/collaborations", handlers.propose, "Propose a collaboration", body=bodies.Proposal, status=201,
              idempotent_by_key=True, **create),
-        get("/collaborations", listing("collaborations"), "Collaborations", query=bodies.Search),
+        get("/collaborations", listing("collaborations"), "Collaborations", query=queries.Search),
         get(one, by_id("collaboration", "collaboration_id"), "A collaboration's status", problems=["not_found"]),
         get(one + "/agreement", by_id("agreement", "collaboration_id"), "The agreement that all sign",
             problems=["not_found"]),
@@ -149,8 +149,8 @@ def _definitions() -> list[Operation]:
     return [
         post("/definitions", handlers.add_definition, "Keep a version of a definition", body=bodies.NewDefinition,
              status=201, problems=["wrong_state"], **create),
-        get("/definitions", listing("definitions"), "Versions of definitions, newest first", query=bodies.Page),
-        get(one, handlers.definition, "A definition's versions with their sources", query=bodies.Page,
+        get("/definitions", listing("definitions"), "Versions of definitions, newest first", query=queries.Page),
+        get(one, handlers.definition, "A definition's versions with their sources", query=queries.Page,
             problems=["not_found"]),
         post(one + "/deprecate", handlers.deprecate_definition, "Let nothing more start from a version",
              body=bodies.Deprecation, problems=["not_found"], **create),
@@ -170,22 +170,22 @@ def _executions() -> list[Operation]:
         return get(f"{one}/{name}", by_id(name, "execution_id"), summary, problems=missing, **more)
 
     def steer(
-        name: str, handler: Any, summary: str, body: Any = bodies.Nothing, permission: str = "create_collaboration"
+        name: str, handler: Any, summary: str, body: Any = queries.Nothing, permission: str = "create_collaboration"
     ) -> Operation:
         return post(f"{one}/{name}", handler, summary, body=body, permission=permission,
                     problems=("not_found", "wrong_state"))  # fmt: skip
 
     return [
-        get("/executions", listing("executions"), "Executions", query=bodies.Search),
+        get("/executions", listing("executions"), "Executions", query=queries.Search),
         get(one, by_id("execution", "execution_id"), "An execution", problems=missing),
-        get("/waiting", listing("all_waiting"), "What every open execution waits for", query=bodies.Page),
-        get("/outbox", listing("outbox"), "Messages that partners have not confirmed", query=bodies.OutboxPage),
-        get(one + "/timeline", handlers.timeline, "Who signed what and when", query=bodies.After, problems=missing),
+        get("/waiting", listing("all_waiting"), "What every open execution waits for", query=queries.Page),
+        get("/outbox", listing("outbox"), "Messages that partners have not confirmed", query=queries.OutboxPage),
+        get(one + "/timeline", handlers.timeline, "Who signed what and when", query=queries.After, problems=missing),
         view("data", "The data that this organisation holds"),
         view("anchors", "What the chain holds"),
         view("waiting", "What is waited for, and since when"),
         view("verifications", "Stored verification results", permission="verify"),
-        get(one + "/evidence", handlers.evidence, "The evidence bundle", permission="verify", query=bodies.OnChain,
+        get(one + "/evidence", handlers.evidence, "The evidence bundle", permission="verify", query=queries.OnChain,
             problems=missing),
         steer("signals", handlers.signal, "Send a signal", bodies.Signal, "work_on_tasks"),
         steer("suspend", handlers.suspend, "Suspend it, with a reason", bodies.Reason),
@@ -199,13 +199,13 @@ def _executions() -> list[Operation]:
 def _tasks() -> list[Operation]:
     one = "/tasks/{task_id}"
 
-    def act(name: str, handler: Any, summary: str, body: Any = bodies.Nothing, *, worker: bool = False) -> Operation:
+    def act(name: str, handler: Any, summary: str, body: Any = queries.Nothing, *, worker: bool = False) -> Operation:
         permission = ("work_on_tasks", "work_on_queues") if worker else "work_on_tasks"
         return post(f"{one}/{name}", handler, summary, body=body, permission=permission,
                     problems=("not_found", "wrong_state"))  # fmt: skip
 
     return [
-        get("/tasks", listing("tasks"), "This organisation's tasks", query=bodies.TaskSearch),
+        get("/tasks", listing("tasks"), "This organisation's tasks", query=queries.TaskSearch),
         get(one, by_id("task", "task_id"), "A task and its form", problems=["not_found"]),
         act("claim", by_id("claim", "task_id"), "Take a task"),
         act("release", by_id("release", "task_id"), "Give a taken task back"),
@@ -223,7 +223,7 @@ def _queues() -> list[Operation]:
     return [
         get("/task-queues", tasks.task_queues, "The queues of external workers", **worker),
         get("/task-queues/{queue}/tasks", tasks.queue_tasks, "What waits in a queue, and who holds what of it",
-            query=bodies.Page),
+            query=queries.Page),
         post("/task-queues/{queue}/claim", tasks.claim_tasks, "Take tasks from a queue, waiting for some",
              body=bodies.ClaimTasks, **worker),
         post("/tasks/{task_id}/heartbeat", tasks.heartbeat, "Keep a claimed task", body=bodies.ClaimToken,
@@ -235,8 +235,8 @@ def _documents() -> list[Operation]:
     one = "/documents/{document_id}"
     return [
         post("/documents", handlers.put_document, "Store a document (the body is its bytes)", status=201,
-             raw="application/octet-stream", query=bodies.DocumentName, permission="work_on_tasks"),
-        get("/documents", listing("documents"), "Documents", query=bodies.Page),
+             raw="application/octet-stream", query=queries.DocumentName, permission="work_on_tasks"),
+        get("/documents", listing("documents"), "Documents", query=queries.Page),
         get(one, by_id("document", "document_id"), "A document's description", problems=["not_found"]),
         get(one + "/content", handlers.document_content, "A document's bytes", problems=["not_found"],
             returns="application/octet-stream"),
@@ -245,13 +245,13 @@ def _documents() -> list[Operation]:
 
 def _rest(events: Any) -> list[Operation]:
     return [
-        get("/notifications", listing("notifications"), "Notifications", query=bodies.Page),
+        get("/notifications", listing("notifications"), "Notifications", query=queries.Page),
         post("/notifications/{notification_id}/acknowledge", by_id("acknowledge", "notification_id"),
-             "Acknowledge a notification", body=bodies.Nothing, permission="work_on_tasks", problems=["not_found"]),
+             "Acknowledge a notification", body=queries.Nothing, permission="work_on_tasks", problems=["not_found"]),
         post("/verifications", handlers.verify_bundle, "Check an evidence bundle (the body is the file)",
              raw="application/json", permission="verify"),
         get("/chain", handlers.chain, "The chain connection"),
         get("/chain/transactions", listing("chain_transactions"), "What is sent to the chain, and what became of it",
-            query=bodies.TransactionsPage),
+            query=queries.TransactionsPage),
         get("/events", events, "Live changes (server-sent events)", returns="text/event-stream"),
     ]  # fmt: skip
