@@ -208,6 +208,7 @@ async def test_a_chunk_that_no_opening_of_the_execution_names_is_not_given(desk:
 
 async def test_a_chunk_that_comes_after_its_opening_costs_no_quota(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(quota, "MAX_UNNAMED", 50)
+    monkeypatch.setattr(quota, "PER_CHUNK", 0)
     one = chunk(desk, b"a" * 100)
     execution = desk.parties.execution
     await desk.committer.run(lambda unit: quota.named(unit, desk.context, SUPPLIER, execution, [one.sha256]))

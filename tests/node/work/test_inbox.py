@@ -283,6 +283,7 @@ def chunk(desk: Desk, content: bytes) -> m.ChunkMessage:
 
 async def test_chunks_that_nothing_names_are_bounded_by_partner(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(quota, "MAX_UNNAMED", 250)
+    monkeypatch.setattr(quota, "PER_CHUNK", 0)
     contents = [bytes([number]) * 100 for number in range(4)]
     verdicts = [await desk.give(chunk(desk, one)) for one in contents]
     assert verdicts == ["ack", "ack", ("retry", 2.0), ("retry", 2.0)]
@@ -296,6 +297,7 @@ async def test_chunks_that_nothing_names_are_bounded_by_partner(desk: Desk, monk
 
 async def test_a_named_chunk_costs_no_quota(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(quota, "MAX_UNNAMED", 150)
+    monkeypatch.setattr(quota, "PER_CHUNK", 0)
     first, second = chunk(desk, b"a" * 100), chunk(desk, b"b" * 100)
     assert await desk.give(first) == "ack"
     await desk.committer.run(lambda unit: quota.named(unit, desk.context, SUPPLIER, "e", [first.sha256, "ff" * 32]))

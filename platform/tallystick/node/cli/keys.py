@@ -82,7 +82,7 @@ async def _report(client: Client, options: argparse.Namespace) -> dict[str, Any]
         following = page["next_cursor"]
     whole["next_cursor"] = following
     whole["executions"] = _merged(whole["executions"])
-    whole["anchors"] = [one for at, one in enumerate(whole["anchors"]) if one not in whole["anchors"][:at]]
+    whole["anchors"] = list({json.dumps(one, sort_keys=True): one for one in whole["anchors"]}.values())
     return whole
 
 
