@@ -295,6 +295,26 @@ async def test_chunks_that_nothing_names_are_bounded_by_partner(desk: Desk, monk
     assert kept == [False, False, True, True]
 
 
+async def test_a_chunk_of_a_byte_counts_as_the_file_that_it_is(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(quota, "MAX_UNNAMED", 2 * (quota.PER_CHUNK + 1))
+    verdicts = [await desk.give(chunk(desk, bytes([number]))) for number in range(3)]
+    assert verdicts == ["ack", "ack", ("retry", 2.0)]
+
+
+async def test_a_chunk_that_was_removed_is_asked_for_once_a_value_names_it(desk: Desk) -> None:
+    """The transaction that removed its bytes has failed, so its row is there."""
+    one, execution = chunk(desk, b"a" * 100), desk.parties.execution
+    assert await desk.give(one) == "ack"
+    desk.context.chunks.remove(one.sha256)
+    desk.now += quota.KEPT_MS + 1
+    await desk.committer.run(lambda unit: quota.named(unit, desk.context, SUPPLIER, execution, [one.sha256]))
+    with desk.database.session() as session:
+        [row] = session.exec(select(PartnerChunkRow))
+    assert (row.needed, row.execution, row.at) == (True, execution, desk.now)
+    assert await desk.give(one) == "ack"
+    assert desk.context.chunks.has(one.sha256)
+
+
 async def test_a_named_chunk_costs_no_quota(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(quota, "MAX_UNNAMED", 150)
     monkeypatch.setattr(quota, "PER_CHUNK", 0)
