@@ -1,11 +1,11 @@
 """Three real nodes for a scenario, with a chain or without.
 
-Starting them costs ten seconds of a core. Scenarios that leave the three as they found them share those of their module
+Starting them costs two seconds of a core. Scenarios that leave the three as they found them share those of their module
 (`shared_trio`, `shared_anchored`); those that change keys, settings or what everyone counts have their own (`trio`,
 `anchored`).
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Protocol, TypeVar
@@ -14,6 +14,7 @@ import pytest
 import pytest_asyncio
 
 from support.chain import LocalChain
+from support.derivation import cheap
 from support.trio import Trio
 
 
@@ -35,6 +36,13 @@ async def running(one: S) -> AsyncIterator[S]:
         yield one
     finally:
         await one.stop()
+
+
+@pytest.fixture(autouse=True, scope="module")
+def cheap_derivation() -> Iterator[None]:
+    """Whoever makes keystores and users here pays little for their passphrases."""
+    with cheap():
+        yield
 
 
 @pytest.fixture
