@@ -5,7 +5,7 @@ Starting them costs two seconds of a core. Scenarios that leave the three as the
 `anchored`).
 """
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Protocol, TypeVar
@@ -14,7 +14,6 @@ import pytest
 import pytest_asyncio
 
 from support.chain import LocalChain
-from support.derivation import cheap
 from support.trio import Trio
 
 
@@ -39,10 +38,8 @@ async def running(one: S) -> AsyncIterator[S]:
 
 
 @pytest.fixture(autouse=True, scope="module")
-def cheap_derivation() -> Iterator[None]:
+def derives_cheaply(cheap_derivation: None) -> None:
     """Whoever makes keystores and users here pays little for their passphrases."""
-    with cheap():
-        yield
 
 
 @pytest.fixture
