@@ -69,9 +69,9 @@ class Member:
 
     async def start(self) -> None:
         """Run the node and sign in."""
-        with self._log.open("ab") as log:
-            begin = log.tell()
-            self.process = await born("node", "--data", str(self.data), env=self._environment, output=log)
+        self._log.touch()
+        begin = self._log.stat().st_size
+        self.process = await born("node", "--data", str(self.data), env=self._environment, output=self._log)
         self.url = await until(lambda: self._ready(begin))
         self._http = httpx2.AsyncClient(base_url=self.url + API, timeout=20, trust_env=False)
         answer = await self._http.post("/sessions", json={"username": "admin", "password": PASSWORD})
