@@ -8,7 +8,8 @@ import re
 import signal
 import sys
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -98,6 +99,16 @@ class Member:
         self.process.kill()
         await self.process.wait()
         await self.http.aclose()
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """The node does nothing for the block, and goes on afterwards as if no time had passed."""
+        assert self.process is not None
+        os.kill(self.process.pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(self.process.pid, signal.SIGCONT)
 
     async def ensure_started(self) -> None:
         """Run the node again if a test ended it."""
