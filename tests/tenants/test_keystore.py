@@ -14,6 +14,7 @@ from tallystick.tenants import hpke, vault
 from tallystick.tenants.files import OpenToOthers
 from tallystick.tenants.keystore import Keystore, KeystoreLocked
 
+pytestmark = pytest.mark.usefixtures("cheap_derivation")
 PHRASE = "a!b@c$d()e*_,/:;=?@ff[]22 华夏汽车"
 # The first of the accounts that development chains hand out; their keys are public.
 FAUCET = "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266"
