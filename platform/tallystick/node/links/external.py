@@ -25,9 +25,14 @@ _RETRY_S = 2.0  # a cluster that does not know an account yet is not to be asked
 
 
 def own_key(settings: LinkSettings, account: str) -> bytes:
-    """Return the 32 secret bytes of the node's own user in ``account``."""
+    """Return the 32 secret bytes of the node's own user in ``account``.
+
+    After our leafnode key was replaced they still follow from the one before for as long as that is held: the cluster
+    knows the newer users only when its operator has loaded the files again.
+    """
+    oldest = settings.former[0].nkey_seed if settings.former else settings.nkey_seed
     text = f"{_KEY_TAG}|{settings.org_id}|{account}"
-    return hmac.new(settings.nkey_seed.encode(), text.encode(), hashlib.sha256).digest()
+    return hmac.new(oldest.encode(), text.encode(), hashlib.sha256).digest()
 
 
 class ExternalLinks:
@@ -79,6 +84,14 @@ class ExternalLinks:
 
     async def renewed(self) -> None:
         """Nothing: the cluster's certificates are its operator's."""
+
+    async def rekeyed(self, settings: LinkSettings) -> None:
+        """Log in with the users that follow from these settings; what leafnodes show, the cluster's operator loads."""
+        async with self._changing:
+            self._settings = settings
+            await self._stop_peers(self._peers)
+            if self._is_wanted:
+                self._start_peers()
 
     def check_partners(self, partners: Iterable[Partner]) -> None:
         """As `Links.check_partners`."""
