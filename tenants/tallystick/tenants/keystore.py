@@ -17,19 +17,14 @@ from pathlib import Path
 
 import msgspec
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    NoEncryption,
-    PrivateFormat,
-    load_der_private_key,
-)
 
 from tallystick.core.agreement import PublicKey
 from tallystick.core.errors import Invalid, NotFound, NotYet, WrongState
 from tallystick.core.keys import SigningKey, key_id
-from tallystick.tenants import hpke, nkey, passphrase, secp256k1, vault
+from tallystick.tenants import hpke, passphrase, secp256k1, vault
 from tallystick.tenants.files import read_private, write_private
 from tallystick.tenants.hpke import SealingKey
+from tallystick.tenants.link_keys import MAX_LINK_KEYS, LinkKeys
 
 MAX_FILE = 1_000_000
 MAX_KEYS = 1_000  # signing keys ever made: about 500 bytes each
@@ -106,8 +101,7 @@ class Secrets(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     chain: bytes
     log: bytes
     session: bytes
-    nats: bytes
-    ca: bytes
+    links: list[LinkKeys]
 
     def __repr__(self) -> str:
         return "Secrets(…)"
@@ -125,8 +119,7 @@ class Secrets(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
             chain=secp256k1.generate(),
             log=secp256k1.generate(),
             session=os.urandom(32),
-            nats=SigningKey.generate().seed,
-            ca=_ec_der(),
+            links=[LinkKeys.generate()],
         )
 
 
@@ -231,6 +224,28 @@ class Keystore:
             if changed != self._secrets:
                 self._write(changed)
 
+    def rotate_link(self, *, now: int) -> LinkKeys:
+        """Make another nkey and another authority the newest; those before are held."""
+        with self._changing:
+            held = self._secrets.links
+            if len(held) >= MAX_LINK_KEYS:
+                raise WrongState(
+                    f"{MAX_LINK_KEYS} keys of the links are held: partners must take our card before there are more",
+                    state="behind",
+                    code="too_many_keys",
+                )
+            made = LinkKeys.generate(serial=held[-1].serial + 1, made_at=now)
+            self._write(msgspec.structs.replace(self._secrets, links=[*held, made]))
+        return made
+
+    def destroy_links(self, serials: Container[int]) -> None:
+        """Forget past keys of the links; the newest stay whatever is said."""
+        with self._changing:
+            *past, last = self._secrets.links
+            kept = [one for one in past if one.serial not in serials]
+            if len(kept) < len(past):
+                self._write(msgspec.structs.replace(self._secrets, links=[*kept, last]))
+
     def _write(self, secrets: Secrets) -> None:
         write_private(self.path, self._lock.lock(msgspec.json.encode(secrets)))
         self._take(secrets)
@@ -296,21 +311,24 @@ class Keystore:
         return self._secrets.session
 
     @property
+    def links(self) -> tuple[LinkKeys, ...]:
+        """What names us on our links, oldest first: the newest, and those before it that partners may know us by."""
+        return tuple(self._secrets.links)
+
+    @property
     def nkey_seed(self) -> str:
-        """The secret NATS user key, ``SU…``."""
-        return nkey.seed_text(self._secrets.nats)
+        """The newest secret NATS user key, ``SU…``."""
+        return self._secrets.links[-1].nkey_seed
 
     @property
     def nkey_public(self) -> str:
-        """The public NATS user key, ``U…``."""
-        return nkey.public_text(self._secrets.nats)
+        """The newest public NATS user key, ``U…``."""
+        return self._secrets.links[-1].nkey_public
 
-    @cached_property
+    @property
     def ca_key(self) -> ec.EllipticCurvePrivateKey:
-        """The key of the organisation's certificate authority (P-256)."""
-        key = load_der_private_key(self._secrets.ca, None)
-        assert isinstance(key, ec.EllipticCurvePrivateKey)  # noqa: S101 - `_ec_der` made it
-        return key
+        """The newest key of the organisation's certificate authority (P-256)."""
+        return self._secrets.links[-1].ca_key
 
     def __repr__(self) -> str:
         return f"Keystore({str(self.path)!r}, root {self.root_public.kid})"
@@ -324,11 +342,6 @@ def _signing(key: SigningKey, *, serial: int, sealing_kid: str, made_at: int, ov
 
 def _kid(one: _Signing) -> str:
     return key_id(bytes.fromhex(one.key))
-
-
-def _ec_der() -> bytes:
-    key = ec.generate_private_key(ec.SECP256R1())
-    return key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
 
 
 def _unlock(path: Path, phrase: str) -> tuple[bytes, vault.Lock]:

@@ -14,8 +14,9 @@ Rules:
 
 7. Where a partner may know us by another key than our newest, we try both: its server lets in the one that it knows.
 
-The text is JSON, which the server's configuration language contains; a JSON string is never expanded as a variable. Some
-lines of it are not JSON: they bring in our leafnode seeds, the only secrets, from a file of their own (`seed_text`).
+The text is JSON, which the server's configuration language contains; a JSON string is never expanded as a variable.
+Some lines of it are not JSON: they bring in our leafnode seeds, the only secrets, from a file of their own
+(`seed_text`).
 """
 
 import hashlib

@@ -40,6 +40,7 @@ def wanted_card(parts: Parts) -> Card | None:
 def _facts(parts: Parts) -> dict[str, Any]:
     settings = parts.settings
     signer = settings.blockchain.signer if settings.blockchain else None
+    nkey, authority = parts.certificates.newest()
     return {
         "org_id": settings.org_id,
         "name": settings.name,
@@ -52,7 +53,8 @@ def _facts(parts: Parts) -> dict[str, Any]:
         "chain_admin": signer.address if signer else None,
         "log_key": signer.log_address if signer else None,
         "leaf_url": parts.links.leaf_url if settings.nats.enabled else None,
-        "tls_ca": parts.tls_ca,
+        "nkey": nkey,
+        "tls_ca": authority,
     }
 
 
