@@ -232,6 +232,27 @@ async def test_the_chunks_of_a_file(three: list[Hosted]) -> None:
     assert [(row.needed, row.execution) for row in rows] == [(True, None)] * 3
 
 
+async def test_a_card(three: list[Hosted]) -> None:
+    """Whoever drafts would go on naming a key that was revoked, and nobody else's word brings the new one."""
+    buyer, supplier, _ = three
+    execution = await assigned(three)
+    services = supplier.node.services
+    async with unread(buyer, SUPPLIER) as stream:
+        (new, *_) = (await services.rotate_keys(supplier.admin, overlap=0))["items"]
+        await stream.holds()
+        await stream.lose()
+
+    async def known() -> bool | None:
+        card = buyer.node.parts.partners.card(SUPPLIER)
+        return [one.kid for one in card.signing_keys] == [new["kid"]] or None
+
+    await until(known)
+    await buyer.complete("order", OK, execution)
+    await supplier.complete("make", OK, execution)
+    for one in three:
+        await one.ends(execution)
+
+
 async def test_a_store_that_is_damaged_while_its_node_is_stopped(patient: list[Hosted]) -> None:
     buyer, supplier, _ = patient
     execution = await assigned(patient)

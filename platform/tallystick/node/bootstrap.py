@@ -17,6 +17,7 @@ from tallystick.node.activities.builtin import built_in
 from tallystick.node.anchoring.nochain import NoChain
 from tallystick.node.clock import SteadyClock
 from tallystick.node.links.anyhow import AnyLinks
+from tallystick.node.links.tasks import end_tasks
 from tallystick.node.partner_api.client import HttpsClient
 from tallystick.node.partner_api.transports import Transports
 from tallystick.node.parts import Chain, Parts
@@ -54,6 +55,7 @@ from tallystick.tenants.partners import Partners
 from tallystick.tenants.users import Users
 
 logger = logging.getLogger(__name__)
+_GIVE_UP_S = 10.0  # how long what a loop does at its end may take, such as an activity that is told to end
 
 
 class Node:
@@ -190,11 +192,7 @@ class Node:
 
     async def stop(self) -> None:
         """End the loops and the links, then close the database."""
-        for task in self._tasks:
-            task.cancel()
-        for task in self._tasks:
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+        await end_tasks(*self._tasks, ask_again_s=_GIVE_UP_S)
         with contextlib.suppress(TallystickError):  # it is only told to people
             await asyncio.to_thread(note_seen, self.parts)
         await self.parts.links.stop()

@@ -19,6 +19,7 @@ from tallystick.node.record import outgoing, quota, store, submitting
 from tallystick.node.record.pace import Pace
 from tallystick.node.work import comparer as comparers
 from tallystick.node.work.comparer import GIVE_UP_MS, Comparer
+from tallystick.tenants import card as cards
 from tallystick.tenants.database import Database
 from tallystick.tenants.keystore import Keystore
 from tallystick.tenants.models.partner import Partner
@@ -29,14 +30,15 @@ ELSEWHERE = "ab" * 32
 
 
 @asynccontextmanager
-async def at_desk(folder: Path, where: Path | str) -> AsyncIterator[Desk]:
+async def at_desk(folder: Path, where: Path | str, *, begin: bool = True) -> AsyncIterator[Desk]:
     folder.chmod(0o700)  # noqa: ASYNC240 - before anything else runs
     keystore = Keystore.create(folder / "keystore.json", "correct horse battery staple")
     with Database(where) as database:
         database.create_schema()
         made = Desk(folder, database, keystore)
-        await made.begin()
-        delivered(made)
+        if begin:
+            await made.begin()
+            delivered(made)
         yield made
 
 
@@ -270,8 +272,8 @@ def linked(desk: Desk, *orgs: str) -> Comparer:
 async def test_whose_consent_is_awaited_is_told_at_start_and_then_less_and_less_often(either: Desk) -> None:
     desk = either
     comparer = linked(desk, SUPPLIER)  # the carrier is no partner, or is suspended
-    told = (SUPPLIER, m.HoldingMessage(offered=[held(desk, 1)]))
     began = desk.now
+    told = (SUPPLIER, m.HoldingMessage(offered=[held(desk, 1)], card=began))
     assert await comparer._once({None}) == began + 60_000
     assert posted(desk) == [told]
     delivered(desk)
@@ -299,7 +301,7 @@ async def test_a_partner_that_confirms_nothing_is_told_once(desk: Desk) -> None:
 
 async def test_what_has_not_come_is_asked_for_for_a_month(either: Desk) -> None:
     desk = either
-    comparer = linked(desk, SUPPLIER, CARRIER)
+    comparer, began = linked(desk, SUPPLIER, CARRIER), desk.now
     name, execution = "cd" * 32, desk.parties.execution
     await desk.committer.run(lambda unit: quota.named(unit, desk.context, SUPPLIER, execution, [name]))
     number = await desk.committer.run(lambda unit: store.number_of(unit, execution))
@@ -309,12 +311,12 @@ async def test_what_has_not_come_is_asked_for_for_a_month(either: Desk) -> None:
     await comparer._once(set())
     found = posted(desk)
     assert (SUPPLIER, m.NeedChunksMessage(execution=execution, chunks=[name])) in found
-    assert (CARRIER, m.HoldingMessage(offered=[held(desk, 1)], unattested=[execution])) in found
+    assert (CARRIER, m.HoldingMessage(offered=[held(desk, 1)], unattested=[execution], card=began)) in found
     delivered(desk)
     desk.now += GIVE_UP_MS
     await comparer._once({None})
     asked = [message for _, message in posted(desk)]
-    assert asked == [m.HoldingMessage(offered=[held(desk, 1)])] * 2
+    assert asked == [m.HoldingMessage(offered=[held(desk, 1)], card=began)] * 2
     with desk.database.session() as session:
         assert session.exec(select(UnattestedRow)).all() == []
 
@@ -336,3 +338,52 @@ async def test_where_nothing_is_open_nobody_looks(desk: Desk) -> None:
     """The comparer of a tenant without partners or open executions sleeps until something is committed."""
     assert await linked(desk)._once({None}) is None
     assert posted(desk) == []
+
+
+async def test_who_has_an_older_card_of_ours_gets_the_newest_again(desk: Desk) -> None:
+    keystore = desk.context.keystore
+    facts: dict[str, Any] = {
+        "org_id": desk.context.org_id,
+        "name": "华夏",
+        "domain": "huaxia.example",
+        "capabilities": (),
+    }
+    facts |= {"endpoint_url": "https://huaxia.example", "chain_org": "0x" + "0" * 64, "leaf_url": None}
+    newest = m.CardMessage(token=cards.build(keystore, tls_ca=None, issued_at=5_000, **facts))
+    await desk.give(m.HoldingMessage(card=4_999))
+    assert posted(desk) == [], "there is none yet"
+    desk.context.own_card.keep(newest.token)
+    for iat in (0, 5_000, 5_001):
+        await desk.give(m.HoldingMessage(card=iat))
+    assert posted(desk) == []
+    for _ in range(3):
+        await desk.give(m.HoldingMessage(card=4_999))
+    assert posted(desk) == [(SUPPLIER, newest)]
+
+
+async def test_whose_card_here_is_older_than_it_says_is_asked_for_it(desk: Desk) -> None:
+    await desk.give(m.HoldingMessage(own_card=desk.now), "stranger")
+    linked(desk, SUPPLIER)
+    for iat in (0, desk.now - 1, desk.now):
+        await desk.give(m.HoldingMessage(own_card=iat))
+    assert posted(desk) == []
+    for _ in range(3):
+        await desk.give(m.HoldingMessage(own_card=desk.now + 1))
+    assert posted(desk) == [(SUPPLIER, m.HoldingMessage(card=desk.now))]
+
+
+async def test_a_partner_with_whom_nothing_is_open_is_told_which_card_is_here(tmp_path: Path) -> None:
+    """At start, and when its link comes up: it may have sent a newer one that was lost."""
+    async with at_desk(tmp_path, tmp_path / "tenant.db", begin=False) as desk:
+        comparer, began = linked(desk, SUPPLIER, CARRIER), desk.now
+        told = m.HoldingMessage(card=began)
+        assert await comparer._once({None}) is None
+        assert posted(desk) == [(SUPPLIER, told), (CARRIER, told)] or posted(desk) == [
+            (CARRIER, told),
+            (SUPPLIER, told),
+        ]
+        delivered(desk)
+        await comparer._once(set())
+        assert posted(desk) == []
+        await comparer._once({CARRIER})
+        assert posted(desk) == [(CARRIER, told)]

@@ -100,6 +100,12 @@ class Desk:
         with self.database.session() as session:
             return [(row.reason or "").partition(":")[0] for row in session.exec(select(InboxRow))]
 
+    def standing(self) -> set[tuple[str, str]]:
+        """What became of messages that were not taken in, and why."""
+        with self.database.session() as session:
+            rows = session.exec(select(InboxRow)).all()
+        return {(row.outcome, (row.reason or "").partition(":")[0]) for row in rows}
+
     def refusal(self, token: str, code: str, key: SigningKey | None = None) -> m.RefusalMessage:
         said = self.parties.open(token)
         body = Refusal(

@@ -124,8 +124,9 @@ class Peer:
         try:
             return await asking
         except asyncio.CancelledError:
-            if asking.cancelled() and asking in self._asking:
-                raise  # we are cancelled ourselves, and it with us
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise  # we are cancelled ourselves, whatever became of it
             raise Unavailable(f"the link to {self.partner} was interrupted", code="link_down") from None
         finally:
             self._asking.pop(asking, None)

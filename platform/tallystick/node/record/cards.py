@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import bindparam, delete
+from sqlalchemy import bindparam, delete, literal_column, or_
 from sqlmodel import col, select
 
 from tallystick.core import canonical, jws
@@ -20,16 +20,32 @@ from tallystick.tenants.models.card import CardSentRow
 from tallystick.tenants.models.partner import Partner, PartnerKeyRow
 from tallystick.tenants.partners import RootKeyChanged, StaleCard, replaced
 
-NOTE = "partners"  # a partner's card has changed: its link may have, too
-APART_MS = 5_000  # between two cards of a partner: each has the nats-server read its configuration again
+NOTE = "links"  # what a partner's card says of its link has changed
+APART_MS = (
+    5_000  # between two cards that change a partner's link: each has the nats-server read its configuration again
+)
+MAX_REPLACED = 64  # keys of a partner, the newest, that agreements may name a while after its card no longer does
 _DATED = "iat"
 _FORGOTTEN = delete(PartnerKeyRow).where(
-    col(PartnerKeyRow.org_id) == bindparam("b_org"), col(PartnerKeyRow.replaced_at) < bindparam("b_before")
+    col(PartnerKeyRow.org_id) == bindparam("b_org"),
+    or_(
+        col(PartnerKeyRow.replaced_at) < bindparam("b_before"),
+        col(PartnerKeyRow.replaced_at)
+        < select(PartnerKeyRow.replaced_at)
+        .where(PartnerKeyRow.org_id == bindparam("b_org"))
+        .order_by(col(PartnerKeyRow.replaced_at).desc())
+        .offset(literal_column(str(MAX_REPLACED)))
+        .limit(literal_column("1"))
+        .scalar_subquery(),
+    ),
 )
 
 
 def take(unit: Unit, context: Context, partner: str, message: CardMessage) -> None:
-    """Keep a partner's newer card; whatever is wrong with it leaves the one that we hold."""
+    """Keep a partner's newer card; whatever is wrong with it leaves the one that we hold.
+
+    Keys and revocations count at once; only another link has to wait its turn.
+    """
     card = cards.verify(message.token)
     if card.id != partner:
         raise Invalid("card is not its sender's", code="wrong_issuer")
@@ -42,14 +58,16 @@ def take(unit: Unit, context: Context, partner: str, message: CardMessage) -> No
         raise StaleCard(partner)
     if message.token == known.card:
         return
-    if 0 <= context.now() - known.updated_at < APART_MS:
-        raise NotYet(f"a card of {partner} was taken a moment ago", code="too_often")
+    is_relinked = card.nats != cards.verified(known.card).nats
+    if is_relinked and 0 <= context.now() - known.updated_at < APART_MS:
+        raise NotYet(f"a card of {partner} was taken a moment ago, and this one changes its link", code="too_often")
     _check_link(unit, card)
     unit.later(PartnerKeyRow, _FORGOTTEN, {"b_org": partner, "b_before": context.now() - pinned.REPLACED_MS})
     for key in replaced(known.card, card):
         unit.put(PartnerKeyRow, org_id=partner, kid=key.kid, key=key.key, replaced_at=context.now())
     unit.change(Partner, partner, card=message.token, issued_at=card.iat, updated_at=context.now())
-    unit.note(NOTE, partner)
+    if is_relinked:
+        unit.note(NOTE, partner)
 
 
 def digest_of(token: str) -> str:

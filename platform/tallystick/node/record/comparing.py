@@ -4,6 +4,8 @@ An acknowledgement only ends the resending of a message; the receiver's broker, 
 A gap shows when the next entry comes. Where none comes, a participant tells the coordinator now and then how many
 entries it holds (``held``), and gets what follows. A coordinator tells those whose consent it waits for what it
 ``offered``: who does not know it asks. Whoever lacks an attestation of a closed execution says so (``unattested``).
+Every such message says which ``card`` of its receiver the sender has, and which it has itself, so that a newer one that
+was lost comes again.
 
 Whoever takes no part in an execution gets the same answer as for one that is not known here: none, or for an offer the
 question of one who does not have it.
@@ -23,6 +25,7 @@ from tallystick.node.record.context import Context
 from tallystick.node.record.loaded import Loaded
 from tallystick.node.record.quota import QuotaExceeded
 from tallystick.node.record.unit import Unit
+from tallystick.tenants.models.partner import Partner
 from tallystick.tenants.models.record import ExecutionRow, HeadRow, OpeningRow
 
 _COLUMNS: tuple[Any, ...] = (ExecutionRow.id, ExecutionRow.size, ExecutionRow.coordinator, ExecutionRow.status)
@@ -45,6 +48,8 @@ def holding(unit: Unit, context: Context, partner: str, message: m.HoldingMessag
     """
     if not _reads(unit, partner):
         return
+    _send_card(unit, context, partner, message.card)
+    _ask_card(unit, context, partner, message.own_card)
     named = [one.execution for one in (*message.held, *message.offered)] + message.unattested
     here = {row.id: row for row in unit.exec(select(*_COLUMNS).where(col(ExecutionRow.id).in_(set(named))))}
     once = {one.execution: one for one in message.held if one.execution in here}
@@ -85,6 +90,26 @@ def _reads(unit: Unit, partner: str) -> bool:
     except QuotaExceeded:
         return False
     return True
+
+
+def _send_card(unit: Unit, context: Context, partner: str, iat: int) -> None:
+    """Send our card again to who says that it has an older one."""
+    own = context.own_card
+    if own.token is None or own.card is None or not 0 < iat < own.card.iat:
+        return
+    message = m.CardMessage(token=own.token)
+    if not outgoing.waits(unit, partner, message):
+        outgoing.post(unit, context, partner, message, None, again=True)
+
+
+def _ask_card(unit: Unit, context: Context, partner: str, iat: int) -> None:
+    """Tell a partner with a newer card which one is here: that is answered by the card alone."""
+    known = unit.get(Partner, partner)
+    if known is None or known.issued_at >= iat:
+        return
+    message = m.HoldingMessage(card=known.issued_at)
+    if not outgoing.waits(unit, partner, message):
+        outgoing.post(unit, context, partner, message, None, again=True)
 
 
 def _is_behind(held: m.Held, row: Any, context: Context) -> bool:

@@ -104,11 +104,15 @@ class HoldingMessage(_Message, frozen=True, kw_only=True, tag="holding"):
 
     ``held`` are executions that the receiver coordinates, ``offered`` such that the sender coordinates and that wait
     for the receiver's consent, ``unattested`` such that are closed and whose attestation by the receiver it lacks.
+    ``card`` is the ``iat`` of the receiver's card that the sender has, ``own_card`` that of the sender's newest; 0 says
+    nothing of it.
     """
 
     held: Annotated[list[Held], msgspec.Meta(max_length=MAX_HELD)] = []
     offered: Annotated[list[Held], msgspec.Meta(max_length=MAX_HELD)] = []
     unattested: Annotated[list[Hash], msgspec.Meta(max_length=MAX_HELD)] = []
+    card: Annotated[int, msgspec.Meta(ge=0, le=canonical.MAX_INTEGER)] = 0
+    own_card: Annotated[int, msgspec.Meta(ge=0, le=canonical.MAX_INTEGER)] = 0
 
 
 class ChunkMessage(_Message, frozen=True, kw_only=True, tag="chunk"):

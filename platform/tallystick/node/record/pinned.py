@@ -4,8 +4,9 @@ A participant that is no partner of ours is known from the agreement only, so it
 becomes one.
 """
 
+from tallystick.core import jws
 from tallystick.core.agreement import Agreement, Participant, PublicKey
-from tallystick.core.errors import Invalid, NotYet
+from tallystick.core.errors import BadSignature, Invalid, NotYet
 from tallystick.node.record.context import Context
 from tallystick.node.record.unit import Unit
 from tallystick.tenants import card as cards
@@ -26,6 +27,25 @@ def check(unit: Unit, context: Context, agreement: Agreement) -> None:
             _check_one(unit, context, known, one)
             if agreement.parent is None:  # what a parent's agreement says stays so in its sub-workflows
                 _check_name(known, one)
+
+
+def verify(unit: Unit, raw: jws.Token, agreement: Agreement, partner: str) -> None:
+    """Check the signature of what a partner says of an agreement before there is a log of it.
+
+    It may refuse the agreement because that does not name its newest key, so a key of its card counts as well.
+    """
+    known = unit.get(Partner, partner)
+    card = cards.verified(known.card) if known else None
+    named = agreement.participant(partner)
+    keys = [*(named.signing_keys if named else ()), *(card.signing_keys if card else ())]
+    found = next((one.key for one in keys if one.kid == raw.kid), None)
+    if card is not None and raw.kid in card.revoked:
+        raise BadSignature(f"key {raw.kid[:16]} of {partner} was revoked", code="key_revoked")
+    if found is None and known is not None and known.status != "removed":
+        raise NotYet(f"no card of {partner} that is here has the key {raw.kid[:16]}", code="unknown_key")
+    if found is None:
+        raise BadSignature(f"key {raw.kid[:16]} is not a key of {partner}", code="unknown_key")
+    jws.verify(raw, found)
 
 
 def _check_one(unit: Unit, context: Context, known: Partner, named: Participant) -> None:

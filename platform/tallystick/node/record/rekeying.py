@@ -113,13 +113,17 @@ def check(context: Context, agreement: Agreement) -> None:
     held = {(one.kid, one.public_hex) for one in context.keystore.signing_keys}
     can_open = {(one.kid, one.suite, one.public_hex) for one in context.keystore.sealing_keys}
     if not me.signing_keys or not held.issuperset((one.kid, one.key) for one in me.signing_keys):
-        raise Invalid("agreement names other keys for us than ours; our newest card has them", code="wrong_key")
+        raise Invalid(
+            "agreement names other keys for us than ours; propose it anew with our newest card", code="wrong_key"
+        )
     if any(one.kid in revoked for one in me.signing_keys):
         raise Invalid(
-            "agreement names a revoked key of ours; our newest card has, or will have, another", code="wrong_key"
+            "agreement names a revoked key of ours; propose it anew once our newest card has another", code="wrong_key"
         )
     if (me.sealing_key.kid, me.sealing_key.suite, me.sealing_key.key) not in can_open:
-        raise Invalid("agreement seals to a key that we do not hold; our newest card has another", code="wrong_key")
+        raise Invalid(
+            "agreement seals to a key that we do not hold; propose it anew with our newest card", code="wrong_key"
+        )
 
 
 def _rotation(context: Context, loaded: Loaded, speaking: list[str]) -> Todo:

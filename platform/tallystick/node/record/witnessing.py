@@ -7,7 +7,7 @@ from tallystick.core.errors import BadSignature, Invalid, NotYet
 from tallystick.ledger import leaf as leaves
 from tallystick.ledger.hashing import unhex
 from tallystick.node.record import messages as m
-from tallystick.node.record import refusing, store, submitting
+from tallystick.node.record import pinned, refusing, store, submitting
 from tallystick.node.record.admission import check_head, participating, verify_head
 from tallystick.node.record.context import Context
 from tallystick.node.record.unit import Unit
@@ -48,8 +48,11 @@ def refusal(unit: Unit, context: Context, partner: str, message: m.RefusalMessag
     state = loaded.state if loaded and loaded.agreement == agreement else None
     if state is not None and keyring.fault(state, raw.kid, state.size):
         raise BadSignature(f"key {raw.kid[:16]} of {partner} speaks no longer in this execution", code="key_revoked")
-    replay.verify_token(raw, agreement, read.iss, state)
     whole = read.statement_id == read.aud
+    if whole and state is None:
+        pinned.verify(unit, raw, agreement, partner)
+    else:
+        replay.verify_token(raw, agreement, read.iss, state)
     (refusing.refused_agreement if whole else refusing.refused_statement)(unit, context, read)
 
 

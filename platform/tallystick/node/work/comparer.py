@@ -1,4 +1,4 @@
-"""The comparer: tells partners now and then what is held of the executions that are open between them.
+"""The comparer: tells partners now and then what is held of the executions that are open between them, and their card.
 
 All of it at start, and a partner's when the way to it has come up again; otherwise what has been silent for a while,
 then less and less often (:class:`.pace.Pace`). The tables are looked through by the indexes of what is open or still to
@@ -49,25 +49,28 @@ _GIVE_UP = delete(UnattestedRow).where(col(UnattestedRow.since) < bindparam("b_o
 class Found:
     """What one look has found: by partner what it is to be told or asked, and when something is due next."""
 
-    def __init__(self) -> None:
+    def __init__(self, own_card: int = 0) -> None:
+        self.own_card = own_card  # when it was issued
         self.held: dict[str, list[Held]] = defaultdict(list)
         self.offered: dict[str, list[Held]] = defaultdict(list)
         self.unattested: dict[str, list[str]] = defaultdict(list)
         self.chunks: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
+        self.cards: dict[str, int] = {}  # of every active partner, when the card that is here was issued
+        self.up: set[str] = set()  # who is told at least that
         self.next_at: int | None = None
-        self.has_partners = False
 
     @property
     def partners(self) -> set[str]:
         """Who is told or asked anything."""
-        return {*self.held, *self.offered, *self.unattested, *self.chunks}
+        return {*self.held, *self.offered, *self.unattested, *self.chunks, *self.up}
 
     def messages(self, partner: str) -> Iterator[tuple[Message, str | None]]:
         """The messages for a partner, each with the execution that it is about, if that is a single one."""
         lists = self.held[partner], self.offered[partner], self.unattested[partner]
-        for start in range(0, max(len(one) for one in lists), MAX_HELD):
+        cards = {"card": self.cards[partner], "own_card": self.own_card}
+        for start in range(0, max(len(one) for one in lists) or (partner in self.up), MAX_HELD):
             held, offered, unattested = (one[start : start + MAX_HELD] for one in lists)
-            yield HoldingMessage(held=held, offered=offered, unattested=unattested), None  # type: ignore[arg-type]
+            yield HoldingMessage(held=held, offered=offered, unattested=unattested, **cards), None  # type: ignore[arg-type]
         for execution, names in self.chunks[partner].items():
             for part in _parts(names, MAX_NEEDED_CHUNKS):
                 yield NeedChunksMessage(execution=execution, chunks=list(part)), execution
@@ -146,7 +149,7 @@ class Comparer:
         now = self._context.now()
         found, silent = await asyncio.to_thread(self._look, now, up)
         self._looked_at = now
-        if not found.has_partners:
+        if not found.cards:
             return None
         jobs = [
             self._committer.run(partial(self._tell, partner=partner, messages=list(found.messages(partner))))
@@ -166,17 +169,20 @@ class Comparer:
 
     def _look(self, now: int, up: set[str | None]) -> tuple[Found, set[str]]:
         """What is due, and who gets nothing: partners no more, and such as have not confirmed the last message."""
-        found = Found()
+        own = self._context.own_card.card
+        found = Found(own.iat if own else 0)
         with self._database.looking() as session:
-            active = set(session.exec(select(Partner.org_id).where(Partner.status == "active")))
-            if not active:
+            found.cards = dict(
+                session.exec(select(Partner.org_id, Partner.issued_at).where(Partner.status == "active")).all()
+            )
+            if not found.cards:
                 return found, set()
-            found.has_partners = True
+            found.up = {partner for partner in found.cards if up & {EVERYBODY, partner}}
             self._look_at_open(session, found, now, up)
             self._look_at_missing(session, found, now, up)
             asked = select(OutboxRow.partner).where(col(OutboxRow.what).in_(_ASKS), outgoing.undelivered()).distinct()
             silent = set(session.exec(asked)) if found.partners else set()
-        return found, (found.partners - active) | (set() if EVERYBODY in up else silent - up)
+        return found, (found.partners - found.cards.keys()) | (set() if EVERYBODY in up else silent - up)
 
     def _look_at_open(self, session: Session, found: Found, now: int, up: set[str | None]) -> None:
         me = self._context.org_id

@@ -18,6 +18,7 @@ from sqlalchemy import func
 from sqlmodel import select
 
 from tallystick.core.errors import Invalid, TallystickError
+from tallystick.node.links.tasks import end_tasks
 from tallystick.node.record import messages
 from tallystick.node.record.context import Context
 from tallystick.node.record.group import Note
@@ -62,9 +63,7 @@ class Outbox:
                 await asyncio.sleep(await self._look())
         finally:
             self._runs = False
-            for relay in self._relays.values():
-                relay.cancel()
-            await asyncio.gather(*self._relays.values(), return_exceptions=True)
+            await end_tasks(*self._relays.values())
             self._strike()
 
     def listen(self, listener: Callable[[str], None]) -> None:
