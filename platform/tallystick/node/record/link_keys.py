@@ -45,5 +45,6 @@ def behind(reader: Reader, keystore: Keystore, token: str | None) -> frozenset[s
 
 def is_over(one: LinkKeys, keystore: Keystore, card: Card, now: int) -> bool:
     """Whether nobody can come any more who knows us by keys from before."""
-    successor = min((other for other in keystore.links if other.serial > one.serial), key=lambda other: other.serial)
-    return max(successor.made_at, card.iat) + KEEP_MS < now
+    successor = next(other for other in keystore.links if other.serial > one.serial)
+    carded_at = card.iat if keystore.root_key is None else 0  # it may have been signed long after the order
+    return max(successor.made_at, carded_at) + KEEP_MS < now
