@@ -206,3 +206,19 @@ def test_so_many_keys_of_the_links_are_held_and_no_more(folder: Path) -> None:
         keystore.rotate_link(now=100)
     assert refused.value.code == "too_many_keys"
     assert keystore.path.read_bytes() == before
+
+
+def test_the_chain_account_and_the_log_key_are_replaced_and_the_first_stays_the_founder(folder: Path) -> None:
+    keystore = Keystore.create(folder / "k.json", PHRASE)
+    before = (keystore.chain_key, keystore.log_key, keystore.chain_address, keystore.log_address)
+    relayer = keystore.relayer_key(1)
+    keystore.rotate_chain()
+    opened = Keystore.open(keystore.path, PHRASE)
+    for one in (keystore, opened):
+        assert one.chain_keys == (before[0], one.chain_key)
+        assert one.log_keys == (before[1], one.log_key)
+        assert one.chain_address == Account.from_key(one.chain_key).address
+        assert one.log_address == Account.from_key(one.log_key).address
+        assert {one.chain_address, one.log_address}.isdisjoint(before)
+        assert one.founder_address == before[2]
+        assert one.relayer_key(1) != relayer

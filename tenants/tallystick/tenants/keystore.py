@@ -27,6 +27,7 @@ from tallystick.tenants.hpke import SealingKey
 from tallystick.tenants.link_keys import MAX_LINK_KEYS, LinkKeys
 
 MAX_FILE = 1_000_000
+MAX_CHAIN_KEYS = 16  # ever: each is an account, and a key that the chain is asked about
 MAX_KEYS = 1_000  # signing keys ever made: about 500 bytes each
 
 
@@ -98,8 +99,8 @@ class Secrets(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     root: bytes
     signing: list[_Signing]
     sealing: list[_Sealing]
-    chain: bytes
-    log: bytes
+    chain: list[bytes]
+    log: list[bytes]
     session: bytes
     links: list[LinkKeys]
 
@@ -116,8 +117,8 @@ class Secrets(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
             root=b"" if root else own.seed,
             signing=[_signing(SigningKey.generate(), serial=1, sealing_kid=sealing.kid, made_at=0)],
             sealing=[_Sealing(suite=suite, private=sealing.private)],
-            chain=secp256k1.generate(),
-            log=secp256k1.generate(),
+            chain=[secp256k1.generate()],
+            log=[secp256k1.generate()],
             session=os.urandom(32),
             links=[LinkKeys.generate()],
         )
@@ -134,6 +135,8 @@ class Keystore:
 
     def _take(self, secrets: Secrets) -> None:
         self._secrets = secrets
+        for derived in ("chain_address", "log_address"):  # of a key that may have been replaced
+            vars(self).pop(derived, None)
         self.root_public = PublicKey(kid=key_id(bytes.fromhex(secrets.root_public)), key=secrets.root_public)
         self.root_key = SigningKey(secrets.root) if secrets.root else None  # None: it is away
         self.signing_keys = tuple(SigningKey(one.seed) for one in secrets.signing if one.seed)
@@ -238,6 +241,15 @@ class Keystore:
             self._write(msgspec.structs.replace(self._secrets, links=[*held, made]))
         return made
 
+    def rotate_chain(self) -> None:
+        """Make another chain account and another log key the newest; those before are held."""
+        with self._changing:
+            held = self._secrets
+            if len(held.chain) >= MAX_CHAIN_KEYS:
+                raise Invalid(f"a keystore holds at most {MAX_CHAIN_KEYS} chain accounts", code="too_many_keys")
+            chain, log = [*held.chain, secp256k1.generate()], [*held.log, secp256k1.generate()]
+            self._write(msgspec.structs.replace(held, chain=chain, log=log))
+
     def destroy_links(self, serials: Container[int]) -> None:
         """Forget past keys of the links; the newest stay whatever is said."""
         with self._changing:
@@ -282,28 +294,46 @@ class Keystore:
         return self.sealing_keys[-1]
 
     @property
+    def chain_keys(self) -> tuple[bytes, ...]:
+        """Private keys of the accounts that have administered the organisation on the chain, oldest first.
+
+        Its id follows from the oldest, which alone can bring it onto a further chain under that id.
+        """
+        return tuple(self._secrets.chain)
+
+    @property
     def chain_key(self) -> bytes:
         """The chain account's private key."""
-        return self._secrets.chain
+        return self._secrets.chain[-1]
 
     @cached_property
     def chain_address(self) -> str:
         """The chain account's address (EIP-55)."""
-        return secp256k1.address(self._secrets.chain)
+        return secp256k1.address(self.chain_key)
+
+    @cached_property
+    def founder_address(self) -> str:
+        """The address that the organisation's id on every chain follows from (EIP-55)."""
+        return secp256k1.address(self._secrets.chain[0])
 
     def relayer_key(self, number: int) -> bytes:
         """The private key of a further account that pays for transactions, from 1; a backup of the chain key is one."""
-        return hashlib.sha256(b"tallystick/relayer/v1" + number.to_bytes(4, "big") + self._secrets.chain).digest()
+        return hashlib.sha256(b"tallystick/relayer/v1" + number.to_bytes(4, "big") + self.chain_key).digest()
+
+    @property
+    def log_keys(self) -> tuple[bytes, ...]:
+        """The private keys that have signed the organisation log's heads, oldest first."""
+        return tuple(self._secrets.log)
 
     @property
     def log_key(self) -> bytes:
         """The private key that signs the organisation log's heads."""
-        return self._secrets.log
+        return self._secrets.log[-1]
 
     @cached_property
     def log_address(self) -> str:
         """The address that the log key signs for (EIP-55)."""
-        return secp256k1.address(self._secrets.log)
+        return secp256k1.address(self.log_key)
 
     @property
     def session_secret(self) -> bytes:
