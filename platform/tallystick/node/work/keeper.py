@@ -105,8 +105,18 @@ class Keeper:
                 logger.warning("a partner's new card changes no link: %s", error)
         if self._holds_past_links or await asyncio.to_thread(self._has_partners):
             await self._send_card()
-        is_linked = self._link_keys is None or not self._holds_past_links or await self._link_keys()
+        is_linked = await self._show_link_keys()
         return await self._follow_up() and is_linked
+
+    async def _show_link_keys(self) -> bool:
+        """Whether the links show what our card names, and every partner knows us by it; no other key waits for that."""
+        if self._link_keys is None or not self._holds_past_links:
+            return True
+        try:
+            return await self._link_keys()
+        except TallystickError as error:
+            logger.warning("the links show other keys later: %s", error)
+            return False
 
     async def _follow_up(self) -> bool:
         """What signing and sealing keys ask for."""
