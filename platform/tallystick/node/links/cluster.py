@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tallystick.core.errors import Invalid
 from tallystick.node.links import config, names
-from tallystick.node.links.external import own_key
+from tallystick.node.links.external import own_key, own_keys
 from tallystick.node.links.settings import MAX_PAYLOAD_BYTES, LinkSettings, Partner
 from tallystick.tenants import nkey, tls
 from tallystick.tenants.files import private_folder, write_private
@@ -32,10 +32,17 @@ def write(settings: LinkSettings, partners: Iterable[Partner], folder: Path, pla
     keys = {account: nkey.public_text(own_key(settings, account)) for account in config.accounts(checked)}
     document = config.sections(settings, checked, files=files, ports=config.Ports(client=0, leaf=0), internal=keys)
     accounts = {name: held for name, held in document["accounts"].items() if name != names.SYSTEM_ACCOUNT}
+    for name, held in accounts.items():
+        newer = own_keys(settings, name)[1:]
+        held["users"] += [config.internal_user(nkey.public_text(key)) for key in newer]
     leafnodes = document["leafnodes"] | {"no_advertise": False}  # so that partners know the other servers when one dies
     del leafnodes["host"], leafnodes["port"]  # each server's own
     text = _members(leafnodes)
-    for path, name in _copies(settings, checked).items():
+    copies = _copies(settings, checked)
+    for stale in folder.glob("former-*"):
+        if stale.name not in copies.values():
+            stale.unlink()
+    for path, name in copies.items():
         shutil.copyfile(path, folder / name)
         (folder / name).chmod(0o600)
         there = str(placed / name)

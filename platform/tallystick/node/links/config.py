@@ -163,11 +163,11 @@ def sections(
     """Return the configuration of `build` as a document; our leafnode seed stands in it as a variable."""
     me = names.check_org_id(settings.org_id)
     checked = tuple(checked)
-    accounts: dict[str, Any] = {names.SYSTEM_ACCOUNT: {"users": [_internal_user(internal[names.SYSTEM_ACCOUNT])]}}
+    accounts: dict[str, Any] = {names.SYSTEM_ACCOUNT: {"users": [internal_user(internal[names.SYSTEM_ACCOUNT])]}}
     for partner in checked:
         accounts[names.in_account(partner.org_id)] = _in_account(settings, partner, internal)
         accounts[names.out_account(partner.org_id)] = {
-            "users": [_internal_user(internal[names.out_account(partner.org_id)])]
+            "users": [internal_user(internal[names.out_account(partner.org_id)])]
         }
     return {
         "server_name": me,
@@ -213,7 +213,8 @@ def accounts(partners: Iterable[Partner]) -> tuple[str, ...]:
     return (names.SYSTEM_ACCOUNT, *map(names.in_account, ids), *map(names.out_account, ids))
 
 
-def _internal_user(public_key: str) -> dict[str, Any]:
+def internal_user(public_key: str) -> dict[str, Any]:
+    """Return a user of the node's own: from the client listener only."""
     return {"nkey": public_key, "allowed_connection_types": ["STANDARD"]}
 
 
@@ -235,7 +236,7 @@ def _in_account(settings: LinkSettings, partner: Partner, internal: Mapping[str,
             "max_streams": 1,
             "max_consumers": 1,
         },
-        "users": [*leaf_users, _internal_user(internal[names.in_account(partner.org_id)])],
+        "users": [*leaf_users, internal_user(internal[names.in_account(partner.org_id)])],
     }
 
 

@@ -24,15 +24,20 @@ _KEY_TAG = "tallystick/nats-user/v1"
 _RETRY_S = 2.0  # a cluster that does not know an account yet is not to be asked five times a second
 
 
-def own_key(settings: LinkSettings, account: str) -> bytes:
-    """Return the 32 secret bytes of the node's own user in ``account``.
+def own_keys(settings: LinkSettings, account: str) -> list[bytes]:
+    """Return the 32 secret bytes of each of the node's own users in ``account``, oldest first.
 
-    After our leafnode key was replaced they still follow from the one before for as long as that is held: the cluster
-    knows the newer users only when its operator has loaded the files again.
+    One follows from each of our leafnode keys that is held: the cluster knows a newer one only when its operator has
+    loaded the files again.
     """
-    oldest = settings.former[0].nkey_seed if settings.former else settings.nkey_seed
-    text = f"{_KEY_TAG}|{settings.org_id}|{account}"
-    return hmac.new(oldest.encode(), text.encode(), hashlib.sha256).digest()
+    text = f"{_KEY_TAG}|{settings.org_id}|{account}".encode()
+    seeds = [*(one.nkey_seed for one in settings.former), settings.nkey_seed]
+    return [hmac.new(seed.encode(), text, hashlib.sha256).digest() for seed in seeds]
+
+
+def own_key(settings: LinkSettings, account: str) -> bytes:
+    """Return the secret bytes of the user that the node is: the oldest, which the cluster knows for certain."""
+    return own_keys(settings, account)[0]
 
 
 class ExternalLinks:
