@@ -5,7 +5,7 @@ from typing import Any
 
 from starlette.responses import RedirectResponse, Response
 
-from tallystick.core.errors import Invalid, TallystickError
+from tallystick.core.errors import Invalid, TallystickError, WrongState
 from tallystick.node.portal.rendering import Visit
 
 REASONS = ("compromised", "lost", "superseded")
@@ -24,6 +24,15 @@ async def rotate(visit: Visit) -> Response:
         await visit.services.rotate_keys(visit.who, overlap=_number(overlap), sealing=True)
     except Invalid as error:
         return await _page(visit, error, wrong="overlap", overlap=overlap)
+    return RedirectResponse("/keys", 303)
+
+
+async def rotate_link(visit: Visit) -> Response:
+    """Replace the key and the authority of the links."""
+    try:
+        await visit.services.rotate_link(visit.who)
+    except WrongState as error:
+        return await _page(visit, code=409, error=error)
     return RedirectResponse("/keys", 303)
 
 
