@@ -66,9 +66,7 @@ class AwayTrio(Trio):
         )
         await asyncio.gather(*(one.start() for one in self.members.values()))
         for org in self.away:
-            await self.waits_for_its_first_card(self.members[org])
-            said = await sign(self.members[org])
-            assert "1 taken, 0 refused" in said
+            await self.has_its_first_card(self.members[org])
         cards = {org: await one.get("/organisation/card") for org, one in self.members.items()}
         for org, one in self.members.items():
             for other, card in cards.items():
@@ -76,16 +74,32 @@ class AwayTrio(Trio):
                     answer = await one.http.put(f"/partners/{other}", json={"card": card["card"]})
                     assert answer.status_code in {200, 201}, answer.text
 
-    async def waits_for_its_first_card(self, member: Member) -> None:
-        """It serves its own people meanwhile, and says what it waits for."""
+    async def has_its_first_card(self, member: Member) -> None:
+        """`tally init` had it signed while the root key was open."""
+        keys = await member.get(KEYS)
+        assert keys["root"]["is_away"]
+        assert keys["waiting"] == {"card": False, "statements": 0, "more": False}
+        assert (await member.get("/organisation/card"))["id"] == member.org
+
+
+async def test_without_a_card_a_node_serves_its_own_people_and_says_what_it_waits_for(tmp_path: Path) -> None:
+    """As when `tally init` could not sign the first one; then one command does."""
+    member = AwayTrio(tmp_path).members[BUYER]
+    try:
+        await init_away(member)
+        (member.data / "card.jwt").unlink()
+        await member.start()
         answer = await member.http.get("/organisation/card")
         assert (answer.status_code, answer.json()["code"]) == (409, "root_key_away")
         assert (await member.get("/organisation"))["id"] == member.org
-        keys = await member.get(KEYS)
-        assert keys["root"]["is_away"]
-        assert keys["waiting"] == {"card": True, "statements": 0, "more": False}
+        assert (await member.get(KEYS))["waiting"] == {"card": True, "statements": 0, "more": False}
         invited = await member.http.post("/invitations", json={})
         assert (invited.status_code, invited.json()["code"]) == (409, "root_key_away")
+        assert "1 taken, 0 refused" in await sign(member)
+        assert (await member.get(KEYS))["waiting"] == {"card": False, "statements": 0, "more": False}
+        assert (await member.http.post("/invitations", json={})).status_code == 201
+    finally:
+        await member.stop()
 
 
 @pytest.fixture
@@ -225,7 +239,7 @@ class Pair(AwayTrio):
         buyer, supplier = self.members.values()
         await asyncio.gather(init_away(buyer), supplier.init())
         await asyncio.gather(buyer.start(), supplier.start())
-        await sign(buyer)
+        await self.has_its_first_card(buyer)
 
     async def meet(self) -> None:
         """The buyer invites; both compare the digits."""

@@ -16,8 +16,8 @@ from tallystick.node.services import launching
 from tallystick.node.services.facade import Services
 from tallystick.node.settings import Settings
 from tallystick.node.work.activities import Activities
-from tallystick.node.work.certificates import Certificates
 from tallystick.node.work.engine import Engine
+from tallystick.node.work.link_certificates import LinkCertificates
 from tallystick.node.work.triggers import Triggers
 from tallystick.tenants import card as cards
 from tallystick.tenants import tls
@@ -76,9 +76,7 @@ class Alone:
             "introductions": Introductions(self.database, Us(BUYER, self.keystore.root_public.key)),
             "links": SimpleNamespace(leaf_url="tls://127.0.0.1:4222"),
             "transports": None,
-            "certificates": Certificates(
-                folder / "tls", ca_key=self.keystore.ca_key, org_id=BUYER, hosts=["127.0.0.1"]
-            ),
+            "certificates": LinkCertificates(folder / "tls", self.keystore, org_id=BUYER, hosts=["127.0.0.1"]),
             "bell": engine.bell,
             "chain": NoChain(),
             "committer": engine.committer,

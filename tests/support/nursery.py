@@ -58,7 +58,7 @@ class Child:
         self._process.kill()
 
 
-async def born(*words: str, env: Mapping[str, str], output: Path) -> Child:
+def born(*words: str, env: Mapping[str, str], output: Path) -> Child:
     """Start `tally` with these words; what it says goes to the end of ``output``."""
     process = _server().Process(target=_live, args=(words, dict(env), output), daemon=True)
     process.start()

@@ -15,9 +15,8 @@ pytestmark = pytest.mark.usefixtures("cheap_derivation")
 
 async def test_it_says_and_returns_what_tally_does(tmp_path: Path) -> None:
     path = tmp_path / "log"
-    with path.open("wb") as log:
-        assert await (await born("--version", env=os.environ, output=log)).wait() == 0
-        assert await (await born("nonsense", env=os.environ, output=log)).wait() == 2
+    assert await born("--version", env=os.environ, output=path).wait() == 0
+    assert await born("nonsense", env=os.environ, output=path).wait() == 2
     said = path.read_text()
     assert said.startswith("tally ")
     assert "no command 'nonsense'" in said
@@ -29,9 +28,8 @@ async def test_it_has_the_environment_that_it_is_given_and_no_other(
     member, path = Member(BUYER, tmp_path), tmp_path / "log"
     await member.init()
     monkeypatch.setenv("TALLYSTICK_PASSPHRASE", member.passphrase)
-    with path.open("wb") as log:
-        child = await born("node", "--data", str(member.data), env={"PATH": os.environ["PATH"]}, output=log)
-        assert await child.wait() == 1
+    child = born("node", "--data", str(member.data), env={"PATH": os.environ["PATH"]}, output=path)
+    assert await child.wait() == 1
     assert "set TALLYSTICK_PASSPHRASE_FILE or TALLYSTICK_PASSPHRASE" in path.read_text()
 
 

@@ -72,7 +72,7 @@ class Member:
         """Run the node and sign in."""
         self._log.touch()
         begin = self._log.stat().st_size
-        self.process = await born("node", "--data", str(self.data), env=self._environment, output=self._log)
+        self.process = born("node", "--data", str(self.data), env=self._environment, output=self._log)
         self.url = await until(lambda: self._ready(begin))
         self._http = httpx2.AsyncClient(base_url=self.url + API, timeout=20, trust_env=False)
         answer = await self._http.post("/sessions", json={"username": "admin", "password": PASSWORD})

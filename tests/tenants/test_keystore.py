@@ -13,6 +13,7 @@ from tallystick.core.keys import verify
 from tallystick.tenants import hpke, vault
 from tallystick.tenants.files import OpenToOthers
 from tallystick.tenants.keystore import Keystore, KeystoreLocked
+from tallystick.tenants.link_keys import MAX_LINK_KEYS
 
 pytestmark = pytest.mark.usefixtures("cheap_derivation")
 PHRASE = "a!b@c$d()e*_,/:;=?@ff[]22 华夏汽车"
@@ -57,7 +58,9 @@ def test_nothing_shown_tells_a_secret(keystore: Keystore) -> None:
         repr(part)
         for part in (keystore, keystore._secrets, keystore.need_root_key(), keystore.sealing_key, vars(keystore))
     )
-    for secret in [*secrets_of(keystore), keystore.nkey_seed.encode()]:
+    links = [(one.nats, one.ca) for one in keystore.links]
+    assert repr(keystore.links[0]) == "LinkKeys(1)"
+    for secret in [*secrets_of(keystore), keystore.nkey_seed.encode(), *links[0]]:
         assert secret.hex() not in shown
         assert repr(secret)[2:-1] not in shown
 
@@ -178,3 +181,45 @@ def test_no_write_uses_a_nonce_twice(own: Keystore) -> None:
         own.rotate(overlap=0, sealing=False, now=number)
         nonces.add(msgspec.json.decode(own.path.read_bytes())["nonce"])
     assert len(nonces) == 6
+
+
+def test_the_keys_of_the_links_are_replaced_in_one_write_and_destroyed_when_told(folder: Path) -> None:
+    keystore = Keystore.create(folder / "k.json", PHRASE)
+    first, signing = keystore.links[0], keystore.signing_key.kid
+    made = keystore.rotate_link(now=1234)
+    opened = Keystore.open(keystore.path, PHRASE)
+    assert opened.links == (first, made) == keystore.links
+    assert (made.serial, made.made_at, first.serial, first.made_at) == (2, 1234, 1, 0)
+    assert opened.nkey_public == made.nkey_public != first.nkey_public
+    assert opened.ca_key.public_key() == made.ca_key.public_key() != first.ca_key.public_key()
+    assert opened.signing_key.kid == signing
+    keystore.destroy_links({1, 2})
+    assert Keystore.open(keystore.path, PHRASE).links == (made,)
+    assert keystore.rotate_link(now=1235).serial == 3, "no number is used again"
+
+
+def test_so_many_keys_of_the_links_are_held_and_no_more(folder: Path) -> None:
+    keystore = Keystore.create(folder / "k.json", PHRASE)
+    for now in range(1, MAX_LINK_KEYS):
+        keystore.rotate_link(now=now)
+    before = keystore.path.read_bytes()
+    with pytest.raises(WrongState) as refused:
+        keystore.rotate_link(now=100)
+    assert refused.value.code == "too_many_keys"
+    assert keystore.path.read_bytes() == before
+
+
+def test_the_chain_account_and_the_log_key_are_replaced_and_the_first_stays_the_founder(folder: Path) -> None:
+    keystore = Keystore.create(folder / "k.json", PHRASE)
+    before = (keystore.chain_key, keystore.log_key, keystore.chain_address, keystore.log_address)
+    relayer = keystore.relayer_key(1)
+    keystore.rotate_chain()
+    opened = Keystore.open(keystore.path, PHRASE)
+    for one in (keystore, opened):
+        assert one.chain_keys == (before[0], one.chain_key)
+        assert one.log_keys == (before[1], one.log_key)
+        assert one.chain_address == Account.from_key(one.chain_key).address
+        assert one.log_address == Account.from_key(one.log_key).address
+        assert {one.chain_address, one.log_address}.isdisjoint(before)
+        assert one.founder_address == before[2]
+        assert one.relayer_key(1) != relayer

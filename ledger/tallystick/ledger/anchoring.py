@@ -48,7 +48,7 @@ class Anchoring:
         One at a time: a head names the size that it extends, so a second in flight could only fail.
         """
         await self.log.refresh()
-        if any(one.log_size is not None and one.state in UNMINED for one in await self._submissions.unsettled()):
+        if await self.on_its_way():
             return
         on_chain = await calls.log_of(self._chain, self._ledger, self._org)
         head = self.log.extending(self._org, on_chain)
@@ -72,6 +72,10 @@ class Anchoring:
                 log_root=to_hex(head.root),
             )
         )
+
+    async def on_its_way(self) -> bool:
+        """Whether an anchor is signed, or about to be, and in no block yet."""
+        return any(one.log_size is not None and one.state in UNMINED for one in await self._submissions.unsettled())
 
     async def _batch(self, batching: Batching, anchored: int) -> int:
         """The size of the log with the batch that is due, filled up; 0 while none is.

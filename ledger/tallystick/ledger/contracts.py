@@ -16,6 +16,7 @@ from .hashing import ADDRESS, WORD, address_word, keccak, to_hex, unhex
 ROLE_LOG = 1
 SCHEME_SECP256K1 = 1
 ORG_TAG = keccak(b"tallystick/org/v1")
+KEY_TAG = keccak(b"tallystick/key/v1")
 ORG_REGISTRY, WORKFLOW_REGISTRY, EXECUTION_LEDGER = (Abi(artifact.load(name)) for name in artifact.NAMES)
 
 
@@ -91,6 +92,28 @@ def add_log_key(org: bytes, signer: str) -> bytes:
     return ORG_REGISTRY.call("addKey", org, ROLE_LOG, SCHEME_SECP256K1, unhex(signer, ADDRESS))
 
 
+def retire_log_key(org: bytes, signer: str) -> bytes:
+    """Call data of ``retire`` for a key that :func:`add_log_key` added."""
+    return ORG_REGISTRY.call("retire", org, log_key_id(signer))
+
+
+def log_key_id(signer: str) -> bytes:
+    """The id of a log key (contracts/SPEC.md): ``keccak256(abi.encode(tag, role, scheme, key))``."""
+    key = unhex(signer, ADDRESS)
+    words = [ROLE_LOG, SCHEME_SECP256K1, 4 * WORD, len(key)]
+    return keccak(KEY_TAG + b"".join(one.to_bytes(WORD, "big") for one in words) + key.ljust(WORD, b"\0"))
+
+
+def transfer_admin(org: bytes, to: str) -> bytes:
+    """Call data of ``transferAdmin``, by who administers it; it takes effect when the other accepts."""
+    return ORG_REGISTRY.call("transferAdmin", org, to)
+
+
+def accept_admin(org: bytes) -> bytes:
+    """Call data of ``acceptAdmin``, by whom it was transferred to."""
+    return ORG_REGISTRY.call("acceptAdmin", org)
+
+
 def register_workflow(org: bytes, workflow_hash: bytes) -> bytes:
     """Call data of ``registerTrustedWorkflow``."""
     return WORKFLOW_REGISTRY.call("registerTrustedWorkflow", org, workflow_hash)
@@ -118,6 +141,11 @@ def describe(error: Reverted) -> str:
 async def admin_of(chain: Chain, registry: str, org: bytes) -> str:
     """An organisation's administrator; the zero address when it does not exist."""
     return str(await chain.view(registry, ORG_REGISTRY, "adminOf", org))
+
+
+async def pending_admin_of(chain: Chain, registry: str, org: bytes) -> str:
+    """Whom an organisation was transferred to that has not accepted yet; else the zero address."""
+    return str(await chain.view(registry, ORG_REGISTRY, "pendingAdminOf", org))
 
 
 async def was_log_key(chain: Chain, registry: str, org: bytes, signer: str) -> bool:

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
 
@@ -22,7 +22,7 @@ from .patience import ticks
 from .ports import UNMINED, LeafStore, Submission, SubmissionStore
 from .proofs import LeafProof
 from .registration import Registration, Standing
-from .signing import HeadSigner, LocalHeadSigner, Signer
+from .signing import HeadKeys, HeadSigner, LocalHeadSigner, Signer
 from .submitter import LAG_MS, Submitter
 
 __all__ = ["ChainStatus", "Contracts", "LedgerSettings", "OrgLedger", "Standing"]
@@ -90,6 +90,8 @@ class OrgLedger:
         batching: Batching | None = None,
         ticks: Callable[[], int] = ticks,
         relayers: Iterable[Account | Signer] = (),
+        former: Sequence[Account | Signer] = (),
+        former_log_keys: Sequence[HeadSigner] = (),
     ) -> None:
         self.chain = Chain(
             (settings.blockchain_url, *settings.fallback_urls),
@@ -113,22 +115,23 @@ class OrgLedger:
             bump_after_ms=settings.bump_after_ms,
             lag_ms=settings.lag_ms,
             ticks=ticks,
-            relayers=relayers,
+            relayers=(*relayers, *former),
             purse=self._purse,
         )
+        newest = LocalHeadSigner(log_key) if isinstance(log_key, Account) else log_key
+        log_keys = HeadKeys(newest, former_log_keys)
         self._registration = Registration(
             self.chain,
             settings.contracts,
             self._submitter,
-            admin=account.address,
-            log_key=log_key.address,
+            admins=[account.address, *(one.address for one in former)],
+            log_keys=log_keys,
             salt=salt,
             clock=clock,
             confirmations=settings.confirmations,
         )
-        heads = LocalHeadSigner(log_key) if isinstance(log_key, Account) else log_key
         self._anchoring = Anchoring(
-            *(self.chain, settings.contracts, self._submitter, heads, self._registration.org, submissions, leaves),
+            *(self.chain, settings.contracts, self._submitter, log_keys, self._registration.org, submissions, leaves),
             clock=clock,
             batching=batching,
         )
@@ -155,7 +158,7 @@ class OrgLedger:
             await self.chain.check()
             await self._contracts.check(self.chain)
             await self._submitter.step()
-            if await self._registration.advance():
+            if await self._registration.advance(is_quiet=not await self._anchoring.on_its_way()):
                 await self._anchoring.anchor_due()
             await self._submitter.step()
 

@@ -1,5 +1,6 @@
 """Who signs the transactions of an account, and the heads of a log: a key in this process, or another service."""
 
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 from .accounts import Account
@@ -63,3 +64,29 @@ class LocalHeadSigner:
     async def sign_head(self, head: Head, chain_id: int, ledger: str) -> bytes:
         """See the port."""
         return self._log_key.sign(head_digest(head, chain_id, ledger))
+
+
+class HeadKeys:
+    """The log keys of an organisation, newest first: that one signs which :meth:`use` named last."""
+
+    def __init__(self, newest: HeadSigner, former: Sequence[HeadSigner] = ()) -> None:
+        self.all = (newest, *former)
+        self._used = newest
+
+    @property
+    def address(self) -> str:
+        """The newest's."""
+        return self.all[0].address
+
+    @property
+    def former(self) -> tuple[HeadSigner, ...]:
+        """Those before it."""
+        return self.all[1:]
+
+    def use(self, signer: HeadSigner) -> None:
+        """Have one of them sign from now on."""
+        self._used = signer
+
+    async def sign_head(self, head: Head, chain_id: int, ledger: str) -> bytes:
+        """See the port."""
+        return await self._used.sign_head(head, chain_id, ledger)

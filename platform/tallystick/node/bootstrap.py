@@ -37,10 +37,12 @@ from tallystick.node.settings import Settings
 from tallystick.node.work.activities import Activities
 from tallystick.node.work.bell import Bell
 from tallystick.node.work.broker import Broker
+from tallystick.node.work.certificates import keep_renewed
 from tallystick.node.work.committer import Committer
 from tallystick.node.work.comparer import Comparer
 from tallystick.node.work.engine import Engine
 from tallystick.node.work.keeper import Keeper
+from tallystick.node.work.link_keeper import LinkKeeper
 from tallystick.node.work.marks import Marks
 from tallystick.node.work.outbox import Outbox
 from tallystick.node.work.triggers import Triggers
@@ -92,7 +94,8 @@ class Node:
         _register(activities, settings, context, committer)
         users = Users(database, org_id=settings.org_id, session_secret=keystore.session_secret)
         partners = Partners(database)
-        links = linking.make_links(linking.link_settings(settings, keystore, certificates.files))
+        self._link_keeper = LinkKeeper(settings, context, database, certificates)
+        links = linking.make_links(self._link_keeper.given)
         self.parts = Parts(
             settings=settings,
             database=database,
@@ -113,13 +116,19 @@ class Node:
         )
         self._engine = engine
         self._keeper = Keeper(
-            database, context, committer, card=partial(own_card_token, self.parts), relink=self._relink
+            database,
+            context,
+            committer,
+            card=partial(own_card_token, self.parts),
+            relink=self._relink,
+            link_keys=self._settle_link_keys,
         )
         self._outbox = Outbox(database, context, committer, self.parts.transports.send)
         self._comparer = Comparer(database, context, committer)
         self.parts.links.listen(self._outbox.nudge)
         self.parts.links.listen(self._comparer.came_up)
         self._outbox.listen(self._comparer.came_up)
+        self._outbox.listen(lambda _partner: self._keeper.wake())  # it may have got our newest card
         self.services = Services(self.parts)
         self.accounts = UserAccounts(users, AccessTokens(database))
         self.app: ASGIApp = OnDemand(self._application)
@@ -137,11 +146,18 @@ class Node:
     def _loops(self) -> list[Callable[[], Coroutine[Any, Any, None]]]:
         engine, parts = self._engine, self.parts
         loops = [self._outbox.run, engine.runner.run, engine.queues.run, parts.triggers.run, parts.chain.run]
-        loops += [self._keeper.run, self._comparer.run, partial(parts.certificates.run, self._renewed)]
+        loops += [self._keeper.run, self._comparer.run, self._keep_renewed]
         mqtt = parts.settings.activities.mqtt
         if mqtt is not None and mqtt.events:
             loops.append(Broker(mqtt, parts.settings.data_dir, parts.settings.org_id, parts.triggers).run)
         return loops
+
+    async def _keep_renewed(self) -> None:
+        await keep_renewed(self.parts.certificates.renew, self._renewed)
+
+    async def _settle_link_keys(self) -> bool:
+        async with self.parts.relinking:
+            return await self._link_keeper.settle(self.parts.links)
 
     async def _renewed(self) -> None:
         """New certificates: the links show them, and partners get the authority with our card."""

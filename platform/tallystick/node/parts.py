@@ -13,8 +13,8 @@ from tallystick.node.partner_api.transports import Transports
 from tallystick.node.record.context import Context
 from tallystick.node.settings import Settings
 from tallystick.node.work.bell import Bell
-from tallystick.node.work.certificates import Certificates
 from tallystick.node.work.committer import Committer
+from tallystick.node.work.link_certificates import LinkCertificates
 from tallystick.node.work.marks import Marks
 from tallystick.node.work.queues import Queues
 from tallystick.node.work.triggers import Triggers
@@ -48,7 +48,7 @@ class Parts(msgspec.Struct, kw_only=True):
     introductions: Introductions
     links: AnyLinks
     transports: Transports
-    certificates: Certificates
+    certificates: LinkCertificates
     bell: Bell
     chain: Chain
     committer: Committer
@@ -58,8 +58,3 @@ class Parts(msgspec.Struct, kw_only=True):
     marks: Marks
     carding: asyncio.Lock = msgspec.field(default_factory=asyncio.Lock)  # one new card of ours at a time
     relinking: asyncio.Lock = msgspec.field(default_factory=asyncio.Lock)  # one change of the partners at a time
-
-    @property
-    def tls_ca(self) -> str:
-        """Our authority's certificate (PEM), as our card names it."""
-        return self.certificates.authority

@@ -135,6 +135,7 @@ def wanted(
     chain_org: str,
     leaf_url: str | None,
     tls_ca: str,
+    nkey: str | None = None,
     chain_admin: str | None = None,
     log_key: str | None = None,
     names: Mapping[str, str] | None = None,
@@ -146,6 +147,7 @@ def wanted(
     """What the card must say, to be signed by the root key; None while the ``last`` one (a token) says it already.
 
     Without a ``leaf_url`` it has no NATS link; ``chain_admin`` and ``log_key`` are a signer's outside of ``keys``.
+    ``nkey`` is the one that belongs to ``tls_ca``, where ``keys`` may be changing meanwhile.
     A card that differs from the last one is dated later than it.
     """
     before = verified(last) if last else None
@@ -168,7 +170,7 @@ def wanted(
         chain_org=chain_org,
         chain_admin=chain_admin or keys.chain_address,
         log_key=log_key or keys.log_address,
-        nats=None if leaf_url is None else Nats(leaf_url=leaf_url, nkey=keys.nkey_public, tls_ca=tls_ca),
+        nats=None if leaf_url is None else Nats(leaf_url=leaf_url, nkey=nkey or keys.nkey_public, tls_ca=tls_ca),
         revoked=[one.kid for one in keys.signing_facts if one.revoked_at is not None][-MAX_REVOKED:],
     )
     if before and says_the_same(card, before):

@@ -17,21 +17,17 @@ from pathlib import Path
 
 import msgspec
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    NoEncryption,
-    PrivateFormat,
-    load_der_private_key,
-)
 
 from tallystick.core.agreement import PublicKey
 from tallystick.core.errors import Invalid, NotFound, NotYet, WrongState
 from tallystick.core.keys import SigningKey, key_id
-from tallystick.tenants import hpke, nkey, passphrase, secp256k1, vault
+from tallystick.tenants import hpke, passphrase, secp256k1, vault
 from tallystick.tenants.files import read_private, write_private
 from tallystick.tenants.hpke import SealingKey
+from tallystick.tenants.link_keys import MAX_LINK_KEYS, LinkKeys
 
 MAX_FILE = 1_000_000
+MAX_CHAIN_KEYS = 16  # ever: each is an account, and a key that the chain is asked about
 MAX_KEYS = 1_000  # signing keys ever made: about 500 bytes each
 
 
@@ -103,11 +99,10 @@ class Secrets(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     root: bytes
     signing: list[_Signing]
     sealing: list[_Sealing]
-    chain: bytes
-    log: bytes
+    chain: list[bytes]
+    log: list[bytes]
     session: bytes
-    nats: bytes
-    ca: bytes
+    links: list[LinkKeys]
 
     def __repr__(self) -> str:
         return "Secrets(…)"
@@ -122,11 +117,10 @@ class Secrets(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
             root=b"" if root else own.seed,
             signing=[_signing(SigningKey.generate(), serial=1, sealing_kid=sealing.kid, made_at=0)],
             sealing=[_Sealing(suite=suite, private=sealing.private)],
-            chain=secp256k1.generate(),
-            log=secp256k1.generate(),
+            chain=[secp256k1.generate()],
+            log=[secp256k1.generate()],
             session=os.urandom(32),
-            nats=SigningKey.generate().seed,
-            ca=_ec_der(),
+            links=[LinkKeys.generate()],
         )
 
 
@@ -141,6 +135,8 @@ class Keystore:
 
     def _take(self, secrets: Secrets) -> None:
         self._secrets = secrets
+        for derived in ("chain_address", "log_address"):  # of a key that may have been replaced
+            vars(self).pop(derived, None)
         self.root_public = PublicKey(kid=key_id(bytes.fromhex(secrets.root_public)), key=secrets.root_public)
         self.root_key = SigningKey(secrets.root) if secrets.root else None  # None: it is away
         self.signing_keys = tuple(SigningKey(one.seed) for one in secrets.signing if one.seed)
@@ -231,6 +227,37 @@ class Keystore:
             if changed != self._secrets:
                 self._write(changed)
 
+    def rotate_link(self, *, now: int) -> LinkKeys:
+        """Make another nkey and another authority the newest; those before are held."""
+        with self._changing:
+            held = self._secrets.links
+            if len(held) >= MAX_LINK_KEYS:
+                raise WrongState(
+                    f"{MAX_LINK_KEYS} keys of the links are held: partners must take our card before there are more",
+                    state="behind",
+                    code="too_many_keys",
+                )
+            made = LinkKeys.generate(serial=held[-1].serial + 1, made_at=now)
+            self._write(msgspec.structs.replace(self._secrets, links=[*held, made]))
+        return made
+
+    def rotate_chain(self) -> None:
+        """Make another chain account and another log key the newest; those before are held."""
+        with self._changing:
+            held = self._secrets
+            if len(held.chain) >= MAX_CHAIN_KEYS:
+                raise Invalid(f"a keystore holds at most {MAX_CHAIN_KEYS} chain accounts", code="too_many_keys")
+            chain, log = [*held.chain, secp256k1.generate()], [*held.log, secp256k1.generate()]
+            self._write(msgspec.structs.replace(held, chain=chain, log=log))
+
+    def destroy_links(self, serials: Container[int]) -> None:
+        """Forget past keys of the links; the newest stay whatever is said."""
+        with self._changing:
+            *past, last = self._secrets.links
+            kept = [one for one in past if one.serial not in serials]
+            if len(kept) < len(past):
+                self._write(msgspec.structs.replace(self._secrets, links=[*kept, last]))
+
     def _write(self, secrets: Secrets) -> None:
         write_private(self.path, self._lock.lock(msgspec.json.encode(secrets)))
         self._take(secrets)
@@ -267,28 +294,46 @@ class Keystore:
         return self.sealing_keys[-1]
 
     @property
+    def chain_keys(self) -> tuple[bytes, ...]:
+        """Private keys of the accounts that have administered the organisation on the chain, oldest first.
+
+        Its id follows from the oldest, which alone can bring it onto a further chain under that id.
+        """
+        return tuple(self._secrets.chain)
+
+    @property
     def chain_key(self) -> bytes:
         """The chain account's private key."""
-        return self._secrets.chain
+        return self._secrets.chain[-1]
 
     @cached_property
     def chain_address(self) -> str:
         """The chain account's address (EIP-55)."""
-        return secp256k1.address(self._secrets.chain)
+        return secp256k1.address(self.chain_key)
+
+    @cached_property
+    def founder_address(self) -> str:
+        """The address that the organisation's id on every chain follows from (EIP-55)."""
+        return secp256k1.address(self._secrets.chain[0])
 
     def relayer_key(self, number: int) -> bytes:
         """The private key of a further account that pays for transactions, from 1; a backup of the chain key is one."""
-        return hashlib.sha256(b"tallystick/relayer/v1" + number.to_bytes(4, "big") + self._secrets.chain).digest()
+        return hashlib.sha256(b"tallystick/relayer/v1" + number.to_bytes(4, "big") + self.chain_key).digest()
+
+    @property
+    def log_keys(self) -> tuple[bytes, ...]:
+        """The private keys that have signed the organisation log's heads, oldest first."""
+        return tuple(self._secrets.log)
 
     @property
     def log_key(self) -> bytes:
         """The private key that signs the organisation log's heads."""
-        return self._secrets.log
+        return self._secrets.log[-1]
 
     @cached_property
     def log_address(self) -> str:
         """The address that the log key signs for (EIP-55)."""
-        return secp256k1.address(self._secrets.log)
+        return secp256k1.address(self.log_key)
 
     @property
     def session_secret(self) -> bytes:
@@ -296,21 +341,24 @@ class Keystore:
         return self._secrets.session
 
     @property
+    def links(self) -> tuple[LinkKeys, ...]:
+        """What names us on our links, oldest first: the newest, and those before it that partners may know us by."""
+        return tuple(self._secrets.links)
+
+    @property
     def nkey_seed(self) -> str:
-        """The secret NATS user key, ``SU…``."""
-        return nkey.seed_text(self._secrets.nats)
+        """The newest secret NATS user key, ``SU…``."""
+        return self._secrets.links[-1].nkey_seed
 
     @property
     def nkey_public(self) -> str:
-        """The public NATS user key, ``U…``."""
-        return nkey.public_text(self._secrets.nats)
+        """The newest public NATS user key, ``U…``."""
+        return self._secrets.links[-1].nkey_public
 
-    @cached_property
+    @property
     def ca_key(self) -> ec.EllipticCurvePrivateKey:
-        """The key of the organisation's certificate authority (P-256)."""
-        key = load_der_private_key(self._secrets.ca, None)
-        assert isinstance(key, ec.EllipticCurvePrivateKey)  # noqa: S101 - `_ec_der` made it
-        return key
+        """The newest key of the organisation's certificate authority (P-256)."""
+        return self._secrets.links[-1].ca_key
 
     def __repr__(self) -> str:
         return f"Keystore({str(self.path)!r}, root {self.root_public.kid})"
@@ -324,11 +372,6 @@ def _signing(key: SigningKey, *, serial: int, sealing_kid: str, made_at: int, ov
 
 def _kid(one: _Signing) -> str:
     return key_id(bytes.fromhex(one.key))
-
-
-def _ec_der() -> bytes:
-    key = ec.generate_private_key(ec.SECP256R1())
-    return key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
 
 
 def _unlock(path: Path, phrase: str) -> tuple[bytes, vault.Lock]:

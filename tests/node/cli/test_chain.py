@@ -15,11 +15,14 @@ from support.submissions import ATTEMPT, submission
 from tallystick.core.errors import Invalid
 from tallystick.ledger.accounts import Account
 from tallystick.node import settings as node_settings
+from tallystick.node.anchoring.chainside import identity
 from tallystick.node.anchoring.stores import SqlSubmissions
 from tallystick.node.cli.chain import main
 from tallystick.node.cli.init import main as init
 from tallystick.node.cli.texts import catalogue
 from tallystick.tenants.database import Database
+from tallystick.tenants.folder_lock import FolderLock
+from tallystick.tenants.keystore import Keystore
 
 CHAIN = ("--chain-id", "31337")
 SOMEBODY = "0x" + "5a" * 20
@@ -173,6 +176,39 @@ def test_an_organisation_whose_keys_are_elsewhere(
     assert [one["address"].lower() for one in said(capsys)["accounts"]] == [SOMEBODY, "0x" + "6b" * 20]
     assert main(["deploy", "--data", str(data)]) == 1
     assert "external signer" in capsys.readouterr().err
+    assert main(["rotate-keys", "--data", str(data)]) == 1
+    assert "external signer" in capsys.readouterr().err
+
+
+def test_accounts_are_replaced_while_no_node_runs(
+    contracts: Path, anvil: Anvil, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = _organisation(contracts, anvil, tmp_path, monkeypatch, "--relayers", "1")
+    keystore = data / "keystore.json"
+    held = keystore.read_bytes()
+    capsys.readouterr()
+    with FolderLock(data, alone=False):
+        assert main(["rotate-keys", "--data", str(data)]) == 1
+    assert "stop it first" in capsys.readouterr().err
+    assert keystore.read_bytes() == held
+    settings = node_settings.load(data)
+    phrase = "a!b@c$d()e*_,/:;=?@ff[]22 通行"
+    before = Keystore.open(keystore, phrase)
+    assert settings.blockchain is not None
+    identity_before = identity(settings.blockchain, before)
+    assert main(["rotate-keys", "--data", str(data), "--json"]) == 0
+    found = said(capsys)
+    after = Keystore.open(keystore, phrase)
+    assert found["accounts"][0] == after.chain_address != before.chain_address
+    assert len(found["accounts"]) == 2, "the relayers' keys follow from the account's"
+    assert (found["log_key"], found["former_log_keys"]) == (after.log_address, [before.log_address])
+    assert found["former_accounts"] == [before.chain_address]
+    now = identity(settings.blockchain, after)
+    assert (now.org, now.log_key) == (identity_before.org, after.log_address)
+    assert now.former_log_keys == [before.log_address]
+    assert main(["rotate-keys", "--data", str(data)]) == 0
+    text = capsys.readouterr().out
+    assert text.index(after.chain_address) < text.index(before.chain_address), "the newest of the former first"
 
 
 def test_accounts_of_two_kinds_are_refused(

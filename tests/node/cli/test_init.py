@@ -1,12 +1,18 @@
 """`tally init` makes an organisation whole, or says why not and leaves nothing behind."""
 
+import asyncio
 import json
+import socket
 from pathlib import Path
 
 import pytest
 
+from tallystick.core.errors import Unavailable
 from tallystick.node import settings as node_settings
+from tallystick.node.bootstrap import Node
 from tallystick.node.cli import main as cli
+from tallystick.node.links import process
+from tallystick.node.services.organisation import own_card, wanted_card
 from tallystick.tenants import root_key
 from tallystick.tenants.keystore import Keystore
 
@@ -124,7 +130,63 @@ def test_a_root_key_of_its_own_file_is_nowhere_else(
     assert safe.stat().st_mode & 0o077 == 0
     said = capsys.readouterr().out
     assert f"tally keys sign --root-key {safe}" in said
+    assert "It has signed the organisation's card" in said
     assert root.key.seed.hex() not in said
+
+
+@pytest.mark.parametrize("more", [[], ["--no-nats"], ["--url", "https://node.huaxia.example"], ["chain"]])
+def test_the_root_key_signs_the_first_card_while_it_is_open(
+    words: list[str], tmp_path: Path, safe: Path, more: list[str]
+) -> None:
+    """What the node will want to say is what the card says, so that nothing waits."""
+    if more == ["chain"]:
+        contracts = dict.fromkeys(("org_registry", "workflow_registry", "execution_ledger"), "0x" + "1" * 40)
+        (tmp_path / "contracts").write_text(json.dumps({**contracts, "chain_id": 31337}))
+        more = ["--blockchain-url", "http://127.0.0.1:8545", "--contracts", str(tmp_path / "contracts")]
+    assert cli.main([*words, *more, "--root-key", str(safe)]) == 0
+    settings = node_settings.load(tmp_path / "org")
+    node = Node(settings, Keystore.open(settings.keystore_path, PASSPHRASE))
+    try:
+        assert wanted_card(node.parts) is None, "nothing is left to sign"
+        card = own_card(node.parts)
+        assert card.endpoint_url == settings.endpoint_url
+        assert (card.nats is None) == ("--no-nats" in more)
+        assert card.nats is None or card.nats.leaf_url == node.parts.links.leaf_url
+        assert (card.chain_org == "0x" + "0" * 64) == ("--contracts" not in more)
+    finally:
+        asyncio.run(node.stop())
+
+
+def test_a_card_that_cannot_be_signed_yet_is_asked_for(
+    words: list[str], tmp_path: Path, safe: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def missing(_given: object) -> Path:
+        raise Unavailable("nats-server is not installed", code="nats_server")
+
+    monkeypatch.setattr(process, "find_binary", missing)
+    assert cli.main([*words, "--root-key", str(safe)]) == 0
+    said = capsys.readouterr().out
+    assert "is not signed yet (nats-server is not installed)" in said
+    assert f"tally keys sign --root-key {safe} --node http://127.0.0.1:" in said
+    assert not (tmp_path / "org" / "card.jwt").exists()
+
+
+def test_a_port_that_was_taken_meanwhile_has_the_card_wait_again(words: list[str], tmp_path: Path, safe: Path) -> None:
+    assert cli.main([*words, "--root-key", str(safe)]) == 0
+    settings = node_settings.load(tmp_path / "org")
+    ports = json.loads((settings.data_dir / "nats" / "ports.json").read_text())
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", ports["leaf"]))
+        taken.listen()
+        node = Node(settings, Keystore.open(settings.keystore_path, PASSPHRASE))
+        try:
+            wanted = wanted_card(node.parts)
+            assert wanted is not None
+            assert wanted.nats is not None
+            assert wanted.nats.leaf_url != f"tls://127.0.0.1:{ports['leaf']}"
+            assert own_card(node.parts).nats != wanted.nats, "partners know the signed one until then"
+        finally:
+            asyncio.run(node.stop())
 
 
 @pytest.mark.parametrize("wrong", ["inside", "there", "no passphrase", "weak passphrase", "bad admin password"])

@@ -40,6 +40,12 @@ class RawLeaf:
                         await self.say("PONG")
         return self.heard
 
+    async def until_ended(self) -> None:
+        """Wait until the server ends the connection."""
+        with suppress(OSError):
+            while await self._reader.readline():
+                await self.say("PONG")
+
 
 @asynccontextmanager
 async def raw_leaf(url: str, *, server: Identity, shown: Identity | None, seed: bytes) -> AsyncIterator[RawLeaf]:

@@ -11,7 +11,7 @@ import pytest
 from node.links.organisations import make_identity
 from tallystick.core.errors import Invalid
 from tallystick.node.links import config, process
-from tallystick.node.links.settings import LinkSettings, Partner
+from tallystick.node.links.settings import Former, LinkSettings, Partner
 from tallystick.tenants import nkey
 
 _ME, _A, _B = (bytes([number]) * 32 for number in (1, 2, 3))
@@ -35,6 +35,11 @@ def build(settings: LinkSettings, *partners: Partner) -> str:
     return config.build(settings, partners, files=files, ports=_PORTS, internal=internal)
 
 
+def _former(settings: LinkSettings, partners: tuple[str, ...], key: bytes = _B) -> Former:
+    files = {"client_cert_file": settings.client_cert_file, "client_key_file": settings.client_key_file}
+    return Former(nkey_seed=nkey.seed_text(key), partners=frozenset(partners), **files)
+
+
 def test_it_is_a_pure_function_that_does_not_depend_on_the_order_of_partners(settings: LinkSettings) -> None:
     one, two = partner("alpha", key=_A), partner("beta", key=_B)
     assert build(settings, one, two) == build(settings, two, one)
@@ -43,7 +48,18 @@ def test_it_is_a_pure_function_that_does_not_depend_on_the_order_of_partners(set
 def test_no_secret_is_in_it(settings: LinkSettings) -> None:
     assert settings.nkey_seed not in build(settings, partner())
     assert settings.nkey_seed not in repr(settings)
-    assert settings.nkey_seed in config.seed_text(settings.nkey_seed)
+    assert settings.nkey_seed in config.seed_text(settings)
+    moving = msgspec.structs.replace(settings, former=(_former(settings, ("alpha",)),))
+    assert nkey.seed_text(_B) not in build(moving, partner()) + repr(moving) + repr(moving.former)
+    assert nkey.seed_text(_B) in config.seed_text(moving, [partner()])
+
+
+def test_a_former_key_is_shown_to_those_only_who_may_know_us_by_it(settings: LinkSettings) -> None:
+    moving = msgspec.structs.replace(settings, former=(_former(settings, ("beta",)),))
+    text = build(moving, partner("alpha", key=_A), partner("beta", key=_B))
+    text = text.replace('include "leaf-seed.conf"', "").replace("$LEAF_SEED", "0")
+    remotes = json.loads(text.replace("0_1", "1"))["leafnodes"]["remotes"]
+    assert [(one["account"], one["nkey"]) for one in remotes] == [("OUT_alpha", 0), ("OUT_beta", 0), ("OUT_beta", 1)]
 
 
 def test_the_rights_of_a_partner_are_its_inbox_and_its_replies(settings: LinkSettings) -> None:
@@ -64,13 +80,16 @@ def test_the_rights_of_a_partner_are_its_inbox_and_its_replies(settings: LinkSet
     assert [remote["account"] for remote in document["leafnodes"]["remotes"]] == ["OUT_alpha"]
 
 
+@pytest.mark.parametrize("former", [(), ("p-0_x",), ("p-1_x", "p-2_x"), ("unknown",)])
 @pytest.mark.parametrize("count", [0, 1, 3])
-def test_the_server_accepts_it(settings: LinkSettings, count: int) -> None:
+def test_the_server_accepts_it(settings: LinkSettings, count: int, former: tuple[str, ...]) -> None:
     partners = [partner(f"p-{number}_x", key=bytes([number + 10]) * 32) for number in range(count)]
+    both = (_former(settings, former), _former(settings, former[:1], _A))
+    settings = msgspec.structs.replace(settings, former=both)
     files = config.Files(folder=settings.data_dir)
     files.folder.mkdir()
     files.config.write_text(build(settings, *partners))
-    files.seed.write_text(config.seed_text(settings.nkey_seed))
+    files.seed.write_text(config.seed_text(settings, partners))
     for path in (files.trusted, *(files.authority(known) for known in partners)):
         path.write_text(settings.ca_file.read_text())
     command = [str(process.find_binary(None)), "-t", "-c", str(files.config)]
@@ -140,7 +159,7 @@ def test_partners_that_would_break_the_configuration_are_refused(
 @pytest.mark.parametrize(
     "seed", ["", "SUABC", nkey.public_text(_ME), nkey.seed_text(_ME) + '"', nkey.seed_text(_ME) + "\n"]
 )
-def test_a_seed_that_is_none_is_refused_without_being_shown(seed: str) -> None:
+def test_a_seed_that_is_none_is_refused_without_being_shown(settings: LinkSettings, seed: str) -> None:
     with pytest.raises(Invalid) as refused:
-        config.seed_text(seed)
+        config.seed_text(msgspec.structs.replace(settings, nkey_seed=seed))
     assert not seed or seed not in str(refused.value)

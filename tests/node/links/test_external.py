@@ -16,7 +16,7 @@ from support.processes import Processes, tool
 from tallystick.core.errors import Invalid, Unavailable
 from tallystick.node.links import cluster, names
 from tallystick.node.links.external import ExternalLinks, own_key
-from tallystick.node.links.settings import External, LinkSettings, Partner
+from tallystick.node.links.settings import External, Former, LinkSettings, Partner
 from tallystick.tenants import nkey
 
 LEAF = "tls://127.0.0.1:7422"
@@ -72,6 +72,39 @@ def test_what_the_operator_gets(identity: Identity, partner: Partner, tmp_path: 
     seed = (placed / "leaf-seed.conf").read_text()
     assert held.nkey_seed in seed
     assert all(held.nkey_seed not in one.read_text() for one in placed.iterdir() if one.name != "leaf-seed.conf")
+
+
+def test_while_the_key_is_replaced_the_cluster_is_given_both(
+    identity: Identity, partner: Partner, tmp_path: Path
+) -> None:
+    """Both leafnodes, and both of the node's own users: it goes over to the newer one when the older is destroyed."""
+    older, newer = settings(identity, tmp_path), settings(make_identity(tmp_path / "newer", "acme"), tmp_path)
+    former = Former(
+        nkey_seed=older.nkey_seed,
+        client_cert_file=older.client_cert_file,
+        client_key_file=older.client_key_file,
+        partners=frozenset({"nordic"}),
+    )
+    moving = msgspec.structs.replace(newer, former=(former,))
+    written(moving, [partner], tmp_path)
+    placed = tmp_path / "placed 数据"
+    seed = (placed / "leaf-seed.conf").read_text()
+    assert older.nkey_seed in seed
+    assert newer.nkey_seed in seed
+    assert (placed / "former-1-client.key").read_bytes() == older.client_key_file.read_bytes()
+    assert (placed / "client.key").read_bytes() == newer.client_key_file.read_bytes()
+    leafnodes = (placed / cluster.LEAFNODES).read_text()
+    assert leafnodes.count(partner.leaf_url) == 2
+    assert str(placed / "former-1-client.pem") in leafnodes
+    users = (placed / cluster.ACCOUNTS).read_text()
+    for account in ("IN_nordic", "OUT_nordic"):
+        assert own_key(moving, account) == own_key(older, account) != own_key(newer, account)
+        for held in (older, newer):
+            assert nkey.public_text(own_key(held, account)) in users
+    written(newer, [partner], tmp_path)
+    assert older.nkey_seed not in (placed / "leaf-seed.conf").read_text()
+    assert (placed / cluster.LEAFNODES).read_text().count(partner.leaf_url) == 1
+    assert not list(placed.glob("former-*")), "no key lies there any longer than it is used"
 
 
 def test_a_suspended_partner_has_no_way_in(identity: Identity, partner: Partner, tmp_path: Path) -> None:

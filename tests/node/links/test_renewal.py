@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from node.links.organisations import Organisation, eventually, introduce, make_identity
 from tallystick.core.errors import Unavailable
-from tallystick.node.work.certificates import Certificates
+from tallystick.node.work.certificates import Certificates, keep_renewed
 from tallystick.tenants import tls
 from tallystick.tenants.tls import LIFETIMES, Lifetimes
 
@@ -65,7 +65,7 @@ async def test_short_lived_certificates_are_renewed_while_links_flow(tmp_path: P
         await one.links.renewed()
         renewals.append(held(certificates.files.server_certificate))
 
-    loop = asyncio.create_task(certificates.run(renewed, every_s=0.5))
+    loop = asyncio.create_task(keep_renewed(certificates.renew, renewed, every_s=0.5))
     try:
         for each in (one, *others):
             await each.start()

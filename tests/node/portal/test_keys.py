@@ -29,7 +29,7 @@ def test_keys_and_what_ends_soon_are_shown(admin: Post, stranger: TestClient) ->
     text = stranger.get("/keys").text
     for state in ("current", "revoked", "destroyed"):
         assert f'class="badge {state}"' in text
-    assert text.count('<p class="alert bad" role="status">') == 1, "one certificate ends soon"
+    assert text.count('<p class="alert bad" role="status">The certificate') == 1, "one ends soon"
     assert text.count("/revoke") == 2, "a revoked key is not revoked again"
 
 
@@ -54,6 +54,19 @@ def test_a_rotation_and_a_revocation_are_ordered(admin: Post, services: FakeServ
     assert admin("/keys", overlap="7").headers["location"] == "/keys"
     assert admin("/keys/k3/revoke", reason="lost", since="2026-11-25T08:00").status_code == 303
     assert services.calls == [("rotate_keys", (7, True)), ("revoke_key", ("k3", "lost", 1_795_593_600_000))]
+
+
+def test_the_key_of_the_links_is_shown_and_replaced(
+    admin: Post, stranger: TestClient, services: FakeServicesForApiTests
+) -> None:
+    text = stranger.get("/keys").text
+    assert "U" + "A" * 55 in text
+    assert "until then the links show the older one" in text
+    assert "21 partners have not got" in text
+    assert "supplier, …" in text
+    assert "tally nats config" in text
+    assert admin("/keys/link").headers["location"] == "/keys"
+    assert services.calls == [("rotate_link", ())]
 
 
 @pytest.mark.parametrize(
@@ -92,7 +105,7 @@ def test_only_administrators_change_keys(
     stranger: TestClient, services: FakeServicesForApiTests, admin: Post, who: str
 ) -> None:
     stranger.cookies.set("tally_default", f"token-{who}")
-    for path in ("/keys", "/keys/k3/revoke"):
+    for path in ("/keys", "/keys/link", "/keys/k3/revoke"):
         assert admin(path, overlap="1", reason="lost").status_code == 403
     assert services.calls == []
     assert stranger.get("/keys/k1/compromise").status_code == (200 if who in {"operator", "auditor"} else 403)

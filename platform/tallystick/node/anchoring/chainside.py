@@ -21,9 +21,8 @@ from tallystick.ledger.contracts import org_id
 from tallystick.ledger.hashing import to_hex, unhex
 from tallystick.ledger.service import Contracts as LedgerContracts
 from tallystick.ledger.service import LedgerSettings, OrgLedger
-from tallystick.ledger.signing import HeadSigner, Signer
 from tallystick.ledger.trust import chain_trust
-from tallystick.node.anchoring.accounts import administrator, log_signer, payers
+from tallystick.node.anchoring.accounts import Accounts, accounts, former_log_signers, founder, log_signer
 from tallystick.node.anchoring.batching import SqlBatching
 from tallystick.node.anchoring.onechain import OneChain
 from tallystick.node.anchoring.sharing import Sharing
@@ -58,14 +57,14 @@ class ChainSide:
         watch = Watch(context, committer)
         sharing = Sharing(context, database, bell, committer)
         # The same accounts on every chain: our id follows from the first.
-        signers, log_key = payers(blockchain, context.keystore), log_signer(blockchain, context.keystore)
+        signing = accounts(blockchain, context.keystore)
         batching = SqlBatching(database, committer, org, context.now, heartbeat)
-        ledger = _ledger(blockchain, signers, log_key, context.keystore, database, batching, 0)
+        ledger = _ledger(blockchain, signing, context.keystore, database, batching, 0)
         self._first = OneChain(blockchain, ledger, sharing, watch, Workflows(database))
         self._further = []
         for one in blockchain.also:
             batching = SqlBatching(database, committer, org, context.now, heartbeat)
-            ledger = _ledger(one, signers, log_key, context.keystore, database, batching, one.chain_id)
+            ledger = _ledger(one, signing, context.keystore, database, batching, one.chain_id)
             sharing = Sharing(context, database, bell, committer, one.chain_id)
             self._further.append(OneChain(one, ledger, sharing, watch, None))
 
@@ -139,8 +138,7 @@ class ChainSide:
 
 def _ledger(
     blockchain: ChainSettings,
-    signers: list[Signer],
-    log_key: HeadSigner,
+    signing: Accounts,
     keystore: Keystore,
     database: Database,
     batching: SqlBatching,
@@ -158,10 +156,11 @@ def _ledger(
         fee_ceiling=blockchain.fee_ceiling_gwei * 10**9,
         budget=_budget(blockchain.budget),
     )
-    admin, *relayers = signers
+    admin, *relayers = signing.payers
     stores = SqlSubmissions(database, chain), SqlLeaves(database)
-    more: dict[str, Any] = {"batching": batching, "relayers": relayers}
-    return OrgLedger(settings, admin, log_key, _salt(keystore), *stores, **more)
+    before: dict[str, Any] = {"former": signing.former, "former_log_keys": signing.former_log_keys}
+    more: dict[str, Any] = {"batching": batching, "relayers": relayers, **before}
+    return OrgLedger(settings, admin, signing.log_key, _salt(keystore), *stores, **more)
 
 
 def _heartbeat(blockchain: Blockchain) -> Heartbeat | None:
@@ -186,8 +185,9 @@ def _salt(keystore: Keystore) -> bytes:
 def identity(blockchain: Blockchain, keystore: Keystore) -> OnChain:
     """Who the holder of the keystore is on that chain."""
     return OnChain(
-        org=to_hex(org_id(administrator(blockchain, keystore), _salt(keystore))),
+        org=to_hex(org_id(founder(blockchain, keystore), _salt(keystore))),
         log_key=log_signer(blockchain, keystore).address,
+        former_log_keys=[one.address for one in former_log_signers(blockchain, keystore)],
         chain_id=blockchain.chain_id,
         contracts=msgspec.to_builtins(blockchain.contracts),
         secret=keystore.session_secret,

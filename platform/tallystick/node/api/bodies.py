@@ -15,6 +15,10 @@ class Body(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Base of every request body and query."""
 
 
+class Nothing(Body, frozen=True, kw_only=True):
+    """No parameters."""
+
+
 class SignIn(Body, frozen=True, kw_only=True):
     """A user's name and password."""
 

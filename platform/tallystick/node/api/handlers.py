@@ -38,6 +38,11 @@ async def rotate_keys(call: Call) -> Any:
     return await call.services.rotate_keys(call.who, overlap=call.body.overlap, sealing=call.body.sealing)
 
 
+async def rotate_link(call: Call) -> Any:
+    """A new nkey and a new authority of the links."""
+    return await call.services.rotate_link(call.who)
+
+
 async def revoke_key(call: Call) -> Any:
     """End a key."""
     body = call.body

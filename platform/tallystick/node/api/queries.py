@@ -7,10 +7,6 @@ from msgspec import Meta
 from tallystick.node.api.bodies import Body, Word
 
 
-class Nothing(Body, frozen=True, kw_only=True):
-    """No parameters."""
-
-
 class PendingQuery(Body, frozen=True, kw_only=True):
     """A page of what the root key has to sign."""
 

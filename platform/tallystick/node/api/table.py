@@ -52,7 +52,7 @@ def _people() -> list[Operation]:
         post("/users", accounts.add_user, "Add a user", body=bodies.NewUser, status=201, **admin),
         Operation(method="PUT", path="/users/{username}/groups", handler=accounts.set_groups, body=bodies.UserGroups,
                   summary="Replace the groups that a user is in", problems=["not_found"], **admin),
-        post("/users/{username}/links", accounts.make_link, "A link that signs a user in once", body=queries.Nothing,
+        post("/users/{username}/links", accounts.make_link, "A link that signs a user in once", body=bodies.Nothing,
              status=201, problems=["not_found"], **admin),
         post("/access-tokens", accounts.add_token, "An access token for a worker", body=bodies.NewAccessToken,
              status=201, problems=["wrong_state"], **admin),
@@ -61,11 +61,14 @@ def _people() -> list[Operation]:
                   summary="End a worker's access token", problems=["not_found"], **admin),
         get("/organisation", handlers.organisation, "This organisation"),
         post("/organisation/clock", handlers.accept_clock, "Say that this machine's clock is right",
-             body=queries.Nothing, **admin),
+             body=bodies.Nothing, **admin),
         get("/organisation/card", handlers.card, "This organisation's public card", public=True),
         get("/organisation/keys", handlers.keys, "This organisation's keys, past ones too"),
         post("/organisation/keys", handlers.rotate_keys, "Rotate: make a new key the current one everywhere",
              body=bodies.Rotation, status=201, **admin),
+        post("/organisation/keys/link", handlers.rotate_link,
+             "Replace what names this organisation on its links: its nkey and its certificate authority",
+             body=bodies.Nothing, status=201, problems=("wrong_state",), **admin),
         post("/organisation/keys/{kid}/revocation", handlers.revoke_key, "Revoke a key everywhere",
              body=bodies.Revocation, problems=("not_found", "wrong_state"), **admin),
         get("/organisation/keys/pending", handlers.pending_signatures,
@@ -93,8 +96,8 @@ def _partners() -> list[Operation]:
         post(one + "/confirm", partnering.confirm, "Confirm the fingerprint: both are partners once both have",
              body=bodies.Fingerprint, problems=states, **admin),
         post(one + "/suspend", by_id("suspend_partner", "org_id"), "Keep its messages out; ours wait",
-             body=queries.Nothing, problems=states, **admin),
-        post(one + "/resume", by_id("resume_partner", "org_id"), "Work with it again", body=queries.Nothing,
+             body=bodies.Nothing, problems=states, **admin),
+        post(one + "/resume", by_id("resume_partner", "org_id"), "Work with it again", body=bodies.Nothing,
              problems=states, **admin),
         post(one + "/remove", partnering.remove, "Part with it, or forget one who waits", body=bodies.Removal,
              problems=states, **admin),
@@ -170,7 +173,7 @@ def _executions() -> list[Operation]:
         return get(f"{one}/{name}", by_id(name, "execution_id"), summary, problems=missing, **more)
 
     def steer(
-        name: str, handler: Any, summary: str, body: Any = queries.Nothing, permission: str = "create_collaboration"
+        name: str, handler: Any, summary: str, body: Any = bodies.Nothing, permission: str = "create_collaboration"
     ) -> Operation:
         return post(f"{one}/{name}", handler, summary, body=body, permission=permission,
                     problems=("not_found", "wrong_state"))  # fmt: skip
@@ -199,7 +202,7 @@ def _executions() -> list[Operation]:
 def _tasks() -> list[Operation]:
     one = "/tasks/{task_id}"
 
-    def act(name: str, handler: Any, summary: str, body: Any = queries.Nothing, *, worker: bool = False) -> Operation:
+    def act(name: str, handler: Any, summary: str, body: Any = bodies.Nothing, *, worker: bool = False) -> Operation:
         permission = ("work_on_tasks", "work_on_queues") if worker else "work_on_tasks"
         return post(f"{one}/{name}", handler, summary, body=body, permission=permission,
                     problems=("not_found", "wrong_state"))  # fmt: skip
@@ -247,7 +250,7 @@ def _rest(events: Any) -> list[Operation]:
     return [
         get("/notifications", listing("notifications"), "Notifications", query=queries.Page),
         post("/notifications/{notification_id}/acknowledge", by_id("acknowledge", "notification_id"),
-             "Acknowledge a notification", body=queries.Nothing, permission="work_on_tasks", problems=["not_found"]),
+             "Acknowledge a notification", body=bodies.Nothing, permission="work_on_tasks", problems=["not_found"]),
         post("/verifications", handlers.verify_bundle, "Check an evidence bundle (the body is the file)",
              raw="application/json", permission="verify"),
         get("/chain", handlers.chain, "The chain connection"),

@@ -88,7 +88,7 @@ class Member:
             capabilities=parts.settings.capabilities,
             chain_org="0x" + parts.settings.org_id.encode().hex().zfill(64),
             leaf_url=leaf_url or parts.links.leaf_url,
-            tls_ca=parts.tls_ca,
+            tls_ca=parts.certificates.newest()[1],
         )
         return {"card": token, "leaf_url": parts.links.leaf_url}
 

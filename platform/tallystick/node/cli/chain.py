@@ -1,4 +1,4 @@
-"""`tally chain`: deploy the contracts, see how a chain does and what was sent there, give ether, export sources."""
+"""`tally chain`: deploy the contracts, see how a chain does and what was sent, give ether, replace keys, export."""
 
 import argparse
 import asyncio
@@ -22,6 +22,7 @@ from tallystick.ledger.ports import STATES
 from tallystick.node import settings as node_settings
 from tallystick.node.anchoring.accounts import payers
 from tallystick.node.api.language import LANGUAGES
+from tallystick.node.cli import chain_keys
 from tallystick.node.cli.chain_lines import LINES
 from tallystick.node.cli.chain_transactions import transactions
 from tallystick.node.cli.texts import Texts
@@ -32,7 +33,8 @@ EPILOG = """\
 Give the chain as --url with --chain-id or --contracts, or as --data: an organisation's folder, whose settings name it.
 Deployment pays from the account in --key-file (0x and 64 hex digits) or, with --data, from the organisation's; a
 development chain such as anvil needs neither. The same contracts stand at the same addresses on every chain, and
-deploying again changes nothing. Only a URL's host is ever shown.
+deploying again changes nothing. Only a URL's host is ever shown. After rotate-keys the node, once started, has the
+newest account administer the organisation and the newest key sign its log's heads; the ones before go on until then.
 Exit status: 0 done, 1 refused, unreachable, or code that is not ours, 2 wrong usage.
 """
 MAX_FILE = 100_000  # bytes
@@ -57,6 +59,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 async def _run(options: argparse.Namespace) -> tuple[dict[str, Any], int]:
     if options.what == "transactions":
         return transactions(options.data, options.state, options.limit), 0
+    if options.what == "rotate-keys":
+        return chain_keys.rotate(options), 0
     known = _known(options)
     if options.what == "export":
         if known.deployment is None:
@@ -226,6 +230,10 @@ def _parser() -> argparse.ArgumentParser:
     sent.add_argument("--limit", type=int, default=20, help="how many, the newest first (default: %(default)s)")
     sent.add_argument("--json", action="store_true", help="print JSON")
     sent.add_argument("--lang", choices=LANGUAGES, default="en", help="language of the text (default: %(default)s)")
+    rotated = commands.add_parser("rotate-keys", help="another account and log key, while the node is stopped")
+    rotated.add_argument("--data", type=Path, required=True, help="the organisation's data folder")
+    rotated.add_argument("--json", action="store_true", help="print JSON")
+    rotated.add_argument("--lang", choices=LANGUAGES, default="en", help="language of the text (default: %(default)s)")
     exported = commands.add_parser("export", parents=[common], help="write what source verification needs")
     exported.add_argument("--out", type=Path, required=True, help="folder to write")
     return parser

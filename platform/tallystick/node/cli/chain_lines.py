@@ -63,6 +63,13 @@ def sent(found: dict[str, Any], speech: Texts) -> list[str]:
     return lines or [speech.text("transactions.none")]
 
 
+def rotated(found: dict[str, Any], speech: Texts) -> list[str]:
+    """What to give ether to, and what follows."""
+    lines = [speech.text("rotated.log_key", address=found["log_key"]), speech.text("rotated.fund")]
+    lines += [f"  {one}" for one in found["accounts"]]
+    return [*lines, speech.text("rotated.next"), *(f"  {one}" for one in found["former_accounts"])]
+
+
 def _balances(found: dict[str, Any]) -> list[str]:
     return [f"  {one['address']}  {Decimal(one['balance']) / WEI:f} ETH" for one in found["accounts"]]
 
@@ -72,5 +79,6 @@ LINES: dict[str, Callable[[dict[str, Any], Texts], list[str]]] = {
     "status": status,
     "fund": funded,
     "export": exported,
+    "rotate-keys": rotated,
     "transactions": sent,
 }

@@ -73,7 +73,7 @@ def certificates(data: Path) -> Iterator[Finding]:
         from tallystick.tenants.tls import validity
     except ImportError:
         return  # other findings say what is missing
-    for path in sorted([*data.glob("tls/*.pem"), *data.glob("*/tls/*.pem"), *data.glob("*/data/tls/*.pem")]):
+    for path in sorted([path for folder in ("tls*", "*/tls*", "*/data/tls*") for path in data.glob(f"{folder}/*.pem")]):
         name = f"certificate {path.relative_to(data)}"
         try:
             found = validity(path.stem, path.read_bytes())

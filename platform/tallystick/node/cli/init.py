@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from tallystick.core.agreement import PublicKey
-from tallystick.core.errors import Invalid
+from tallystick.core.errors import Invalid, TallystickError
 from tallystick.core.keys import SigningKey
 from tallystick.node import freeport
 from tallystick.node import settings as node_settings
@@ -51,7 +51,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     root = _root(options) if options.root_key else None
     staging = options.data.with_name(f".{options.data.name}.{secrets.token_hex(8)}")
     try:
-        keystore = _make(msgspec.structs.replace(settings, data_dir=staging), passphrase, options.admin, password, root)
+        staged = msgspec.structs.replace(settings, data_dir=staging)
+        keystore = _make(staged, passphrase, options.admin, password, root)
+        unsigned = _sign_first_card(staged, keystore, root) if root else None
         staging.replace(options.data)
     except BaseException:
         if root is not None:
@@ -63,26 +65,40 @@ def main(argv: Sequence[str] | None = None) -> int:
     print(f"root key {keystore.root_public.key}")
     print(f"Next: tally node --data {options.data}; then sign in as {options.admin}")
     if root is not None:
-        print(
-            f"The root key is in {options.root_key} only. With the node running, let it sign the organisation's card:"
-        )
+        print(f"The root key is in {options.root_key} only.")
+        if unsigned:
+            print(f"The organisation's card is not signed yet ({unsigned}). With the node running, let it be signed:")
+        else:
+            print("It has signed the organisation's card. When something waits for it later, with the node running:")
         print(f"  tally keys sign --root-key {options.root_key} --node http://{settings.host}:{settings.port}")
     return 0
 
 
-def _root(options: argparse.Namespace) -> PublicKey:
-    """Make the root key in its own file; its public half."""
+def _sign_first_card(settings: Settings, keystore: Keystore, root: SigningKey) -> str | None:
+    """While the root key is at hand; why it could not be done, which is no reason to make nothing."""
+    from tallystick.node.card_facts import sign_first_card
+
+    try:
+        sign_first_card(settings, keystore, root)
+    except TallystickError as error:
+        return str(error)
+    return None
+
+
+def _root(options: argparse.Namespace) -> SigningKey:
+    """Make the root key in its own file."""
     path: Path = options.root_key
     if path.absolute().is_relative_to(options.data.absolute()):
         raise Invalid("the root key's file belongs outside of the node's folder", code="bad_root_key_file")
     made = RootKey(options.org_id, SigningKey.generate())
     root_key.write(path, root_key.read_passphrase(), made)
-    return PublicKey(kid=made.key.kid, key=made.key.public_hex)
+    return made.key
 
 
-def _make(settings: Settings, passphrase: str, admin: str, password: str, root: PublicKey | None) -> Keystore:
+def _make(settings: Settings, passphrase: str, admin: str, password: str, root: SigningKey | None) -> Keystore:
     private_folder(settings.data_dir)
-    keystore = Keystore.create(settings.keystore_path, passphrase, suite=settings.sealing_suite, root=root)
+    public = PublicKey(kid=root.kid, key=root.public_hex) if root else None
+    keystore = Keystore.create(settings.keystore_path, passphrase, suite=settings.sealing_suite, root=public)
     with Database(settings.database_url or settings.database_path) as database:
         if not database.is_new:
             raise Invalid("the database holds something already; choose another one", code="already_initialised")

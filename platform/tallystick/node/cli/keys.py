@@ -19,7 +19,8 @@ from tallystick.node.client import Client
 EPILOG = """\
 A rotation makes a new key the current one: it is told to every open execution and to every partner, and the key before
 it may still sign OVERLAP more entries of each execution. A revoked key signs nothing more. What either of them signed
-stays as good as it was.
+stays as good as it was. With --link the nkey and the certificate authority of the NATS links are replaced instead: each
+partner gets them with the new card, and its server lets in the older ones until then.
 While the root key is kept away from the node, both take effect with its signatures: `tally keys sign --root-key FILE`
 fetches what waits, shows it, signs and brings it back. On a machine without any network: `sign --to A` at the node,
 `sign --root-key FILE --from A --to B` there, `sign --from B` at the node again.
@@ -54,6 +55,8 @@ async def _run(options: argparse.Namespace) -> dict[str, Any]:
         path = "/organisation/keys"
         found: dict[str, Any]
         match options.what:
+            case "rotate" if options.link:
+                found = await client.post(f"{path}/link")
             case "rotate":
                 found = await client.post(path, {"overlap": options.overlap, "sealing": not options.keep_sealing})
             case "revoke":
@@ -107,6 +110,21 @@ def _lines(found: dict[str, Any], speech: Texts) -> list[str]:
     for one in found["items"]:
         made = speech.when(one["made_at"]) if one["made_at"] else speech.text("keys.from_start")
         lines.append(f"{one['kid']}  {one['serial']:>4}  {speech.text('keys.' + state_of(one))}  {made}")
+    return [*lines, *_link_lines(found["link"], speech)]
+
+
+def _link_lines(link: dict[str, Any] | None, speech: Texts) -> list[str]:
+    if link is None:
+        return []
+    made = speech.when(link["made_at"]) if link["made_at"] else speech.text("keys.from_start")
+    lines = [speech.text("keys.link", serial=f"{link['serial']:>4}", nkey=link["nkey"], made=made)]
+    if not link["is_shown"]:
+        lines.append(speech.text("keys.link_waits"))
+    if link["behind_count"]:
+        names = ", ".join(link["behind"]) + (", …" if link["behind_count"] > len(link["behind"]) else "")
+        lines.append(speech.text("keys.link_behind", number=link["behind_count"], names=names))
+    if link["is_external"] and link["older_held"]:
+        lines.append(speech.text("keys.link_external"))
     return lines
 
 
@@ -161,6 +179,9 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="what", required=True)
     commands.add_parser("list", parents=[common], help="all keys, the newest first")
     rotate = commands.add_parser("rotate", parents=[common], help="make a new key the current one")
+    rotate.add_argument(
+        "--link", action="store_true", help="replace the nkey and the certificate authority of the links instead"
+    )
     rotate.add_argument("--overlap", type=int, default=64, help="entries that the key before it may still sign")
     rotate.add_argument("--keep-sealing", action="store_true", help="leave the sealing key as it is")
     revoke = commands.add_parser("revoke", parents=[common], help="end a key; the current one is replaced first")

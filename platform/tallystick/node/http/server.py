@@ -5,7 +5,6 @@ timeout: a thousand clients that come and go would hold a thousand files for a m
 """
 
 import asyncio
-import contextlib
 import logging
 import socket
 from collections.abc import Awaitable, Callable
@@ -19,6 +18,7 @@ from starlette.types import ASGIApp
 
 from tallystick.node.http.attending import Attended
 from tallystick.node.http.crowd import Crowd
+from tallystick.node.links.tasks import end_tasks
 from tallystick.node.settings import Settings
 
 LOOPBACK = ("127.0.0.1", "::1")
@@ -63,10 +63,7 @@ async def serve(
         server.close()
         if running:
             await asyncio.wait(running, timeout=PARTING_S)
-        for task in list(running):
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+        await end_tasks(*running)
 
 
 class _Client(TCPServer):

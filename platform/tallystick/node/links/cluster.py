@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tallystick.core.errors import Invalid
 from tallystick.node.links import config, names
-from tallystick.node.links.external import own_key
+from tallystick.node.links.external import own_key, own_keys
 from tallystick.node.links.settings import MAX_PAYLOAD_BYTES, LinkSettings, Partner
 from tallystick.tenants import nkey, tls
 from tallystick.tenants.files import private_folder, write_private
@@ -22,7 +22,7 @@ ACCOUNTS, LEAFNODES = "tallystick-accounts.conf", "tallystick-leafnodes.conf"
 def write(settings: LinkSettings, partners: Iterable[Partner], folder: Path, placed: Path) -> list[Path]:
     """Write the files into ``folder``, readable by their owner only, and return them; it will lie at ``placed``.
 
-    Two of them are secret: the leafnode seed, and the private keys of the two certificates.
+    Some of them are secret: the leafnode seeds, and the private keys of the certificates.
     """
     if settings.external is None:
         raise Invalid("there is no cluster in the settings", code="no_cluster")
@@ -32,20 +32,25 @@ def write(settings: LinkSettings, partners: Iterable[Partner], folder: Path, pla
     keys = {account: nkey.public_text(own_key(settings, account)) for account in config.accounts(checked)}
     document = config.sections(settings, checked, files=files, ports=config.Ports(client=0, leaf=0), internal=keys)
     accounts = {name: held for name, held in document["accounts"].items() if name != names.SYSTEM_ACCOUNT}
+    for name, held in accounts.items():
+        newer = own_keys(settings, name)[1:]
+        held["users"] += [config.internal_user(nkey.public_text(key)) for key in newer]
     leafnodes = document["leafnodes"] | {"no_advertise": False}  # so that partners know the other servers when one dies
     del leafnodes["host"], leafnodes["port"]  # each server's own
-    names_of = {
-        str(one): one.name
-        for one in (settings.cert_file, settings.key_file, settings.client_cert_file, settings.client_key_file)
-    }
-    _copy([settings.cert_file, settings.key_file, settings.client_cert_file, settings.client_key_file], folder)
     text = _members(leafnodes)
-    for path, name in names_of.items():
-        text = text.replace(json.dumps(path, ensure_ascii=False), json.dumps(str(placed / name), ensure_ascii=False))
+    copies = _copies(settings, checked)
+    for stale in folder.glob("former-*"):
+        if stale.name not in copies.values():
+            stale.unlink()
+    for path, name in copies.items():
+        shutil.copyfile(path, folder / name)
+        (folder / name).chmod(0o600)
+        there = str(placed / name)
+        text = text.replace(json.dumps(str(path), ensure_ascii=False), json.dumps(there, ensure_ascii=False))
     write_private(folder / ACCOUNTS, _members(accounts).encode())
     seed = f'include "{files.seed.name}"\n' if config.linked(checked) else ""
-    write_private(folder / LEAFNODES, (seed + text.replace(config.SEED_VALUE, config.SEED_VARIABLE)).encode())
-    write_private(folder / files.seed.name, config.seed_text(settings.nkey_seed).encode())
+    write_private(folder / LEAFNODES, (seed + config.with_variables(text)).encode())
+    write_private(folder / files.seed.name, config.seed_text(settings, checked).encode())
     own = settings.ca_file.read_text(encoding="ascii")
     tls.write_bundle(folder / files.trusted.name, [own, *(partner.ca_pem for partner in config.linked(checked))])
     for partner in checked:
@@ -74,15 +79,23 @@ Each server's own configuration lies beside that folder and says (platform/PARTN
     include "{placed.name}/{LEAFNODES}"
   }}
 
-Then reload each server (nats-server --signal reload). Do it again after every new or removed partner.
+Then reload each server (nats-server --signal reload). Do it again after every new or removed partner, and when the
+link's key was replaced: at once, and again when every partner has the new card.
 The client listener at {client} must let this node in; on anything but a private network it needs TLS.
 """
 
 
-def _copy(paths: Iterable[Path], folder: Path) -> None:
-    for path in paths:
-        shutil.copyfile(path, folder / path.name)
-        (folder / path.name).chmod(0o600)
+def _copies(settings: LinkSettings, partners: Iterable[Partner]) -> dict[Path, str]:
+    """The certificates and keys that the servers need, and what each is called beside them."""
+    ids = {partner.org_id for partner in config.linked(partners)}
+    current = (settings.cert_file, settings.key_file, settings.client_cert_file, settings.client_key_file)
+    former = [
+        (path, f"former-{at}-{path.name}")
+        for at, one in enumerate(settings.former, 1)
+        if ids & one.partners
+        for path in (one.client_cert_file, one.client_key_file)
+    ]
+    return {path: path.name for path in current} | dict(former)
 
 
 def _members(document: dict[str, object]) -> str:

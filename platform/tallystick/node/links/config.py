@@ -12,8 +12,11 @@ Rules:
 5. A suspended partner keeps its account and stream, without a user of its own in it, and we do not connect to it.
 6. A message is acknowledged after it is on disk (``sync_interval: always``).
 
-The text is JSON, which the server's configuration language contains; a JSON string is never expanded as a variable. Two
-lines of it are not JSON: they bring in our leafnode seed, the one secret, from a file of its own (`seed_text`).
+7. Where a partner may know us by another key than our newest, we try both: its server lets in the one that it knows.
+
+The text is JSON, which the server's configuration language contains; a JSON string is never expanded as a variable.
+Some lines of it are not JSON: they bring in our leafnode seeds, the only secrets, from a file of their own
+(`seed_text`).
 """
 
 import hashlib
@@ -27,12 +30,11 @@ import msgspec
 
 from tallystick.core.errors import Invalid
 from tallystick.node.links import names
-from tallystick.node.links.settings import MAX_PAYLOAD_BYTES, LinkSettings, Partner
+from tallystick.node.links.settings import MAX_PAYLOAD_BYTES, Former, LinkSettings, Partner
 from tallystick.tenants import nkey
 
 _SEED = "$LEAF_SEED"
-SEED_VALUE = f'"nkey": "{_SEED}"'  # as JSON has it; the server takes a variable without the quotes
-SEED_VARIABLE = f'"nkey": {_SEED}'
+_SEED_VALUE = re.compile(r'"nkey": "(\$LEAF_SEED(?:_[0-9]+)?)"')  # as JSON has it
 _SEED_FORM = re.compile(r"SU[A-Z2-7]{56}")
 _LEAF_URL = re.compile(r"tls://(?:[A-Za-z0-9.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\]):(?P<port>[0-9]{1,5})")
 _TLS_TIMEOUT_S = 5
@@ -147,7 +149,12 @@ def build(
     text = json.dumps(document, indent=1, ensure_ascii=False) + "\n"
     if not linked(checked):
         return text  # the server refuses a variable that nothing uses
-    return text.replace("{", f'{{\n include "{files.seed.name}"', 1).replace(SEED_VALUE, SEED_VARIABLE)
+    return with_variables(text.replace("{", f'{{\n include "{files.seed.name}"', 1))
+
+
+def with_variables(text: str) -> str:
+    """Return the JSON ``text`` with our leafnode seeds as the server takes variables: without the quotes."""
+    return _SEED_VALUE.sub(r'"nkey": \1', text)
 
 
 def sections(
@@ -156,11 +163,11 @@ def sections(
     """Return the configuration of `build` as a document; our leafnode seed stands in it as a variable."""
     me = names.check_org_id(settings.org_id)
     checked = tuple(checked)
-    accounts: dict[str, Any] = {names.SYSTEM_ACCOUNT: {"users": [_internal_user(internal[names.SYSTEM_ACCOUNT])]}}
+    accounts: dict[str, Any] = {names.SYSTEM_ACCOUNT: {"users": [internal_user(internal[names.SYSTEM_ACCOUNT])]}}
     for partner in checked:
         accounts[names.in_account(partner.org_id)] = _in_account(settings, partner, internal)
         accounts[names.out_account(partner.org_id)] = {
-            "users": [_internal_user(internal[names.out_account(partner.org_id)])]
+            "users": [internal_user(internal[names.out_account(partner.org_id)])]
         }
     return {
         "server_name": me,
@@ -185,11 +192,19 @@ def sections(
     }
 
 
-def seed_text(seed: str) -> str:
-    """Return the text of the file that holds our leafnode seed; raise `Invalid` if ``seed`` is not an nkey's."""
-    if not _SEED_FORM.fullmatch(seed):
+def seed_text(settings: LinkSettings, partners: Iterable[Partner] = ()) -> str:
+    """Return the text of the file that holds our leafnode seeds; raise `Invalid` if one is not an nkey's."""
+    ids = {partner.org_id for partner in linked(partners)}
+    # The server refuses a variable that nothing uses.
+    former = [(_former(at), one.nkey_seed) for at, one in enumerate(settings.former) if ids & one.partners]
+    seeds = [(_SEED, settings.nkey_seed), *former]
+    if not all(_SEED_FORM.fullmatch(seed) for _, seed in seeds):
         raise Invalid("the leafnode seed is not the seed of a user nkey", code="bad_nkey")
-    return f'{_SEED.removeprefix("$")}: "{seed}"\n'
+    return "".join(f'{name.removeprefix("$")}: "{seed}"\n' for name, seed in seeds)
+
+
+def _former(at: int) -> str:
+    return f"{_SEED}_{at + 1}"
 
 
 def accounts(partners: Iterable[Partner]) -> tuple[str, ...]:
@@ -198,7 +213,8 @@ def accounts(partners: Iterable[Partner]) -> tuple[str, ...]:
     return (names.SYSTEM_ACCOUNT, *map(names.in_account, ids), *map(names.out_account, ids))
 
 
-def _internal_user(public_key: str) -> dict[str, Any]:
+def internal_user(public_key: str) -> dict[str, Any]:
+    """Return a user of the node's own: from the client listener only."""
     return {"nkey": public_key, "allowed_connection_types": ["STANDARD"]}
 
 
@@ -220,13 +236,12 @@ def _in_account(settings: LinkSettings, partner: Partner, internal: Mapping[str,
             "max_streams": 1,
             "max_consumers": 1,
         },
-        "users": [*leaf_users, _internal_user(internal[names.in_account(partner.org_id)])],
+        "users": [*leaf_users, internal_user(internal[names.in_account(partner.org_id)])],
     }
 
 
 def _leafnodes(settings: LinkSettings, partners: Iterable[Partner], files: Files, ports: Ports) -> dict[str, Any]:
     server = {"cert_file": str(settings.cert_file), "key_file": str(settings.key_file)}
-    client = {"cert_file": str(settings.client_cert_file), "key_file": str(settings.client_key_file)}
     timing = {"timeout": _TLS_TIMEOUT_S, "handshake_first": True}
     return {
         "host": settings.leaf_host,
@@ -235,12 +250,26 @@ def _leafnodes(settings: LinkSettings, partners: Iterable[Partner], files: Files
         "reconnect": "500ms",
         "tls": {**server, "ca_file": str(files.trusted), "verify": True, **timing},
         "remotes": [
-            {
-                "urls": [partner.leaf_url],
-                "account": names.out_account(partner.org_id),
-                "nkey": _SEED,
-                "tls": {**client, "ca_file": str(files.authority(partner)), **timing},
-            }
+            _remote(shown, seed, partner, files, timing)
             for partner in linked(partners)
+            for shown, seed in _credentials(settings, partner)
         ],
+    }
+
+
+def _credentials(settings: LinkSettings, partner: Partner) -> list[tuple[LinkSettings | Former, str]]:
+    """What names us to ``partner``, and the variable of its seed; the current one first."""
+    former = [(one, _former(at)) for at, one in enumerate(settings.former) if partner.org_id in one.partners]
+    return [(settings, _SEED), *former]
+
+
+def _remote(
+    shown: LinkSettings | Former, seed: str, partner: Partner, files: Files, timing: Mapping[str, Any]
+) -> dict[str, Any]:
+    client = {"cert_file": str(shown.client_cert_file), "key_file": str(shown.client_key_file)}
+    return {
+        "urls": [partner.leaf_url],
+        "account": names.out_account(partner.org_id),
+        "nkey": seed,
+        "tls": {**client, "ca_file": str(files.authority(partner)), **timing},
     }

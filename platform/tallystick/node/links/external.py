@@ -24,10 +24,20 @@ _KEY_TAG = "tallystick/nats-user/v1"
 _RETRY_S = 2.0  # a cluster that does not know an account yet is not to be asked five times a second
 
 
+def own_keys(settings: LinkSettings, account: str) -> list[bytes]:
+    """Return the 32 secret bytes of each of the node's own users in ``account``, oldest first.
+
+    One follows from each of our leafnode keys that is held: the cluster knows a newer one only when its operator has
+    loaded the files again.
+    """
+    text = f"{_KEY_TAG}|{settings.org_id}|{account}".encode()
+    seeds = [*(one.nkey_seed for one in settings.former), settings.nkey_seed]
+    return [hmac.new(seed.encode(), text, hashlib.sha256).digest() for seed in seeds]
+
+
 def own_key(settings: LinkSettings, account: str) -> bytes:
-    """Return the 32 secret bytes of the node's own user in ``account``."""
-    text = f"{_KEY_TAG}|{settings.org_id}|{account}"
-    return hmac.new(settings.nkey_seed.encode(), text.encode(), hashlib.sha256).digest()
+    """Return the secret bytes of the user that the node is: the oldest, which the cluster knows for certain."""
+    return own_keys(settings, account)[0]
 
 
 class ExternalLinks:
@@ -79,6 +89,14 @@ class ExternalLinks:
 
     async def renewed(self) -> None:
         """Nothing: the cluster's certificates are its operator's."""
+
+    async def rekeyed(self, settings: LinkSettings) -> None:
+        """Log in with the users that follow from these settings; what leafnodes show, the cluster's operator loads."""
+        async with self._changing:
+            self._settings = settings
+            await self._stop_peers(self._peers)
+            if self._is_wanted:
+                self._start_peers()
 
     def check_partners(self, partners: Iterable[Partner]) -> None:
         """As `Links.check_partners`."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from tallystick.core.errors import NotFound, Unavailable
+from tallystick.core.errors import Invalid, NotFound, Unavailable
 from tallystick.node.links import config, names
 from tallystick.node.links.handling import Handler
 from tallystick.node.links.server import Server
@@ -58,7 +58,7 @@ class Links:
             wanted=config.Ports(client=settings.client_port, leaf=settings.leaf_port),
             binary=settings.nats_server,
         )
-        self._seed_text = config.seed_text(settings.nkey_seed)
+        config.seed_text(settings)  # raises at once if it is none
         # The node's own keys, by account, live in memory only; every life of the node makes new ones.
         self._own_keys: dict[str, bytes] = {}
         self._peers: dict[str, Peer] = {}
@@ -120,9 +120,22 @@ class Links:
         """Take up certificates that were renewed in place: links that stand go on, new ones show the new ones."""
         async with self._changing:
             if self._system is not None:
-                self._write_authorities(self._partners)
-                await self._server.configure(self._render(self._partners))
-                await self._take_up(self._system, set())
+                await self._write_again(self._system)
+
+    async def rekeyed(self, settings: LinkSettings) -> None:
+        """Show the nkey and the certificates in ``settings`` from now on; everything else in them stays as it was.
+
+        Links that stand go on until their partner knows us by another key.
+        """
+        config.seed_text(settings, self._partners)
+        async with self._changing:
+            before, self._settings = self._settings, settings
+            try:
+                if self._system is not None:
+                    await self._write_again(self._system)
+            except Invalid:
+                self._settings = before
+                raise
 
     def check_partners(self, partners: Iterable[Partner]) -> None:
         """Raise `Invalid` if `set_partners` would refuse them, as far as that shows without asking the server."""
@@ -172,8 +185,7 @@ class Links:
         from tallystick.node.links.system import System  # noqa: PLC0415
 
         private_folder(self._files.folder)
-        write_private(self._files.seed, self._seed_text.encode())
-        self._write_authorities(self._partners)
+        self._write_secrets(self._partners)
         await self._server.start(self._settings.org_id, self._render(self._partners))
         self._system = System(self.client_url, self._seed(names.SYSTEM_ACCOUNT), self._came)
         self._system.start()
@@ -204,7 +216,14 @@ class Links:
         assert self._handler is not None  # noqa: S101 - set before the event
         return self._handler
 
-    def _write_authorities(self, partners: Iterable[Partner]) -> None:
+    async def _write_again(self, system: "System") -> None:
+        """Have the server take up what has changed on our side; nobody's link is cut off."""
+        self._write_secrets(self._partners)
+        await self._server.configure(self._render(self._partners))
+        await self._take_up(system, set())
+
+    def _write_secrets(self, partners: tuple[Partner, ...]) -> None:
+        write_private(self._files.seed, config.seed_text(self._settings, partners).encode())
         own = self._settings.ca_file.read_text(encoding="ascii")
         tls.write_bundle(self._files.trusted, [own, *(partner.ca_pem for partner in config.linked(partners))])
         for partner in partners:
@@ -224,7 +243,7 @@ class Links:
         return nkey.seed_text(self._own_keys[account])
 
     async def _change(self, system: "System", partners: tuple[Partner, ...]) -> None:
-        self._write_authorities(partners)
+        self._write_secrets(partners)
         await self._server.configure(self._render(partners))
         await self._stop_peers(self._peers.keys() - {partner.org_id for partner in config.linked(partners)})
         await self._forget({partner.org_id for partner in self._partners} - {partner.org_id for partner in partners})

@@ -31,6 +31,22 @@ class Partner(msgspec.Struct, frozen=True, kw_only=True):
     is_suspended: bool = False
 
 
+class Former(msgspec.Struct, frozen=True, kw_only=True):
+    """What named us before: a user nkey (``nkey_seed``, a secret) and a certificate of an authority before.
+
+    It is shown to ``partners`` beside the current one: their servers may know either.
+    """
+
+    nkey_seed: str
+    client_cert_file: Path
+    client_key_file: Path
+    partners: frozenset[str]
+
+    def __repr__(self) -> str:
+        """Leave the seed out: it must not reach a log."""
+        return f"Former(partners={sorted(self.partners)!r})"
+
+
 class External(msgspec.Struct, frozen=True, kw_only=True):
     """A cluster of nats-servers that somebody else runs: its client URLs, by commas, and its leafnode URL for partners.
 
@@ -59,6 +75,7 @@ class LinkSettings(msgspec.Struct, frozen=True, kw_only=True):
     key_file: Path
     client_cert_file: Path
     client_key_file: Path
+    former: tuple[Former, ...] = ()
     leaf_host: str = "127.0.0.1"
     leaf_port: int = 0
     client_port: int = 0

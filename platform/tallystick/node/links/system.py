@@ -57,7 +57,7 @@ class System:
         self._client: Client | None = None
         self._task: asyncio.Task[None] | None = None
         self._started = _now_ms()
-        self._ids: dict[str, tuple[str, int]] = {}  # of the server's life and the connection
+        self._ids: dict[str, set[tuple[str, int]]] = {}  # of the server's life and the connections
         self._up: dict[str, int] = {}  # since when, in milliseconds since 1970
         self._down: dict[str, int] = {}
 
@@ -123,12 +123,15 @@ class System:
         while not client.is_closed:
             try:
                 answer = await self._leafz()
-                self._note({leaf.account: (answer.server.id, leaf.id) for leaf in answer.leafs})
+                present: dict[str, set[tuple[str, int]]] = {}
+                for leaf in answer.leafs:
+                    present.setdefault(leaf.account, set()).add((answer.server.id, leaf.id))
+                self._note(present)
             except Unavailable:
                 self._note({})
             await asyncio.sleep(WATCH_S)
 
-    def _note(self, present: dict[str, tuple[str, int]]) -> None:
+    def _note(self, present: dict[str, set[tuple[str, int]]]) -> None:
         now = _now_ms()
         for account in self._up.keys() - present.keys():
             del self._up[account]
@@ -136,8 +139,9 @@ class System:
         for account in present.keys() - self._up.keys():
             self._up[account] = now
             self._down.pop(account, None)
-        # One that went and came back between two looks has another id; a server that did counts from one again.
-        fresh = [account for account, number in present.items() if self._ids.get(account) != number]
+        # One that went and came back between two looks has another id; a server that did counts from one again. Beside
+        # the one that stands there may be another for a moment, which is refused: our older key, or our newer one.
+        fresh = [account for account, ids in present.items() if not ids & self._ids.get(account, set())]
         self._ids = present
         for account in fresh:
             self._came(account)

@@ -110,6 +110,7 @@ FORMS: tuple[tuple[str, Page, str], ...] = (
     ("/users", users.add, "administer"),
     ("/users/{username}/groups", users.set_groups, "administer"),
     ("/keys", keys.rotate, "administer"),
+    ("/keys/link", keys.rotate_link, "administer"),
     ("/keys/{kid}/revoke", keys.revoke, "administer"),
     ("/partners/invitations", partners.invite, "administer"),
     ("/partners/invitations/{invitation_id}/withdraw", partners.withdraw, "administer"),

@@ -70,10 +70,15 @@ def take(unit: Unit, context: Context, partner: str, message: CardMessage) -> No
         unit.note(NOTE, partner)
 
 
+def digest_of(token: str) -> str:
+    """Of what a card says, its date left out."""
+    facts = {name: value for name, value in jws.read(token, cards.TYP).payload.items() if name != _DATED}
+    return data_hash([canonical.encode(facts).hex()])
+
+
 def send(unit: Unit, context: Context, token: str) -> int:
     """Queue our card for every active partner that has not been sent what it says; for how many."""
-    facts = {name: value for name, value in jws.read(token, cards.TYP).payload.items() if name != _DATED}
-    digest = data_hash([canonical.encode(facts).hex()])
+    digest = digest_of(token)
     sent = {row.partner: row.digest for row in unit.exec(select(CardSentRow.partner, CardSentRow.digest))}
     partners = unit.exec(select(Partner.org_id).where(Partner.status == "active"))
     behind = [org for org in partners if sent.get(org) != digest]

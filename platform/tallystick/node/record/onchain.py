@@ -46,6 +46,7 @@ class OnChain(msgspec.Struct, frozen=True, kw_only=True):
     secret: bytes
     policy: dict[str, Any] = {}  # what we propose, where nobody asks for something else
     also: list[Ledger] = []  # further chains that get our log's heads
+    former_log_keys: list[str] = []  # an agreement that was drafted with an older card of ours names one of them
 
     def anchoring(self, definition: dict[str, object]) -> Anchoring:
         """What an agreement that we draft says; one definition always gets one salt, so it is registered once."""
@@ -74,7 +75,8 @@ def check(agreement: Agreement, org_id: str, us: OnChain | None) -> None:
         return
     if us is None or not us.agrees(agreement.anchoring):
         raise Invalid("agreement is anchored on another chain than ours", code="other_chain")
-    if (me.chain_org, me.log_key.lower()) != (us.org, us.log_key.lower()):
+    ours = {one.lower() for one in (us.log_key, *us.former_log_keys)}
+    if me.chain_org != us.org or me.log_key.lower() not in ours:
         raise Invalid("agreement names another organisation or log key on the chain for us", code="wrong_key")
 
 

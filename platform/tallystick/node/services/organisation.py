@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from tallystick.node.card_facts import card_facts
 from tallystick.node.parts import Parts
 from tallystick.node.services.base import Service
 from tallystick.tenants import card as cards
@@ -38,22 +39,8 @@ def wanted_card(parts: Parts) -> Card | None:
 
 
 def _facts(parts: Parts) -> dict[str, Any]:
-    settings = parts.settings
-    signer = settings.blockchain.signer if settings.blockchain else None
-    return {
-        "org_id": settings.org_id,
-        "name": settings.name,
-        "names": settings.names,
-        "domain": settings.domain,
-        "endpoint_url": settings.endpoint_url,
-        "operator": settings.operator,
-        "capabilities": settings.capabilities,
-        "chain_org": parts.chain.org or "0x" + "0" * 64,
-        "chain_admin": signer.address if signer else None,
-        "log_key": signer.log_address if signer else None,
-        "leaf_url": parts.links.leaf_url if settings.nats.enabled else None,
-        "tls_ca": parts.tls_ca,
-    }
+    leaf_url = parts.links.leaf_url if parts.settings.nats.enabled else None
+    return card_facts(parts.settings, parts.certificates, chain_org=parts.chain.org, leaf_url=leaf_url)
 
 
 def own_card(parts: Parts) -> Card:

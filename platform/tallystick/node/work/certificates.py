@@ -54,20 +54,6 @@ class Certificates:
         """When each ends."""
         return tls.validities(self.files)
 
-    async def run(self, renewed: Callable[[], Awaitable[None]], every_s: float = EVERY_S) -> None:
-        """Renew until cancelled; ``renewed`` has the new ones taken up, and is called again until it has."""
-        is_due = False
-        while True:
-            await asyncio.sleep(every_s)
-            try:
-                is_due = await asyncio.to_thread(self.renew) or is_due
-                if is_due:
-                    await renewed()
-                    is_due = False
-                    logger.info("the links have new certificates")
-            except (TallystickError, OSError) as error:
-                logger.warning("certificates are renewed later: %s", error)
-
     def _ensure(self) -> TlsFiles:
         return tls.ensure(
             self._folder, ca_key=self._ca_key, org_id=self._org_id, hosts=self._hosts, lifetimes=self._lifetimes
@@ -76,3 +62,20 @@ class Certificates:
     def _contents(self) -> list[bytes]:
         files = (self.files.ca, self.files.server_certificate, self.files.client_certificate)
         return [path.read_bytes() if path.exists() else b"" for path in files]
+
+
+async def keep_renewed(
+    renew: Callable[[], bool], renewed: Callable[[], Awaitable[None]], every_s: float = EVERY_S
+) -> None:
+    """Renew until cancelled; ``renewed`` has the new ones taken up, and is called again until it has."""
+    is_due = False
+    while True:
+        await asyncio.sleep(every_s)
+        try:
+            is_due = await asyncio.to_thread(renew) or is_due
+            if is_due:
+                await renewed()
+                is_due = False
+                logger.info("the links have new certificates")
+        except (TallystickError, OSError) as error:
+            logger.warning("certificates are renewed later: %s", error)

@@ -1,9 +1,10 @@
 """The keeper of keys: what a rotation or a revocation asks for is brought about, whatever crashes in between.
 
 The keystore says which key is current. From there on: every open execution gets the new key, and the revocation after
-it, as statements by the root key; every partner gets the new card; a past key is destroyed when no open execution needs
-it and it has been past for a while, a revoked one at once. Each step is taken until its effect is seen, in this life of
-the node or a later one. What the root key has to sign while it is away waits, and every past key is kept for as long.
+it, as statements by the root key; every partner gets the new card, and the links show what it names; a past key is
+destroyed when no open execution needs it and it has been past for a while, a revoked one at once. Each step is taken
+until its effect is seen, in this life of the node or a later one. What the root key has to sign while it is away waits,
+and every past key is kept for as long.
 """
 
 import asyncio
@@ -54,6 +55,7 @@ class Keeper:
         *,
         card: Callable[[], str],
         relink: Callable[[], Awaitable[None]],
+        link_keys: Callable[[], Awaitable[bool]] | None = None,
         keep_ms: int = KEEP_MS,
     ) -> None:
         self._database = database
@@ -61,6 +63,7 @@ class Keeper:
         self._committer = committer
         self._card = card
         self._relink = relink
+        self._link_keys = link_keys
         self._keep_ms = keep_ms
         self._links_changed = False
         self._wake = asyncio.Event()
@@ -100,9 +103,24 @@ class Keeper:
                 await self._relink()
             except TallystickError as error:
                 logger.warning("a partner's new card changes no link: %s", error)
-        if await asyncio.to_thread(self._has_partners):
+        if self._holds_past_links or await asyncio.to_thread(self._has_partners):
             await self._send_card()
-        if not self._holds_past:
+        is_linked = await self._show_link_keys()
+        return await self._follow_up() and is_linked
+
+    async def _show_link_keys(self) -> bool:
+        """Whether the links show what our card names, and every partner knows us by it; no other key waits for that."""
+        if self._link_keys is None or not self._holds_past_links:
+            return True
+        try:
+            return await self._link_keys()
+        except TallystickError as error:
+            logger.warning("the links show other keys later: %s", error)
+            return False
+
+    async def _follow_up(self) -> bool:
+        """What signing and sealing keys ask for."""
+        if not self._holds_past_signing:
             return True
         found = await self._look_after()
         is_done = not found.waiting and await asyncio.to_thread(self._cards_are_out)
@@ -135,6 +153,14 @@ class Keeper:
 
     @property
     def _holds_past(self) -> bool:
+        return self._holds_past_links or self._holds_past_signing
+
+    @property
+    def _holds_past_links(self) -> bool:
+        return len(self._context.keystore.links) > 1
+
+    @property
+    def _holds_past_signing(self) -> bool:
         keystore = self._context.keystore
         return len(keystore.signing_keys) > 1 or len(keystore.sealing_keys) > 1
 

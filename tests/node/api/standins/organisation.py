@@ -37,6 +37,16 @@ class Organisation(Recorder):
         return {
             "root": {"kid": "r0", "key": "cd" * 32, "is_away": True},
             "waiting": {"card": True, "statements": 200, "more": True},
+            "link": {
+                "nkey": "U" + "A" * 55,
+                "serial": 2,
+                "made_at": 7,
+                "is_shown": False,
+                "behind": ["supplier"],
+                "behind_count": 21,
+                "older_held": 1,
+                "is_external": True,
+            },
             "items": [
                 {
                     **facts,
@@ -65,6 +75,11 @@ class Organisation(Recorder):
     async def rotate_keys(self, who: Any, *, overlap: int, sealing: bool) -> dict[str, Any]:
         """Recorded."""
         self._called("rotate_keys", overlap, sealing)
+        return await self.keys(who)
+
+    async def rotate_link(self, who: Any) -> dict[str, Any]:
+        """Recorded."""
+        self._called("rotate_link")
         return await self.keys(who)
 
     async def revoke_key(self, who: Any, kid: str, *, reason: str, since: int | None = None) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from typing import Any
 
 from starlette.responses import RedirectResponse, Response
 
-from tallystick.core.errors import Invalid, TallystickError
+from tallystick.core.errors import Invalid, TallystickError, WrongState
 from tallystick.node.portal.rendering import Visit
 
 REASONS = ("compromised", "lost", "superseded")
@@ -24,6 +24,15 @@ async def rotate(visit: Visit) -> Response:
         await visit.services.rotate_keys(visit.who, overlap=_number(overlap), sealing=True)
     except Invalid as error:
         return await _page(visit, error, wrong="overlap", overlap=overlap)
+    return RedirectResponse("/keys", 303)
+
+
+async def rotate_link(visit: Visit) -> Response:
+    """Replace the key and the authority of the links."""
+    try:
+        await visit.services.rotate_link(visit.who)
+    except WrongState as error:
+        return await _page(visit, error, code=409)
     return RedirectResponse("/keys", 303)
 
 
@@ -71,8 +80,8 @@ def _moment(text: str) -> int | None:
         raise Invalid("must be a date and a time", code="bad_since", pointer="/since") from error
 
 
-async def _page(visit: Visit, error: TallystickError | None = None, **shown: str) -> Response:
+async def _page(visit: Visit, error: TallystickError | None = None, *, code: int = 422, **shown: str) -> Response:
     keys = await visit.services.keys(visit.who)
     organisation = await visit.services.organisation()
     facts = {"certificates": organisation.get("certificates", []), "reasons": REASONS, "error": error, **shown}
-    return await visit.page("keys.html", code=422 if error else 200, keys=keys, **facts)
+    return await visit.page("keys.html", code=code if error else 200, keys=keys, **facts)
