@@ -32,7 +32,7 @@ async def rotate_link(visit: Visit) -> Response:
     try:
         await visit.services.rotate_link(visit.who)
     except WrongState as error:
-        return await _page(visit, code=409, error=error)
+        return await _page(visit, error, code=409)
     return RedirectResponse("/keys", 303)
 
 
@@ -80,8 +80,8 @@ def _moment(text: str) -> int | None:
         raise Invalid("must be a date and a time", code="bad_since", pointer="/since") from error
 
 
-async def _page(visit: Visit, error: TallystickError | None = None, **shown: str) -> Response:
+async def _page(visit: Visit, error: TallystickError | None = None, *, code: int = 422, **shown: str) -> Response:
     keys = await visit.services.keys(visit.who)
     organisation = await visit.services.organisation()
     facts = {"certificates": organisation.get("certificates", []), "reasons": REASONS, "error": error, **shown}
-    return await visit.page("keys.html", code=422 if error else 200, keys=keys, **facts)
+    return await visit.page("keys.html", code=code if error else 200, keys=keys, **facts)
