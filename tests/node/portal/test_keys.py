@@ -50,6 +50,18 @@ def test_what_waits_for_a_root_key_that_is_away_is_shown(
     assert "in this node" in text
 
 
+def test_what_may_wait_behind_all_that_was_looked_at_is_shown(
+    admin: Post, stranger: TestClient, services: FakeServicesForApiTests, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys = services.keys
+
+    async def many(who: Any) -> dict[str, Any]:
+        return {**await keys(who), "waiting": {"card": False, "statements": 0, "more": True}}
+
+    monkeypatch.setattr(services, "keys", many)
+    assert "0+ statements" in stranger.get("/keys").text
+
+
 def test_a_rotation_and_a_revocation_are_ordered(admin: Post, services: FakeServicesForApiTests) -> None:
     assert admin("/keys", overlap="7").headers["location"] == "/keys"
     assert admin("/keys/k3/revoke", reason="lost", since="2026-11-25T08:00").status_code == 303

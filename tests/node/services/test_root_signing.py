@@ -321,6 +321,8 @@ async def test_what_waits_behind_what_is_signed_is_counted(away: Away, monkeypat
     assert await away.take(*first_page) == ["taken"] * 3, "the card and two statements"
     assert await away.pending() == []
     assert (await away.services.keys(away.who))["waiting"] == {"card": False, "statements": 2, "more": True}
+    monkeypatch.setattr(service, "MAX_PAGES", 1)
+    assert (await away.services.keys(away.who))["waiting"] == {"card": False, "statements": 0, "more": True}
 
 
 async def test_only_an_administrator_sees_and_brings_signatures_and_none_while_the_root_is_here(away: Away) -> None:

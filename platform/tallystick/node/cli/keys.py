@@ -101,7 +101,7 @@ def _merged(summaries: list[dict[str, Any]]) -> list[dict[str, Any]]:
 def _lines(found: dict[str, Any], speech: Texts) -> list[str]:
     root, waiting = found["root"], found["waiting"]
     lines = [speech.text("keys.root_away" if root["is_away"] else "keys.root", kid=root["kid"])]
-    if waiting["card"] or waiting["statements"]:
+    if waiting["card"] or waiting["statements"] or waiting["more"]:
         number = f"{waiting['statements']}{'+' if waiting['more'] else ''}"
         card = speech.text("keys.yes" if waiting["card"] else "keys.no")
         lines.append(speech.text("keys.waits", card=card, statements=number))

@@ -20,7 +20,7 @@ from tallystick.tenants.users import User
 
 MAX_TOKENS = 200  # of one request
 COUNTED = 200  # statements; where more wait, it is said that there are more
-MAX_PAGES = 20  # looked through for the first: some ten thousand open executions
+MAX_PAGES = 4  # looked through for the first, some two thousand open executions; there may be more behind them
 
 
 class RootSigning(Service):
