@@ -116,6 +116,10 @@ def test_what_is_refused(browser: Browser, server: str, number: int) -> None:
     assert {"en": "not accepted", "zh-CN": "未被接受"}[language] in said
     assert browser.run("document.activeElement.getAttribute('aria-invalid')") == "true"
     assert browser.run("document.title").startswith({"en": "Error:", "zh-CN": "错误："}[language])
+    assert browser.run("document.querySelector('form[action=\"/language\"] [name=next]').value") in {
+        path,
+        "/collaborations/e1",
+    }
     for name, value in typed.items():
         assert browser.run(f"document.activeElement.form.elements[{json.dumps(name)}].value").strip() == value.strip()
     assert rules(browser) == []

@@ -149,6 +149,14 @@ def test_live_parts_name_what_they_refresh(browser: TestClient) -> None:
         assert all(str(one["hx-target"]).removeprefix("#") in ids for one in live), path
 
 
+@pytest.mark.parametrize("path", ["/waiting?cursor=next+page", "/executions/e1?after=3", "/chain?cursor=a%26b"])
+def test_live_parts_and_the_language_switch_stay_on_the_page_that_is_shown(browser: TestClient, path: str) -> None:
+    page = Page(browser.get(path).text)
+    assert path in {attributes.get("hx-get") for _, attributes in page.elements}
+    assert path in {one.get("value") for one in page.all("input") if one.get("name") == "next"}
+    assert browser.post("/language", data={"language": "zh-CN", "next": path}).headers["location"] == path
+
+
 def test_events_say_only_that_something_changed(browser: TestClient) -> None:
     text = browser.get("/events?execution=e1").text
     assert text.count("event: refresh\ndata: {}") == 2  # the execution's own change and the anchor

@@ -111,11 +111,15 @@ class Visit:
 def render(
     portal: Portal, request: Request, template: str, preference: str | None = None, *, code: int = 200, **facts: Any
 ) -> HTMLResponse:
-    """Render ``template`` in the reader's language."""
+    """Render ``template`` in the reader's language.
+
+    ``path`` is where the page is found again, when that is not what was asked for: what answers a form has no address.
+    """
+    facts = {"path": request.url.path, "query": request.url.query if request.method == "GET" else "", **facts}
     speech = Speech(chosen(request, preference))
     html = portal.templates.get_template(template).render(
         t=speech.text, label=speech.label, when=speech.when, ago=speech.ago, number=speech.number,
-        speech=speech, path=request.url.path, **facts,
+        speech=speech, **facts,
     )  # fmt: skip
     headers = {"content-language": speech.language, "vary": "Cookie, Accept-Language"}
     return HTMLResponse(html, status_code=code, headers=headers)

@@ -68,6 +68,7 @@ async def _page(visit: Visit, form: dict[str, str], error: Invalid | None) -> Re
     return await visit.page(
         "changes.html",
         code=422 if error else 200,
+        path=f"/collaborations/{key}/changes",
         collaboration=found,
         changes=changes,
         anchoring=[wording.term(name, value, language) for name, value in policy.items()],

@@ -43,7 +43,8 @@ async def propose(visit: Visit) -> Response:
         )
     except Invalid as error:
         wrong = field_of(error, ("input", "anchoring"), "definition")
-        return await visit.page("collaboration_new.html", code=422, **typed, error=error, wrong=wrong)
+        facts = {**typed, "error": error, "wrong": wrong, "path": "/collaborations/new"}
+        return await visit.page("collaboration_new.html", code=422, **facts)
     return RedirectResponse(f"/collaborations/{made['collaboration_id']}", 303)
 
 
@@ -56,6 +57,7 @@ async def page(visit: Visit, key: str, error: Invalid | None = None, **shown: An
     """One collaboration; ``shown`` with an error are the field that is ``wrong`` and what was ``typed``."""
     found = await visit.services.collaboration(visit.who, key)
     facts = {"collaboration": found, "ended": found["status"] in ENDED, "error": error, **shown}
+    facts["path"] = f"/collaborations/{key}"
     return await visit.page("collaboration.html", code=422 if error else 200, **facts)
 
 

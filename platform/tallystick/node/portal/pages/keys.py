@@ -83,5 +83,11 @@ def _moment(text: str) -> int | None:
 async def _page(visit: Visit, error: TallystickError | None = None, *, code: int = 422, **shown: str) -> Response:
     keys = await visit.services.keys(visit.who)
     organisation = await visit.services.organisation()
-    facts = {"certificates": organisation.get("certificates", []), "reasons": REASONS, "error": error, **shown}
+    facts = {
+        "certificates": organisation.get("certificates", []),
+        "reasons": REASONS,
+        "error": error,
+        "path": "/keys",
+        **shown,
+    }
     return await visit.page("keys.html", code=code if error else 200, keys=keys, **facts)

@@ -150,13 +150,18 @@ async def _list(visit: Visit, *, error: TallystickError | None = None, **shown: 
     """``shown``: an invitation just made, or with an error the field that is ``wrong`` and what was ``typed``."""
     administers = visit.may("administer")
     invitations = await visit.services.invitations(visit.who) if administers else {"items": []}
-    facts = {"partners": await visit.services.partners(visit.who), "invitations": invitations["items"]}
+    facts = {
+        "partners": await visit.services.partners(visit.who),
+        "invitations": invitations["items"],
+        "path": "/partners",
+    }
     return await visit.page("partners.html", code=_code(error), error=error, worded=True, **facts, **shown)
 
 
 async def _one(visit: Visit, *, error: TallystickError | None = None, **shown: Any) -> Response:
     found = await visit.services.partner(visit.who, _key(visit))
-    return await visit.page("partner.html", code=_code(error), error=error, worded=True, partner=found, **shown)
+    facts = {"partner": found, "path": f"/partners/{_key(visit)}", **shown}
+    return await visit.page("partner.html", code=_code(error), error=error, worded=True, **facts)
 
 
 def _code(error: TallystickError | None) -> int:
