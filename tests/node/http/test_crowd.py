@@ -5,21 +5,24 @@ import contextlib
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from starlette.types import Receive, Scope, Send
 
 from tallystick.node.api import limits
-from tallystick.node.http.attending import AT_ONCE, IN_LINE
+from tallystick.node.api.events import Streams
+from tallystick.node.api.table import operations
+from tallystick.node.http.attending import AT_ONCE, COSTLY, IN_LINE
 from tallystick.node.http.crowd import Crowd
 from tallystick.node.http.server import crowd_of, serve
 from tallystick.node.http.settings import HttpSettings
+from tallystick.node.portal.app import OPEN
 from tallystick.node.settings import Settings
 
 HERE, ELSEWHERE = "127.0.0.1", "127.0.0.2"
 LARGE = b"x" * 32 * 1024 * 1024  # more than the system buffers for a connection
-Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+Pair = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 class Slow:
@@ -49,7 +52,7 @@ class Port:
     def __init__(self, number: int, crowd: Crowd, app: Slow, ending: contextlib.AsyncExitStack) -> None:
         self.crowd, self.app, self._number, self._ending = crowd, app, number, ending
 
-    async def connect(self, address: str = HERE) -> Streams:
+    async def connect(self, address: str = HERE) -> Pair:
         """A connection from an address, not yet known to be admitted."""
         reader, writer = await asyncio.open_connection("127.0.0.1", self._number, local_addr=(address, 0))
         self._ending.callback(writer.close)
@@ -70,7 +73,7 @@ class Port:
             await asyncio.sleep(0.01)
         raise AssertionError(f"{len(self.crowd)} connections, not {number}")
 
-    async def ask(self, streams: Streams, path: str = "/", method: str = "GET") -> int | None:
+    async def ask(self, streams: Pair, path: str = "/", method: str = "GET") -> int | None:
         """The status of an answer; None where the connection was closed."""
         reader, writer = streams
         writer.write(f"{method} {path} HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\n\r\n".encode())
@@ -84,7 +87,7 @@ class Port:
         return int(head.split(b" ")[1])
 
 
-async def closed(streams: Streams) -> bool:
+async def closed(streams: Pair) -> bool:
     """Whether the other side ends the connection; waits for it."""
     try:
         async with asyncio.timeout(20):
@@ -186,7 +189,7 @@ async def test_who_does_not_take_an_answer_is_given_up(monkeypatch: pytest.Monke
         await port.holds(0)
 
 
-@pytest.mark.parametrize("path", ["/sign-in", "/api/v1/sessions", "/api/v1/invitations/answers"])
+@pytest.mark.parametrize("path", sorted(COSTLY))
 async def test_only_a_few_strangers_of_an_address_have_work_done(path: str) -> None:
     async with served() as port:
         most = AT_ONCE + IN_LINE
@@ -205,3 +208,9 @@ async def test_only_a_few_strangers_of_an_address_have_work_done(path: str) -> N
         port.app.free.set()
         assert await elsewhere == 200
         assert {await one for one in waiting} == {200}
+
+
+def test_what_is_costly_is_there_and_open_to_strangers() -> None:
+    open_to_all = {f"/api/v1{one.path}" for one in operations(Streams(cast(Any, None))) if one.public}
+    open_to_all |= {path for method, path, _ in OPEN if method == "POST"}
+    assert open_to_all >= COSTLY

@@ -44,9 +44,10 @@ def operations(streams: Streams) -> list[Operation]:
 def _people() -> list[Operation]:
     admin: dict[str, Any] = {"permission": "administer"}
     return [
-        post("/sessions", accounts.sign_in, "Sign in with a name and password", public=True, body=bodies.SignIn),
+        post("/sessions", accounts.sign_in, "Sign in with a name and password", public=True, body=bodies.SignIn,
+             problems=("too_many_attempts", "too_many_at_once")),
         post("/sessions/link", accounts.sign_in_with_link, "Sign in with a one-time link", public=True,
-             body=bodies.SignInLink),
+             body=bodies.SignInLink, problems=("too_many_at_once",)),
         get("/me", accounts.me, "Who is signed in", permission=None),
         get("/users", accounts.users, "The organisation's users", **admin),
         post("/users", accounts.add_user, "Add a user", body=bodies.NewUser, status=201, **admin),
@@ -111,7 +112,7 @@ def _partners() -> list[Operation]:
         post("/invitations/accept", partnering.accept, "Accept another organisation's invitation",
              body=bodies.GivenInvitation, problems=states, **admin),
         post("/invitations/answers", partnering.answer, "Bring the answer to an invitation", public=True,
-             body=bodies.InvitationAnswer, problems=states),
+             body=bodies.InvitationAnswer, problems=(*states, "too_many_at_once")),
     ]  # fmt: skip
 
 

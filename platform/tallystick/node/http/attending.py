@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from tallystick.node.api import limits, problems
 from tallystick.node.http.crowd import Crowd
 
-COSTLY = frozenset({"/sign-in", "/api/v1/sessions", "/api/v1/invitations/answers"})
+COSTLY = frozenset({"/sign-in", "/api/v1/sessions", "/api/v1/sessions/link", "/api/v1/invitations/answers"})
 AT_ONCE, IN_LINE = 2, 16  # of one address: an office behind one address signs in one after the other
 
 
