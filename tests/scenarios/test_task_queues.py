@@ -4,6 +4,8 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -271,7 +273,7 @@ async def test_a_worker_that_hangs_up_takes_nothing(maker: Member, tokens: dict[
         gone = asyncio.ensure_future(worker.claim(1))
         await asyncio.sleep(0.5)
         gone.cancel()
-    await asyncio.sleep(0.5)
+    await until(partial(_alone, maker))
     path = await begin(maker)
     async with working(maker, tokens["inspection"]) as worker:
         [task] = await worker.claim(1, wait_seconds=5)
@@ -299,6 +301,14 @@ async def test_a_crash_between_claim_and_answer_loses_nothing(maker: Member, tok
         timeline = (await maker.get(path.replace("collaborations", "executions") + "/timeline"))["items"]
         answered = [event for item in timeline for event in item["events"] if event["type"] == "answered"]
         assert [event["status"] for event in answered] == ["completed"]
+
+
+async def _alone(maker: Member) -> bool | None:
+    """Once the node has let go every connection whose other end has closed it (08, CLOSE_WAIT, in proc(5))."""
+    lines = (await asyncio.to_thread(Path("/proc/net/tcp").read_text)).splitlines()[1:]
+    here = f":{int(maker.url.rpartition(':')[2]):04X}"
+    found = [(local[-5:], state) for _, local, _, state, *_ in map(str.split, lines)]
+    return (here, "08") not in found or None
 
 
 async def _claimed(worker: Worker) -> list[Task] | None:

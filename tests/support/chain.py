@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from support.ports import promised
 from tallystick.core.errors import Unavailable
 from tallystick.node.demo import chain as demo
 from tallystick.node.demo.contracts import deploy
@@ -18,8 +19,7 @@ class LocalChain:
         self.chain_id = chain_id
         self.also: list[LocalChain] = []  # further chains that organisations are to anchor on
         program = demo.binary(ROOT)
-        port = demo.choose_port(0)
-        self._chain = demo.Chain(program, folder / "chain", folder / "anvil.log", port=port, chain_id=chain_id)
+        self._chain = demo.Chain(program, folder / "chain", folder / "anvil.log", port=promised(), chain_id=chain_id)
 
     @property
     def words(self) -> list[str]:

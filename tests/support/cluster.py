@@ -5,8 +5,8 @@ import os
 import signal
 from pathlib import Path
 
+from support.ports import promised
 from support.processes import Processes, Server, tool
-from tallystick.node import freeport
 
 SIZE = 3
 
@@ -19,7 +19,7 @@ class Cluster:
         self._folder = folder
         self._org = org
         self.placed = folder / "tallystick"
-        self._ports = _free(3 * SIZE)
+        self._ports = [promised() for _ in range(3 * SIZE)]
         self.servers: dict[int, Server] = {}
 
     @property
@@ -87,10 +87,3 @@ class Cluster:
 
     def _leaf(self, number: int) -> int:
         return self._ports[2 * SIZE + number]
-
-
-def _free(count: int) -> list[int]:
-    ports: list[int] = []
-    while len(ports) < count:
-        ports.append(freeport.find("127.0.0.1", taken=ports))
-    return ports

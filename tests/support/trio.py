@@ -20,6 +20,7 @@ import pytest
 from support.chain import LocalChain
 from support.nursery import Child, born
 from support.parties import NAMES
+from support.ports import promised
 from tallystick.node.cli.main import main as tally
 
 PASSWORD = "a!b@c$d()e*_,/:;=?@ff[]22 密码"
@@ -53,7 +54,7 @@ class Member:
         password = self.data.with_suffix(".password")
         password.write_text(PASSWORD)
         words = ("--data", str(self.data), "--org-id", self.org, "--name", self.name)
-        rest = ("--domain", f"{self.org}.example", "--admin-password-file", str(password))
+        rest = ("--domain", f"{self.org}.example", "--admin-password-file", str(password), "--port", str(promised()))
         with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(io.StringIO()):
             for name, value in self._environment.items():
                 patch.setenv(name, value)

@@ -93,7 +93,7 @@ async def post(tmp_path: Path) -> AsyncIterator[Post]:
 async def test_what_waits_meanwhile_travels_in_the_next_one(post: Post) -> None:
     post.open.clear()
     await post.post(0)
-    await asyncio.sleep(0.3)
+    await until(partial(_sends, post))
     for number in range(1, 6):
         await post.post(number)
     await post.post(9, partner=CARRIER)
