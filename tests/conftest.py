@@ -11,6 +11,7 @@ from pathlib import Path
 import hypothesis
 import pytest
 
+from support.derivation import cheap
 from support.measuring import Measuring
 from support.postgres import Postgres
 from support.processes import Anvil, Processes, start_anvil
@@ -34,6 +35,13 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_xdist_auto_num_workers() -> int:
     """Say how many workers there are; it is asked before anything is configured, so it stands here."""
     return workers(os.cpu_count() or 1)
+
+
+@pytest.fixture(scope="module")
+def cheap_derivation() -> Iterator[None]:
+    """Derive keys and hash passwords at argon2id's least cost in a module's tests and fixtures."""
+    with cheap():
+        yield
 
 
 @pytest.fixture

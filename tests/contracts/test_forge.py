@@ -35,6 +35,13 @@ def forge(*words: str, **env: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.fixture(autouse=True, scope="module")
+def built() -> None:
+    """Compile everything at once: each `forge test` with a filter would compile only, and again, what that needs."""
+    done = forge("build")
+    assert done.returncode == 0, done.stderr
+
+
 def test_every_forge_test_passes() -> None:
     done = forge("test", "--json", "--no-match-contract", "GasTest|Proof")
     suites: dict[str, dict[str, Any]] = json.loads(done.stdout[done.stdout.index("{") :])

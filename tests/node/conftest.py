@@ -1,21 +1,8 @@
-"""What the node's tests share: passphrases and passwords that cost next to nothing to check.
-
-Each costs a fifth of a second of a core on purpose, and nearly every test here needs one. What that is worth is shown
-in tests/tenants, and processes that a test starts pay it.
-"""
-
-from collections.abc import Iterator
+"""What the node's tests share: passphrases and passwords that cost next to nothing to check."""
 
 import pytest
-from argon2 import PasswordHasher
-
-from tallystick.tenants import passwords, vault
 
 
 @pytest.fixture(autouse=True, scope="module")
-def cheap_derivation() -> Iterator[None]:
-    """Derive keys and hash passwords at argon2id's least cost; what is derived from says its cost, as ever."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(vault, "_ARGON2", {"time_cost": 1, "memory_kib": 8, "lanes": 1})
-        patch.setattr(passwords, "_HASHER", PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
-        yield
+def derives_cheaply(cheap_derivation: None) -> None:
+    """As the name says, in a module's own fixtures, too."""

@@ -1,6 +1,6 @@
 """Three real nodes for a scenario, with a chain or without.
 
-Starting them costs ten seconds of a core. Scenarios that leave the three as they found them share those of their module
+Starting them costs two seconds of a core. Scenarios that leave the three as they found them share those of their module
 (`shared_trio`, `shared_anchored`); those that change keys, settings or what everyone counts have their own (`trio`,
 `anchored`).
 """
@@ -35,6 +35,11 @@ async def running(one: S) -> AsyncIterator[S]:
         yield one
     finally:
         await one.stop()
+
+
+@pytest.fixture(autouse=True, scope="module")
+def derives_cheaply(cheap_derivation: None) -> None:
+    """Whoever makes keystores and users here pays little for their passphrases."""
 
 
 @pytest.fixture

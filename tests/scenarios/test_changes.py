@@ -118,8 +118,9 @@ async def test_a_changed_proposal_is_answered_by_all_and_runs(stage: Trio) -> No
 async def test_of_two_changes_the_first_in_the_log_counts(stage: Trio) -> None:
     path = await proposed(stage)
     bodies = {org: {"terms": {"retention_days": days}} for org, days in ((SUPPLIER, 10), (CARRIER, 20))}
-    asking = [stage.members[org].post(f"{path}/changes", body) for org, body in bodies.items()]
-    made = {one["replaced_by"]: one for one in await asyncio.gather(*asking)}
+    with stage.members[BUYER].paused():  # so that neither author hears of the other's change before its own is made
+        asking = [stage.members[org].post(f"{path}/changes", body) for org, body in bodies.items()]
+        made = {one["replaced_by"]: one for one in await asyncio.gather(*asking)}
     (winner,) = await replaced(stage, path)
     assert winner in made
     for member in stage.members.values():

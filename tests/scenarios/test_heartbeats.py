@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlmodel import select
 
 from support.hosted import Hosted, hosting
 from support.parties import BUYER, SUPPLIER
 from support.trio import until
 from tallystick.node.work.activities import Activities, ActivityCall
 from tallystick.node.work.pulses import MAX_DETAILS
+from tallystick.tenants.models.record import TaskRow
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -45,10 +47,10 @@ async def test_who_is_heard_goes_on_and_who_is_silent_has_failed(tmp_path: Path)
     calls: list[ActivityCall] = []
 
     async def steady(call: ActivityCall) -> dict[str, Any]:
-        for number in range(8):
+        for number in range(14):  # longer than the three seconds, and heard often enough on a busy machine
             await asyncio.sleep(0.3)
             call.heartbeat({"row": number})
-        return {"rows": 8}
+        return {"rows": 14}
 
     async def falls_silent(call: ActivityCall) -> dict[str, Any]:
         calls.append(call)
@@ -61,7 +63,7 @@ async def test_who_is_heard_goes_on_and_who_is_silent_has_failed(tmp_path: Path)
     async with hosting(tmp_path, BUYER) as (buyer,):
         buyer.activities.register("steady", steady)
         buyer.activities.register("falls_silent", falls_silent)
-        first = await buyer.begin(definition(BUYER, "steady", heartbeat_seconds=1))
+        first = await buyer.begin(definition(BUYER, "steady", heartbeat_seconds=3))
         second = await buyer.begin(definition(BUYER, "falls_silent", heartbeat_seconds=1))
         patient = await buyer.begin(definition(BUYER, "falls_silent"))
         for one in (first, second):
@@ -91,11 +93,11 @@ async def test_details_outlive_the_node(tmp_path: Path) -> None:
         buyer.activities.register("work", work)
         execution = await buyer.begin(definition(BUYER, "work", heartbeat_seconds=30))
 
-        async def called() -> bool | None:
-            return bool(seen) or None
+        async def kept() -> bool | None:
+            with buyer.node.parts.database.session() as session:
+                return session.exec(select(TaskRow.details)).first() is not None or None
 
-        await until(called)
-        await asyncio.sleep(0.5)
+        await until(kept)
         async with buyer.stopped():
             pass
         await buyer.ends(execution)
@@ -148,7 +150,8 @@ async def test_a_function_that_blocks_delays_no_other_tenant_and_none_of_its_own
 async def test_threads_are_bounded_waiting_for_one_is_not_silence_and_a_silent_one_is_left_behind(
     tmp_path: Path,
 ) -> None:
-    lock, running, most, told = threading.Lock(), 0, 0, threading.Event()
+    lock, running, most = threading.Lock(), 0, 0
+    failed, told = threading.Event(), threading.Event()
 
     def count(call: ActivityCall) -> dict[str, Any]:
         nonlocal running, most
@@ -163,7 +166,7 @@ async def test_threads_are_bounded_waiting_for_one_is_not_silence_and_a_silent_o
     def silent(call: ActivityCall) -> dict[str, Any]:
         if call.attempt == 2:
             return {}
-        time.sleep(2.5)
+        failed.wait(60)
         try:
             call.heartbeat()
         except Exception:
@@ -176,12 +179,20 @@ async def test_threads_are_bounded_waiting_for_one_is_not_silence_and_a_silent_o
         async with buyer.stopped():
             buyer.activities.register("count", count)
             buyer.activities.register("silent", silent)
-        executions = [await buyer.begin(definition(BUYER, "count", heartbeat_seconds=1)) for _ in range(8)]
+        executions = [await buyer.begin(definition(BUYER, "count", heartbeat_seconds=3)) for _ in range(12)]
         for one in executions:
             await buyer.ends(one)
-            assert await statuses(buyer, one) == ["completed"], "the last ones waited for more than a second"
+            assert await statuses(buyer, one) == ["completed"], "the last ones waited for more than three seconds"
         assert most == 2
         execution = await buyer.begin(definition(BUYER, "silent", heartbeat_seconds=1))
+
+        async def given_up() -> bool | None:
+            return await statuses(buyer, execution) == ["failed"] or None
+
+        try:
+            await until(given_up)
+        finally:
+            failed.set()
         await buyer.ends(execution)
         assert await statuses(buyer, execution) == ["failed", "completed"]
         assert await asyncio.to_thread(told.wait, 10), "its next heartbeat says that nobody waits any more"

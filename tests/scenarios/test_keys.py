@@ -182,8 +182,7 @@ async def test_an_anchor_proves_what_a_stolen_key_had_signed_before(tmp_path: Pa
         first = await trio.begin(DEFINITION)
         seen = await trio.play(first)
         await until(partial(_anchored, member, first))
-        await asyncio.sleep(3)  # a block's time counts whole seconds, and may run ahead
-        moment = time.time_ns() // 1_000_000
+        moment = await _after(chain)
         second = await trio.begin(DEFINITION)
         stolen = await current(member)
         when = datetime.fromtimestamp(moment / 1000, UTC).isoformat()
@@ -208,6 +207,17 @@ async def test_an_anchor_proves_what_a_stolen_key_had_signed_before(tmp_path: Pa
     finally:
         await trio.stop()
         await chain.stop()
+
+
+async def _after(chain: LocalChain) -> int:
+    """A moment (ms) that is later than the last block, whose time counts whole seconds and may run ahead."""
+    newest = int((await chain.ask("eth_getBlockByNumber", "latest", False))["timestamp"], 16)
+
+    async def passed() -> int | None:
+        now = time.time_ns() // 1_000_000
+        return now if now >= (newest + 1) * 1000 else None
+
+    return await until(passed)
 
 
 async def _anchored(member: Member, execution: str) -> bool | None:

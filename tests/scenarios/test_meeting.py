@@ -200,10 +200,10 @@ async def tally(member: Member, *words: str) -> str:
 async def test_a_suspended_partner_waits_and_nothing_is_lost(pair: Pair) -> None:
     await pair.meet()
     path = await begin(pair)
+    task = await until(partial(assigned, pair.supplier))
     suspended = await pair.buyer.post(f"/partners/{SUPPLIER}/suspend")
     assert suspended["status"] == "suspended"
     await until(partial(apart, pair.supplier, BUYER))
-    task = (await pair.supplier.get("/tasks"))["items"][0]["task_id"]
     await pair.supplier.post(f"/tasks/{task}/claim")
     await pair.supplier.post(f"/tasks/{task}/approve", {"comments": "同意"})
     await asyncio.sleep(2)
@@ -218,6 +218,10 @@ async def test_a_suspended_partner_waits_and_nothing_is_lost(pair: Pair) -> None
     await until(partial(linked, pair.buyer, SUPPLIER))
     await pair.buyer.post(f"/executions/{path.rsplit('/', 1)[-1]}/resume")
     await finish(pair, path)
+
+
+async def assigned(member: Member) -> str | None:
+    return next((str(one["task_id"]) for one in (await member.get("/tasks"))["items"]), None)
 
 
 async def apart(member: Member, org: str) -> bool | None:

@@ -169,16 +169,16 @@ async def test_a_missed_heartbeat_fails_the_attempt_where_the_step_says_so(
     maker: Member, tokens: dict[str, str]
 ) -> None:
     policy = {"max_attempts": 2, "initial_interval_seconds": 1}
-    path = await begin(maker, retry_policy=policy, input={"heartbeat_seconds": 2})
+    path = await begin(maker, retry_policy=policy, input={"heartbeat_seconds": 4})
     async with working(maker, tokens["inspection"], lease_seconds=600) as worker:
         [first] = await worker.claim(1)
-        assert first.lease_seconds == 2
+        assert first.lease_seconds == 4
         [second] = await worker.claim(1)
         assert second.attempt == 2
         with pytest.raises(Refused) as caught:
             await worker.complete(first, {})
         assert (caught.value.code, caught.value.state) == ("stale_claim", "failed")
-        for _ in range(3):  # longer than the two seconds, and heard
+        for _ in range(5):  # longer than the four seconds, and heard
             await asyncio.sleep(1)
             await worker.heartbeat(second)
         await worker.complete(second, {"in_order": True})

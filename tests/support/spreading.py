@@ -7,11 +7,35 @@ from __future__ import annotations
 
 import pytest
 
+# Files that keep a worker for half a minute and more, the longest first: `--durations=0` says which those are. Those
+# that take turns at the usual ports (test_fourth, test_demo, test_resident) stand apart.
+LONGEST = (
+    "tests/scenarios/test_fourth.py",
+    "tests/contracts/test_forge.py",
+    "tests/scenarios/test_anchoring_soak.py",
+    "tests/scenarios/test_keys.py",
+    "tests/scenarios/test_https.py",
+    "tests/scenarios/test_meeting.py",
+    "tests/scenarios/test_root_away.py",
+    "tests/scenarios/test_chain.py",
+    "tests/node/demo/test_demo.py",
+    "tests/scenarios/test_link_faults.py",
+    "tests/scenarios/test_cluster.py",
+    "tests/scenarios/test_industrial.py",
+    "tests/scenarios/test_ends.py",
+    "tests/scenarios/test_policy.py",
+    "tests/scenarios/test_lost.py",
+    "tests/scenarios/test_task_queues.py",
+    "tests/ledger/test_second_client.py",
+    "tests/ledger/audit/test_verify.py",
+    "tests/node/demo/test_resident.py",
+)
 FIRST = (
-    "tests/contracts/",
     "tests/scenarios/",
+    "tests/node/demo/",
     "tests/ledger/",
     "tests/node/links/",
+    "tests/node/anchoring/",
     "tests/node/work/",
     "tests/node/",
 )
@@ -22,15 +46,19 @@ class Spreading:
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        """Put the slow folders first; within one, everything stays where it is."""
+        """Put what takes long first; else everything stays where it is."""
         items.sort(key=lambda item: rank(item.nodeid))
 
 
 def workers(cores: int) -> int:
-    """How many workers keep so many cores busy: tests over real servers wait for them a third of their time."""
-    return cores + (cores + 1) // 2
+    """How many workers keep so many cores busy: tests over real servers wait for them half of their time."""
+    return cores * 2
 
 
 def rank(nodeid: str) -> int:
-    """The place among the folders above of the one that holds a test; those of no such folder come last."""
-    return next((place for place, folder in enumerate(FIRST) if nodeid.startswith(folder)), len(FIRST))
+    """The place of a test's file among the longest, then of its folder among those above; others come last."""
+    file = nodeid.partition("::")[0]
+    if file in LONGEST:
+        return LONGEST.index(file)
+    folders = (place for place, folder in enumerate(FIRST) if file.startswith(folder))
+    return len(LONGEST) + next(folders, len(FIRST))

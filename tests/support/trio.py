@@ -1,20 +1,26 @@
 """Three organisations on three real nodes, each a process with its own nats-server, met only through their APIs."""
 
 import asyncio
+import contextlib
+import io
 import os
 import re
 import signal
 import sys
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx2
+import pytest
 
 from support.chain import LocalChain
+from support.nursery import Child, born
 from support.parties import NAMES
+from tallystick.node.cli.main import main as tally
 
 PASSWORD = "a!b@c$d()e*_,/:;=?@ff[]22 密码"
 PATIENCE_S = 60.0
@@ -30,7 +36,7 @@ class Member:
         self.name = name or NAMES[org]
         self.data = folder / org
         self.url = ""
-        self.process: asyncio.subprocess.Process | None = None
+        self.process: Child | None = None
         self._log = folder / f"{org}.log"
         self._http: httpx2.AsyncClient | None = None
         self.passphrase = f"correct horse battery staple of {org}"
@@ -43,15 +49,15 @@ class Member:
         return self._http
 
     async def init(self, *more: str) -> None:
-        """Make the organisation; `more` goes to `tally init`."""
+        """Make the organisation as `tally init` does, which gets `more`; here, where derived keys may cost little."""
         password = self.data.with_suffix(".password")
         password.write_text(PASSWORD)
-        command = ("init", "--data", str(self.data), "--org-id", self.org, "--name", self.name)
+        words = ("--data", str(self.data), "--org-id", self.org, "--name", self.name)
         rest = ("--domain", f"{self.org}.example", "--admin-password-file", str(password))
-        process = await asyncio.create_subprocess_exec(
-            *_tally(), *command, *rest, *more, env=self._environment, stdout=-3
-        )
-        assert await process.wait() == 0
+        with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(io.StringIO()):
+            for name, value in self._environment.items():
+                patch.setenv(name, value)
+            assert tally(["init", *words, *rest, *more]) == 0
 
     async def tally(self, *words: str) -> str:
         """What a command says about this organisation's data folder."""
@@ -64,11 +70,9 @@ class Member:
 
     async def start(self) -> None:
         """Run the node and sign in."""
-        with self._log.open("ab") as log:
-            begin = log.tell()
-            self.process = await asyncio.create_subprocess_exec(
-                *_tally(), "node", "--data", str(self.data), env=self._environment, stdout=log, stderr=log
-            )
+        self._log.touch()
+        begin = self._log.stat().st_size
+        self.process = born("node", "--data", str(self.data), env=self._environment, output=self._log)
         self.url = await until(lambda: self._ready(begin))
         self._http = httpx2.AsyncClient(base_url=self.url + API, timeout=20, trust_env=False)
         answer = await self._http.post("/sessions", json={"username": "admin", "password": PASSWORD})
@@ -95,6 +99,16 @@ class Member:
         self.process.kill()
         await self.process.wait()
         await self.http.aclose()
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """The node does nothing for the block, and goes on afterwards as if no time had passed."""
+        assert self.process is not None
+        os.kill(self.process.pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(self.process.pid, signal.SIGCONT)
 
     async def ensure_started(self) -> None:
         """Run the node again if a test ended it."""

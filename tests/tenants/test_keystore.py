@@ -15,6 +15,7 @@ from tallystick.tenants.files import OpenToOthers
 from tallystick.tenants.keystore import Keystore, KeystoreLocked
 from tallystick.tenants.link_keys import MAX_LINK_KEYS
 
+pytestmark = pytest.mark.usefixtures("cheap_derivation")
 PHRASE = "a!b@c$d()e*_,/:;=?@ff[]22 华夏汽车"
 # The first of the accounts that development chains hand out; their keys are public.
 FAUCET = "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266"

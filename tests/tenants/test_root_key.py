@@ -19,6 +19,7 @@ from tallystick.tenants.keystore import Keystore, KeystoreLocked, RootKeyAway
 from tallystick.tenants.root_key import RootKey
 from tallystick.tenants.root_signer import NotForRoot
 
+pytestmark = pytest.mark.usefixtures("cheap_derivation")
 PHRASE = "a!b@c$d()e*_,/:;=?@ff[]22 华夏汽车"
 OTHER = "the root's own 根密钥 passphrase"
 

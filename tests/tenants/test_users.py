@@ -9,15 +9,18 @@ from argon2 import PasswordHasher
 from sqlmodel import select
 
 from tallystick.core.errors import Invalid, NotFound
+from tallystick.tenants import passwords
 from tallystick.tenants.database import Database
 from tallystick.tenants.models.user import Credential, SignInLink
 from tallystick.tenants.sessions import BadToken, ExpiredToken, NotSignedIn
 from tallystick.tenants.throttle import FREE, TooManyAttempts
 from tallystick.tenants.users import LINK_LIFETIME_S, BadLink, NameTaken, SignInFailed, User, Users
 
+pytestmark = pytest.mark.usefixtures("cheap_derivation")
 NAME = "李雷 a!b@c$d()e*_,/:;=?@ff[]22"
 PASSWORD = "密码 a!b@c$d()e*_,/:;=?@ff[]22 '\"; DROP TABLE--"
 SECRET = bytes(range(32))
+REAL = passwords._HASHER
 
 
 @pytest.fixture
@@ -217,7 +220,10 @@ def test_expired_links_are_cleared_away(users: Users, user: User, database: Data
         assert len(session.exec(select(SignInLink)).all()) == 1
 
 
-def test_a_hash_of_lower_cost_is_renewed_at_sign_in(users: Users, user: User, database: Database) -> None:
+def test_a_hash_of_lower_cost_is_renewed_at_sign_in(
+    users: Users, user: User, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(passwords, "_HASHER", REAL)
     weak = PasswordHasher(time_cost=1, memory_cost=1024, parallelism=1).hash(PASSWORD)
     with database.write() as session:
         session.exec(select(Credential)).one().password_hash = weak

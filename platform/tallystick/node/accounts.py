@@ -2,15 +2,21 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import msgspec
 
 from tallystick.core.errors import Invalid
 from tallystick.node.api.ports import Person
+from tallystick.node.api.problems import TooManyAtOnce
 from tallystick.tenants.access_tokens import AccessTokens, is_access_token
 from tallystick.tenants.models.access_token import AccessToken
 from tallystick.tenants.permissions import Permission, Role, permissions_of
 from tallystick.tenants.users import User, Users
+
+# Threads of its own, as many as hash at once: whoever has a session must not wait behind strangers' passwords.
+_SIGNING_IN = ThreadPoolExecutor(max_workers=2, thread_name_prefix="sign-in")
+MAX_WAITING = 64  # sign-ins of an organisation at once, a few seconds' worth
 
 
 class SignedIn(msgspec.Struct, frozen=True):
@@ -26,14 +32,15 @@ class UserAccounts:
     def __init__(self, users: Users, tokens: AccessTokens) -> None:
         self._users = users
         self._tokens = tokens
+        self._waiting = 0
 
     async def sign_in(self, username: str, password: str) -> SignedIn:
         """A session for the right password."""
-        return await asyncio.to_thread(self._session, lambda: self._users.authenticate(username, password))
+        return await self._sign_in(lambda: self._users.authenticate(username, password))
 
     async def sign_in_with_link(self, link: str) -> SignedIn:
         """A session for a one-time link."""
-        return await asyncio.to_thread(self._session, lambda: self._users.redeem_link(link))
+        return await self._sign_in(lambda: self._users.redeem_link(link))
 
     async def who(self, token: str) -> Person:
         """The user of a session, or the worker of an access token."""
@@ -97,6 +104,15 @@ class UserAccounts:
     async def remove_token(self, token_id: str) -> None:
         """End a worker's token."""
         await asyncio.to_thread(self._tokens.remove, token_id)
+
+    async def _sign_in(self, sign_in: Callable[[], User]) -> SignedIn:
+        if self._waiting >= MAX_WAITING:
+            raise TooManyAtOnce("as many people sign in as may at once")
+        self._waiting += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(_SIGNING_IN, self._session, sign_in)
+        finally:
+            self._waiting -= 1
 
     def _session(self, sign_in: Callable[[], User]) -> SignedIn:
         token, expires_at = self._users.issue_token(sign_in())

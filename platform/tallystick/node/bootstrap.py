@@ -16,6 +16,7 @@ from tallystick.node.accounts import UserAccounts
 from tallystick.node.activities.builtin import built_in
 from tallystick.node.anchoring.nochain import NoChain
 from tallystick.node.clock import SteadyClock
+from tallystick.node.http.on_demand import OnDemand
 from tallystick.node.links.anyhow import AnyLinks
 from tallystick.node.links.tasks import end_tasks
 from tallystick.node.partner_api.client import HttpsClient
@@ -32,7 +33,6 @@ from tallystick.node.services import launching
 from tallystick.node.services.facade import Services
 from tallystick.node.services.organisation import own_card_token
 from tallystick.node.services.partnering import link_partners, note_seen
-from tallystick.node.serving import OnDemand
 from tallystick.node.settings import Settings
 from tallystick.node.work.activities import Activities
 from tallystick.node.work.bell import Bell

@@ -8,6 +8,7 @@ import msgspec
 from tallystick.core.errors import Invalid
 from tallystick.core.policy import MAX_CONFIRMATIONS, MAX_FURTHER, terms
 from tallystick.node.activities.settings import ActivitySettings
+from tallystick.node.http.settings import HttpSettings
 from tallystick.node.partner_api.settings import PartnerApiSettings
 from tallystick.node.record.pace import Pace
 
@@ -139,7 +140,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     ``database_url`` names a Postgres database for this organisation alone; without one a SQLite file is in the folder.
     ``names`` are the organisation's name in further languages; ``operator`` runs the node when somebody else does.
     With ``writer_process`` a SQLite file is written by a process of its own under load, where there is a core for it.
-    ``pace`` says how often the node compares with partners what they hold.
+    ``pace`` says how often the node compares with partners what they hold, and ``http`` what strangers may hold of it.
     ``url`` is where people and partners reach the node, when that is not the port itself but a proxy in front of it.
     """
 
@@ -158,6 +159,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     activities: ActivitySettings = ActivitySettings()
     nats: NatsSettings = NatsSettings()
     partner_api: PartnerApiSettings = PartnerApiSettings()
+    http: HttpSettings = HttpSettings()
     pace: Pace = Pace()
     database_url: str | None = None
     writer_process: bool = True

@@ -5,23 +5,25 @@ import socket
 from collections.abc import AsyncIterator
 
 import pytest
-from hypercorn.asyncio import serve
 
 from node.api.standins.accounts import FakeAccountsForApiTests
 from node.api.standins.services import FakeServicesForApiTests
 from tallystick.node.api import limits
 from tallystick.node.api.app import create_app
-from tallystick.node.cli.node import _config
+from tallystick.node.http.crowd import Crowd
+from tallystick.node.http.server import serve
+from tallystick.node.http.settings import HttpSettings
 
 
 @pytest.fixture
 async def port() -> AsyncIterator[int]:
     """A node's own server, with its own settings."""
     ending = asyncio.Event()
+    crowd = Crowd(HttpSettings())
     listener = socket.create_server(("127.0.0.1", 0))
     port = listener.getsockname()[1]
     app = create_app(FakeServicesForApiTests(), FakeAccountsForApiTests())
-    running = asyncio.create_task(serve(app, _config(listener), shutdown_trigger=ending.wait))  # type: ignore[arg-type]
+    running = asyncio.create_task(serve(app, listener, crowd, keep_alive_s=75, until=ending.wait))
     yield port
     ending.set()
     await running

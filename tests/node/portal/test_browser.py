@@ -1,35 +1,21 @@
 """The portal in Chromium, under its own content security policy: what only a browser can show."""
 
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from node.portal.browser import BINARY, Browser, read_port
-
-TESTS = Path(__file__).parents[2]
+from node.portal.browser import BINARY, Browser
+from node.portal.serving import served
 
 pytestmark = pytest.mark.skipif(BINARY is None, reason="needs Chromium (apt-get install chromium)")
 
 
 @pytest.fixture
 def server() -> Iterator[str]:
-    """The stand-ins behind a real Hypercorn, on a port of its own."""
-    command = [sys.executable, "-m", "hypercorn", "--workers", "0", "-b", "127.0.0.1:0"]
-    command.append("node.portal.live_app:app")  # in one process: a killed parent leaves its workers behind
-    environment = {**os.environ, "PYTHONPATH": str(TESTS)}
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment)
-    try:
-        port = read_port(process, r"Running on http://127.0.0.1:(\d+)")
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        process.kill()
-        process.wait(10)
-        assert process.stderr
-        process.stderr.close()
+    """Where something always changes."""
+    with served("node.portal.live_app:app") as url:
+        yield url
 
 
 @pytest.fixture

@@ -56,6 +56,13 @@ class TooSlow(errors.TallystickError):
     default_code = "too_slow"
 
 
+class TooManyAtOnce(errors.Unavailable):
+    """As many wait already, here or from this address, as may; the same request may succeed in a moment."""
+
+    default_code = "too_many_at_once"
+    retry_after_s = 2
+
+
 class UnsupportedMediaType(errors.Invalid):
     """The body is not of a media type that this operation reads."""
 
@@ -94,6 +101,7 @@ CATALOGUE: dict[str, Problem] = {
         Problem("invalid", 422, "A field is not acceptable", "有字段不符合要求"),
         Problem("idempotency_key_reused", 422, "This key was used for another request", "该幂等键已用于其他请求"),
         Problem("over_quota", 429, "This partner has too much waiting here", "该合作方待处理的内容过多"),
+        Problem("too_many_at_once", 429, "Too many requests at once; wait a little", "同时发出的请求过多，请稍后再试"),
         Problem("too_many_attempts", 429, "Too many attempts; wait a little", "尝试次数过多，请稍后再试"),
         Problem("internal", 500, "Something went wrong here", "系统内部出错"),
         Problem("unavailable", 503, "A part that this needs does not answer", "所需的服务暂时没有响应"),
@@ -105,6 +113,7 @@ BY_ERROR: tuple[tuple[type[errors.TallystickError], str], ...] = (
     (NotSignedIn, "unauthenticated"),
     (NotSigned, "not_signed"),
     (OverQuota, "over_quota"),
+    (TooManyAtOnce, "too_many_at_once"),
     (TooSlow, "too_slow"),
     (TooLarge, "too_large"),
     (UnsupportedMediaType, "unsupported_media_type"),

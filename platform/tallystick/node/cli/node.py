@@ -2,7 +2,6 @@
 
 import argparse
 import asyncio
-import contextlib
 import logging
 import signal
 import socket
@@ -10,13 +9,12 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from hypercorn.asyncio import serve
-from hypercorn.config import Config
-
 from tallystick.core.errors import TallystickError
 from tallystick.node import collector, logs
 from tallystick.node import settings as node_settings
 from tallystick.node.bootstrap import Node
+from tallystick.node.http.crowd import room
+from tallystick.node.http.server import crowd_of, serve
 from tallystick.node.settings import Settings
 from tallystick.tenants.folder_lock import FolderLock
 from tallystick.tenants.keystore import Keystore
@@ -61,7 +59,8 @@ async def _run(tenants: list[Tenant]) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
     tending = asyncio.create_task(collector.tend())
-    running = [asyncio.create_task(_serve(settings, keystore, stopping)) for settings, keystore, _ in tenants]
+    most = room(len(tenants))
+    running = [asyncio.create_task(_serve(settings, keystore, stopping, most)) for settings, keystore, _ in tenants]
     outcomes = await asyncio.gather(*running, return_exceptions=len(tenants) > 1)
     tending.cancel()
     for (settings, *_), outcome in zip(tenants, outcomes, strict=True):
@@ -69,24 +68,14 @@ async def _run(tenants: list[Tenant]) -> None:
             logger.error("the node of %s ended: %s", settings.org_id, outcome)
 
 
-async def _serve(settings: Settings, keystore: Keystore, stopping: asyncio.Event) -> None:
-    listener = socket.create_server((settings.host, settings.port))
-    with contextlib.closing(listener):
+async def _serve(settings: Settings, keystore: Keystore, stopping: asyncio.Event, most: int) -> None:
+    with socket.create_server((settings.host, settings.port)) as listener:
         port = listener.getsockname()[1]
         node = Node(settings, keystore)
         await node.start()
         print(f"ready http://{settings.host}:{port} {settings.org_id}", flush=True)
         try:
-            await serve(node.app, _config(listener), shutdown_trigger=stopping.wait)  # type: ignore[arg-type]
+            crowd, rest = crowd_of(settings, most), settings.http.keep_alive_seconds
+            await serve(node.app, listener, crowd, keep_alive_s=rest, until=stopping.wait)
         finally:
             await node.stop()
-
-
-def _config(listener: socket.socket) -> Config:
-    config = Config()
-    config.bind = [f"fd://{listener.detach()}"]  # the server owns the socket from here on
-    config.graceful_timeout = 2
-    # Longer than clients keep an idle connection: who closes first must not be the one that is about to be asked.
-    config.keep_alive_timeout = 75
-    config.errorlog = logging.getLogger("hypercorn.error")
-    return config

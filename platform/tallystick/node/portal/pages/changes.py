@@ -10,7 +10,7 @@ from tallystick.core.errors import Invalid
 from tallystick.core.policy import DIRECT
 from tallystick.node.definitions import wording
 from tallystick.node.portal.language import chosen
-from tallystick.node.portal.pages.collaborations import json_object
+from tallystick.node.portal.pages.collaborations import field_of, json_object
 from tallystick.node.portal.rendering import Visit
 
 _NUMBERS = ("retention_days", "sequencing_ms", "skew_ms")
@@ -72,6 +72,7 @@ async def _page(visit: Visit, form: dict[str, str], error: Invalid | None) -> Re
         changes=changes,
         anchoring=[wording.term(name, value, language) for name, value in policy.items()],
         form={**now, **form},
+        wrong=field_of(error, (*_NUMBERS, "anchoring"), "definition"),
         open=_may_change(found, (await visit.services.organisation())["id"], visit),
         error=error,
     )

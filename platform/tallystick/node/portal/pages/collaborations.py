@@ -1,5 +1,6 @@
 """Collaborations: the list, a proposal, and one collaboration with its consents."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from starlette.responses import RedirectResponse, Response
@@ -41,14 +42,21 @@ async def propose(visit: Visit) -> Response:
             terms={"anchoring": asked} if asked else {},
         )
     except Invalid as error:
-        return await visit.page("collaboration_new.html", code=422, **typed, error=error)
+        wrong = field_of(error, ("input", "anchoring"), "definition")
+        return await visit.page("collaboration_new.html", code=422, **typed, error=error, wrong=wrong)
     return RedirectResponse(f"/collaborations/{made['collaboration_id']}", 303)
 
 
 async def one(visit: Visit) -> Response:
     """One collaboration."""
-    found = await visit.services.collaboration(visit.who, _key(visit))
-    return await visit.page("collaboration.html", collaboration=found, ended=found["status"] in ENDED)
+    return await page(visit, _key(visit))
+
+
+async def page(visit: Visit, key: str, error: Invalid | None = None, **shown: Any) -> Response:
+    """One collaboration; ``shown`` with an error are the field that is ``wrong`` and what was ``typed``."""
+    found = await visit.services.collaboration(visit.who, key)
+    facts = {"collaboration": found, "ended": found["status"] in ENDED, "error": error, **shown}
+    return await visit.page("collaboration.html", code=422 if error else 200, **facts)
 
 
 async def consent(visit: Visit) -> Response:
@@ -57,24 +65,44 @@ async def consent(visit: Visit) -> Response:
     decision = str(form.get("decision") or "")
     if decision not in ("accepted", "rejected"):
         raise Invalid("choose to accept or to reject", pointer="/decision")
-    await visit.services.consent(visit.who, _key(visit), decision, str(form.get("reason") or "") or None)
+    try:
+        await visit.services.consent(visit.who, _key(visit), decision, str(form.get("reason") or "") or None)
+    except Invalid as error:
+        return await page(visit, _key(visit), error, wrong="consent-reason")
     return _back(visit)
 
 
 async def start(visit: Visit) -> Response:
     """Start."""
-    form = await visit.request.form()
-    await visit.services.start(visit.who, _key(visit), json_object(str(form.get("input") or "{}"), "/input"))
+    typed = str((await visit.request.form()).get("input") or "{}")
+    try:
+        await visit.services.start(visit.who, _key(visit), json_object(typed, "/input"))
+    except Invalid as error:
+        return await page(visit, _key(visit), error, wrong="start-input", typed={"input": typed})
     return _back(visit)
 
 
 async def terminate(visit: Visit) -> Response:
     """End it early."""
+    try:
+        await visit.services.terminate(visit.who, _key(visit), await given_reason(visit))
+    except Invalid as error:
+        return await page(visit, _key(visit), error, wrong="reason")
+    return _back(visit)
+
+
+async def given_reason(visit: Visit) -> str:
+    """Why, in the words of whoever sent the form; Invalid without any."""
     reason = str((await visit.request.form()).get("reason") or "").strip()
     if not reason:
         raise Invalid("say why", code="missing", pointer="/reason")
-    await visit.services.terminate(visit.who, _key(visit), reason)
-    return _back(visit)
+    return reason
+
+
+def field_of(error: Invalid | None, fields: Sequence[str], otherwise: str) -> str:
+    """The one of a form's fields that an error's pointer leads to."""
+    parts = (error.pointer or "").split("/") if error else []
+    return next((one for one in fields if one in parts[1:3]), otherwise)
 
 
 def json_object(text: str, pointer: str) -> dict[str, Any]:

@@ -19,11 +19,11 @@ async def show(visit: Visit) -> Response:
 
 async def rotate(visit: Visit) -> Response:
     """Make a new key the current one."""
-    form = await visit.request.form()
+    overlap = str((await visit.request.form()).get("overlap") or "")
     try:
-        await visit.services.rotate_keys(visit.who, overlap=_number(str(form.get("overlap") or "")), sealing=True)
+        await visit.services.rotate_keys(visit.who, overlap=_number(overlap), sealing=True)
     except Invalid as error:
-        return await _page(visit, code=422, error=error)
+        return await _page(visit, error, wrong="overlap", overlap=overlap)
     return RedirectResponse("/keys", 303)
 
 
@@ -32,21 +32,21 @@ async def rotate_link(visit: Visit) -> Response:
     try:
         await visit.services.rotate_link(visit.who)
     except WrongState as error:
-        return await _page(visit, code=409, error=error)
+        return await _page(visit, error, code=409)
     return RedirectResponse("/keys", 303)
 
 
 async def revoke(visit: Visit) -> Response:
     """End a key."""
-    form = await visit.request.form()
+    form, kid = await visit.request.form(), visit.request.path_params["kid"]
     try:
         reason = str(form.get("reason") or "")
         if reason not in REASONS:
             raise Invalid("must be one of the reasons", code="bad_reason", pointer="/reason")
         since = _moment(str(form.get("since") or ""))
-        await visit.services.revoke_key(visit.who, visit.request.path_params["kid"], reason=reason, since=since)
+        await visit.services.revoke_key(visit.who, kid, reason=reason, since=since)
     except Invalid as error:
-        return await _page(visit, code=422, error=error)
+        return await _page(visit, error, wrong=f"{'since' if error.pointer == '/since' else 'reason'}-{kid}")
     return RedirectResponse("/keys", 303)
 
 
@@ -61,7 +61,7 @@ async def compromise(visit: Visit) -> Response:
     except (Invalid, ValueError) as wrong:
         error = wrong if isinstance(wrong, TallystickError) else Invalid("must be a moment", pointer="/since")
         report = await visit.services.compromise_report(visit.who, kid)
-    return await visit.page("compromise.html", code=422 if error else 200, report=report, error=error)
+    return await visit.page("compromise.html", code=422 if error else 200, report=report, error=error, wrong="since")
 
 
 def _number(text: str) -> int:
@@ -80,8 +80,8 @@ def _moment(text: str) -> int | None:
         raise Invalid("must be a date and a time", code="bad_since", pointer="/since") from error
 
 
-async def _page(visit: Visit, *, code: int = 200, error: TallystickError | None = None) -> Response:
+async def _page(visit: Visit, error: TallystickError | None = None, *, code: int = 422, **shown: str) -> Response:
     keys = await visit.services.keys(visit.who)
     organisation = await visit.services.organisation()
-    facts = {"certificates": organisation.get("certificates", []), "reasons": REASONS, "error": error}
-    return await visit.page("keys.html", code=code, keys=keys, **facts)
+    facts = {"certificates": organisation.get("certificates", []), "reasons": REASONS, "error": error, **shown}
+    return await visit.page("keys.html", code=code if error else 200, keys=keys, **facts)

@@ -28,13 +28,14 @@ async def one(visit: Visit) -> Response:
 async def invite(visit: Visit) -> Response:
     """Make an invitation and show what to pass on."""
     form = await visit.request.form()
-    hours = str(form.get("hours") or "72")
+    hours, note = str(form.get("hours") or "72"), str(form.get("note") or "")
     try:
         if not hours.isdecimal() or len(hours) > 4:
             raise Invalid("is a number of hours", pointer="/hours")
-        made = await visit.services.invite(visit.who, int(hours), str(form.get("note") or ""))
+        made = await visit.services.invite(visit.who, int(hours), note)
     except Invalid as error:
-        return await _list(visit, error=error)
+        wrong = "note" if error.pointer == "/note" else "hours"
+        return await _list(visit, error=error, wrong=wrong, typed={"hours": hours, "note": note})
     return await _list(visit, made=made)
 
 
@@ -66,7 +67,7 @@ async def accept(visit: Visit) -> Response:
     try:
         found = await visit.services.accept_invitation(visit.who, await _given(visit))
     except TallystickError as error:
-        return await _list(visit, error=error)
+        return await _list(visit, error=error, wrong="accept-text", typed=await _typed(visit, "text"))
     return RedirectResponse(f"/partners/{found['id']}", 303)
 
 
@@ -75,14 +76,15 @@ async def answer(visit: Visit) -> Response:
     try:
         await visit.services.answer_invitation(await _given(visit))
     except TallystickError as error:
-        return await _list(visit, error=error)
+        return await _list(visit, error=error, wrong="answer-text", typed=await _typed(visit, "text"))
     return RedirectResponse("/partners", 303)
 
 
 async def confirm(visit: Visit) -> Response:
     """Confirm the fingerprint."""
     given = str((await visit.request.form()).get("fingerprint") or "")[:200]
-    return await _change(visit, visit.services.confirm_partner(visit.who, _key(visit), given))
+    change = visit.services.confirm_partner(visit.who, _key(visit), given)
+    return await _change(visit, change, wrong="fingerprint", typed={"fingerprint": given})
 
 
 async def suspend(visit: Visit) -> Response:
@@ -101,8 +103,9 @@ async def transport(visit: Visit) -> Response:
     wanted, pem = str(form.get("transport") or ""), str(form.get("ca_pem") or "").strip()
     way: Transport | None = "https" if wanted == "https" else "nats" if wanted == "nats" else None
     if way is None:
-        return await _one(visit, error=Invalid("is nats or https", pointer="/transport"))
-    return await _change(visit, visit.services.set_transport(visit.who, _key(visit), way, pem + "\n" if pem else None))
+        return await _one(visit, error=Invalid("is nats or https", pointer="/transport"), wrong="transport")
+    change = visit.services.set_transport(visit.who, _key(visit), way, pem + "\n" if pem else None)
+    return await _change(visit, change, wrong="ca_pem", typed={"ca_pem": pem})
 
 
 async def remove(visit: Visit) -> Response:
@@ -111,15 +114,17 @@ async def remove(visit: Visit) -> Response:
     try:
         await visit.services.remove_partner(visit.who, _key(visit), force=force)
     except WrongState as error:
-        return await _one(visit, error=error)
+        return await _one(visit, error=error, wrong="force")
     return RedirectResponse("/partners", 303)
 
 
-async def _change(visit: Visit, change: Awaitable[Any]) -> Response:
+async def _change(visit: Visit, change: Awaitable[Any], **shown: Any) -> Response:
     try:
         await change
-    except (Invalid, WrongState) as error:
-        return await _one(visit, error=error)
+    except Invalid as error:
+        return await _one(visit, error=error, **shown)
+    except WrongState as error:
+        return await _one(visit, error=error)  # its field may be gone from the page
     return RedirectResponse(f"/partners/{_key(visit)}", 303)
 
 
@@ -136,16 +141,22 @@ async def _given(visit: Visit) -> str:
     return text.strip()
 
 
-async def _list(visit: Visit, *, error: TallystickError | None = None, made: dict[str, Any] | None = None) -> Response:
+async def _typed(visit: Visit, *names: str) -> dict[str, str]:
+    form = await visit.request.form()
+    return {name: str(form.get(name) or "") for name in names}
+
+
+async def _list(visit: Visit, *, error: TallystickError | None = None, **shown: Any) -> Response:
+    """``shown``: an invitation just made, or with an error the field that is ``wrong`` and what was ``typed``."""
     administers = visit.may("administer")
     invitations = await visit.services.invitations(visit.who) if administers else {"items": []}
-    facts = {"partners": await visit.services.partners(visit.who), "invitations": invitations["items"], "made": made}
-    return await visit.page("partners.html", code=_code(error), error=error, **facts)
+    facts = {"partners": await visit.services.partners(visit.who), "invitations": invitations["items"]}
+    return await visit.page("partners.html", code=_code(error), error=error, worded=True, **facts, **shown)
 
 
-async def _one(visit: Visit, *, error: TallystickError | None = None) -> Response:
+async def _one(visit: Visit, *, error: TallystickError | None = None, **shown: Any) -> Response:
     found = await visit.services.partner(visit.who, _key(visit))
-    return await visit.page("partner.html", code=_code(error), error=error, partner=found)
+    return await visit.page("partner.html", code=_code(error), error=error, worded=True, partner=found, **shown)
 
 
 def _code(error: TallystickError | None) -> int:

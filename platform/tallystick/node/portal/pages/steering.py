@@ -3,24 +3,30 @@
 from starlette.responses import RedirectResponse, Response
 
 from tallystick.core.errors import Invalid
-from tallystick.node.portal.pages.collaborations import json_object
+from tallystick.node.portal.pages.collaborations import field_of, given_reason, json_object, page
 from tallystick.node.portal.rendering import Visit
 
 
 async def signal(visit: Visit) -> Response:
     """Send a signal with its data."""
     form = await visit.request.form()
-    name = str(form.get("signal") or "").strip()
-    if not name:
-        raise Invalid("name the signal", code="missing", pointer="/signal")
-    data = json_object(str(form.get("data") or "{}"), "/data")
-    await visit.services.signal_execution(visit.who, _key(visit), name, data)
+    name, data = str(form.get("signal") or "").strip(), str(form.get("data") or "{}")
+    try:
+        if not name:
+            raise Invalid("name the signal", code="missing", pointer="/signal")
+        await visit.services.signal_execution(visit.who, _key(visit), name, json_object(data, "/data"))
+    except Invalid as error:
+        wrong = "signal-data" if field_of(error, ("data",), "") else "signal-name"
+        return await page(visit, _key(visit), error, wrong=wrong, typed={"signal": name, "data": data})
     return _back(_key(visit))
 
 
 async def suspend(visit: Visit) -> Response:
     """Let nothing follow for now."""
-    await visit.services.suspend_execution(visit.who, _key(visit), await _reason(visit))
+    try:
+        await visit.services.suspend_execution(visit.who, _key(visit), await given_reason(visit))
+    except Invalid as error:
+        return await page(visit, _key(visit), error, wrong="suspend-reason")
     return _back(_key(visit))
 
 
@@ -32,7 +38,10 @@ async def resume(visit: Visit) -> Response:
 
 async def cancel(visit: Visit) -> Response:
     """Withdraw what is open and undo what was done."""
-    await visit.services.cancel_execution(visit.who, _key(visit), await _reason(visit))
+    try:
+        await visit.services.cancel_execution(visit.who, _key(visit), await given_reason(visit))
+    except Invalid as error:
+        return await page(visit, _key(visit), error, wrong="cancel-reason")
     return _back(_key(visit))
 
 
@@ -40,13 +49,6 @@ async def retry(visit: Visit) -> Response:
     """Try a held task again."""
     found = await visit.services.retry_task(visit.who, str(visit.request.path_params["task_id"]))
     return _back(str(found["execution_id"]))
-
-
-async def _reason(visit: Visit) -> str:
-    reason = str((await visit.request.form()).get("reason") or "").strip()
-    if not reason:
-        raise Invalid("say why", code="missing", pointer="/reason")
-    return reason
 
 
 def _key(visit: Visit) -> str:
