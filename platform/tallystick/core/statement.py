@@ -284,9 +284,13 @@ def draft(key: jws.Named, payload: Payload, body: Body) -> tuple[str, Statement]
     """What :func:`say` signs, and what :func:`read` will make of the token: nothing in it depends on the signature."""
     signing_input = jws.unsigned(key, STATEMENT, payload)
     name = hashlib.sha256(signing_input.encode("ascii")).hexdigest()
-    statement = Statement(
+    return signing_input, _statement(name, key.kid, payload, body)
+
+
+def _statement(name: str, kid: str, payload: Payload, body: Body) -> Statement:
+    return Statement(
         id=name,
-        kid=key.kid,
+        kid=kid,
         iss=payload.iss,
         aud=payload.aud,
         kind=payload.kind,
@@ -295,7 +299,6 @@ def draft(key: jws.Named, payload: Payload, body: Body) -> tuple[str, Statement]
         iat=payload.iat,
         body=body,
     )
-    return signing_input, statement
 
 
 def body_of(value: Body) -> dict[str, Any]:
@@ -317,15 +320,4 @@ def read(token: str) -> tuple[jws.Token, Statement]:
         body = msgspec.convert(payload.body, kind)
     except msgspec.ValidationError as error:
         raise Invalid(f"statement: {error}", code="bad_statement") from error
-    statement = Statement(
-        id=raw.id,
-        kid=raw.kid,
-        iss=payload.iss,
-        aud=payload.aud,
-        kind=payload.kind,
-        execution=payload.execution,
-        basis=payload.basis,
-        iat=payload.iat,
-        body=body,
-    )
-    return raw, statement
+    return raw, _statement(raw.id, raw.kid, payload, body)

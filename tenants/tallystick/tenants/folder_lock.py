@@ -33,8 +33,10 @@ class FolderLock:
         self._descriptor = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         try:
             fcntl.flock(self._descriptor, (fcntl.LOCK_EX if alone else fcntl.LOCK_SH) | fcntl.LOCK_NB)
-        except BlockingIOError:
+        except OSError as error:
             os.close(self._descriptor)
+            if not isinstance(error, BlockingIOError):
+                raise  # a file system without such locks
             why = "its node is running: stop it first" if alone else "a command is changing its keys"
             raise FolderInUse(folder, f"{folder} is in use: {why}") from None
 

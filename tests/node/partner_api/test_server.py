@@ -374,6 +374,7 @@ async def test_too_many_messages_that_wait(stand: Stand, monkeypatch: pytest.Mon
 
 async def test_too_many_chunks_that_nothing_names(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(quota, "MAX_UNNAMED", 1_000)
+    monkeypatch.setattr(quota, "PER_CHUNK", 0)
     data = [bytes([number]) * 600 for number in range(2)]
     chunks = [
         m.ChunkMessage(

@@ -312,6 +312,17 @@ async def test_what_waits_comes_in_pages_and_is_counted_up_to_a_bound(
     ] * 5
 
 
+async def test_what_waits_behind_what_is_signed_is_counted(away: Away, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(root_signing, "LOOKED_AT", 2)
+    for _ in range(5):
+        await away.begin()
+    await away.services.rotate_keys(away.who)
+    first_page = await away.signed()
+    assert await away.take(*first_page) == ["taken"] * 3, "the card and two statements"
+    assert await away.pending() == []
+    assert (await away.services.keys(away.who))["waiting"] == {"card": False, "statements": 2, "more": True}
+
+
 async def test_only_an_administrator_sees_and_brings_signatures_and_none_while_the_root_is_here(away: Away) -> None:
     reader: Any = Somebody(Permission.READ)
     with pytest.raises(Forbidden):

@@ -14,6 +14,7 @@ from sqlmodel import select
 from node.work.test_inbox import Desk, chunk
 from support.parties import CARRIER, SUPPLIER
 from tallystick.core import canonical
+from tallystick.core.errors import Unavailable
 from tallystick.node.record import messages as m
 from tallystick.node.record import outgoing, quota, store, submitting
 from tallystick.node.record.pace import Pace
@@ -208,6 +209,7 @@ async def test_a_chunk_that_no_opening_of_the_execution_names_is_not_given(desk:
 
 async def test_a_chunk_that_comes_after_its_opening_costs_no_quota(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(quota, "MAX_UNNAMED", 50)
+    monkeypatch.setattr(quota, "PER_CHUNK", 0)
     one = chunk(desk, b"a" * 100)
     execution = desk.parties.execution
     await desk.committer.run(lambda unit: quota.named(unit, desk.context, SUPPLIER, execution, [one.sha256]))
@@ -297,6 +299,34 @@ async def test_a_partner_that_confirms_nothing_is_told_once(desk: Desk) -> None:
         desk.now += 3_600_000
         await comparer._once(set())
     assert sorted(kinds(desk)) == sorted([(SUPPLIER, "Holding"), (CARRIER, "Holding")])
+
+
+async def test_whose_link_comes_and_goes_is_told_no_more_than_it_may_leave_unread(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outgoing, "MAX_UNREAD", 2)
+    comparer = linked(desk, SUPPLIER)
+    for _ in range(5):
+        await comparer._once({SUPPLIER})
+    assert kinds(desk) == [(SUPPLIER, "Holding")] * 2
+
+
+async def test_what_was_due_and_could_not_be_told_is_due_still(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    comparer = linked(desk, SUPPLIER)
+    await comparer._once({None})
+    delivered(desk)
+    desk.now += 60_000
+
+    async def fail(*_: Any) -> None:
+        raise Unavailable("the database does not answer")
+
+    with monkeypatch.context() as down:
+        down.setattr(desk.committer, "run", fail)
+        with pytest.raises(Unavailable):
+            await comparer._once(set())
+    assert posted(desk) == []
+    await comparer._once(set())
+    assert kinds(desk) == [(SUPPLIER, "Holding")]
 
 
 async def test_what_has_not_come_is_asked_for_for_a_month(either: Desk) -> None:

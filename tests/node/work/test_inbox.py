@@ -55,7 +55,7 @@ class Desk:
         token = self.parties.token(BUYER, "propose", {"nonce": self.parties.nonce})
 
         def job(unit: Unit) -> None:
-            name, agreement = store.put_agreement(unit, self.parties.document)
+            name, agreement, _ = store.put_agreement(unit, self.parties.document)
             loaded = store.create(unit, name, agreement, self.parties.execution, self.now)
             coordinator.sequence(unit, self.context, loaded, said, token, {})
 
@@ -283,6 +283,7 @@ def chunk(desk: Desk, content: bytes) -> m.ChunkMessage:
 
 async def test_chunks_that_nothing_names_are_bounded_by_partner(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(quota, "MAX_UNNAMED", 250)
+    monkeypatch.setattr(quota, "PER_CHUNK", 0)
     contents = [bytes([number]) * 100 for number in range(4)]
     verdicts = [await desk.give(chunk(desk, one)) for one in contents]
     assert verdicts == ["ack", "ack", ("retry", 2.0), ("retry", 2.0)]
@@ -294,8 +295,29 @@ async def test_chunks_that_nothing_names_are_bounded_by_partner(desk: Desk, monk
     assert kept == [False, False, True, True]
 
 
+async def test_a_chunk_of_a_byte_counts_as_the_file_that_it_is(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(quota, "MAX_UNNAMED", 2 * (quota.PER_CHUNK + 1))
+    verdicts = [await desk.give(chunk(desk, bytes([number]))) for number in range(3)]
+    assert verdicts == ["ack", "ack", ("retry", 2.0)]
+
+
+async def test_a_chunk_that_was_removed_is_asked_for_once_a_value_names_it(desk: Desk) -> None:
+    """The transaction that removed its bytes has failed, so its row is there."""
+    one, execution = chunk(desk, b"a" * 100), desk.parties.execution
+    assert await desk.give(one) == "ack"
+    desk.context.chunks.remove(one.sha256)
+    desk.now += quota.KEPT_MS + 1
+    await desk.committer.run(lambda unit: quota.named(unit, desk.context, SUPPLIER, execution, [one.sha256]))
+    with desk.database.session() as session:
+        [row] = session.exec(select(PartnerChunkRow))
+    assert (row.needed, row.execution, row.at) == (True, execution, desk.now)
+    assert await desk.give(one) == "ack"
+    assert desk.context.chunks.has(one.sha256)
+
+
 async def test_a_named_chunk_costs_no_quota(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(quota, "MAX_UNNAMED", 150)
+    monkeypatch.setattr(quota, "PER_CHUNK", 0)
     first, second = chunk(desk, b"a" * 100), chunk(desk, b"b" * 100)
     assert await desk.give(first) == "ack"
     await desk.committer.run(lambda unit: quota.named(unit, desk.context, SUPPLIER, "e", [first.sha256, "ff" * 32]))

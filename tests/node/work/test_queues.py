@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import pytest
 
+from support.trio import until
 from tallystick.core.errors import Unavailable
 from tallystick.node.record import queues as table
 from tallystick.node.record.chunks import Chunks
@@ -23,6 +24,7 @@ from tallystick.tenants.models.queue import QueueTaskRow
 
 NOON = 1_795_485_600_000
 QUEUE = "冲压"
+PATIENCE_S = 20.0
 
 
 class Plant:
@@ -70,10 +72,21 @@ class Plant:
 
         await self.committer.run(job)
 
-    async def take(self, wait_s: float = 5, *, queue: str = QUEUE, count: int = 1, lease_ms: int = 60_000) -> list[str]:
+    async def take(
+        self, wait_s: float = PATIENCE_S, *, queue: str = QUEUE, count: int = 1, lease_ms: int = 60_000
+    ) -> list[str]:
         """What a worker gets."""
         asked = Claim(queue=queue, claimed_by="w", worker_id="w", at_most=count, lease_ms=lease_ms)
         return [one["key"] for one in await self.queues.claim(asked, wait_s, self._view)]
+
+    async def looked(self, times: int) -> None:
+        """Wait until so many claims are in line for the table: whatever is put there comes behind them."""
+
+        async def look() -> bool | None:
+            return self.looks >= times or None
+
+        await until(look)
+        assert self.looks == times
 
     def _view(self, unit: Unit, claimed: Claimed) -> dict[str, Any]:
         return {"key": claimed.key}
@@ -123,10 +136,9 @@ async def settled(*tasks: "asyncio.Future[Any]") -> None:
 async def test_each_task_wakes_one_worker_the_first_in_line(make: Callable[..., Plant]) -> None:
     plant = make()
     waiting = []
-    for _ in range(10):
+    for number in range(10):
         waiting.append(asyncio.create_task(plant.take()))
-        await asyncio.sleep(0.02)
-    assert plant.looks == 10
+        await plant.looked(number + 1)
     await plant.put("a", "b")
     assert await asyncio.gather(*waiting[:2]) == [["a"], ["b"]]
     await settled(*waiting[2:])
@@ -146,21 +158,21 @@ async def test_nothing_in_time_is_an_empty_answer(make: Callable[..., Plant]) ->
 async def test_a_worker_that_goes_hands_its_turn_on(make: Callable[..., Plant]) -> None:
     plant = make()
     first, second = asyncio.create_task(plant.take()), asyncio.create_task(plant.take())
-    await settled(first, second)
+    await plant.looked(2)
 
     def hang_up(_notes: list[Note]) -> None:
         first.cancel()  # it was woken, and has gone before it could look
 
     plant.committer.listen(hang_up)
     await plant.put("a")
-    assert await asyncio.wait_for(second, 2) == ["a"]
+    assert await asyncio.wait_for(second, PATIENCE_S) == ["a"]
     assert first.cancelled()
 
 
 async def test_other_queues_are_left_alone(make: Callable[..., Plant]) -> None:
     plant = make()
     waiting = asyncio.create_task(plant.take())
-    await settled(waiting)
+    await plant.looked(1)
     await plant.put("x", queue="paint")
     await settled(waiting)
     assert (waiting.done(), plant.looks) == (False, 1)
@@ -179,27 +191,27 @@ async def test_whom_limits_hold_up_is_woken_when_there_is_room(make: Callable[..
     await settled(waiting)
     assert not waiting.done()
     await plant.answer("a")
-    assert await asyncio.wait_for(waiting, 2) == ["b"]
+    assert await asyncio.wait_for(waiting, PATIENCE_S) == ["b"]
 
 
 async def test_a_lease_that_runs_out_wakes_who_waits_also_after_a_restart(make: Callable[..., Plant]) -> None:
     plant = make()
     await plant.put("a")
     await asyncio.sleep(0.2)  # the keeper sleeps for long
-    assert await plant.take(lease_ms=300) == ["a"]
-    waiting = asyncio.create_task(plant.take(lease_ms=300))
-    assert await asyncio.wait_for(waiting, 2) == ["a"]
+    assert await plant.take(lease_ms=1_500) == ["a"]
+    waiting = asyncio.create_task(plant.take(lease_ms=1_500))
+    assert await asyncio.wait_for(waiting, PATIENCE_S) == ["a"]
     assert plant.looks == 3
     await plant.stop()
     plant.start()
-    assert await asyncio.wait_for(plant.take(), 2) == ["a"]
+    assert await asyncio.wait_for(plant.take(), PATIENCE_S) == ["a"]
 
 
 async def test_only_so_many_wait(make: Callable[..., Plant], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(work, "MAX_WAITING", 1)
     plant = make()
     waiting = asyncio.create_task(plant.take())
-    await settled(waiting)
+    await plant.looked(1)
     with pytest.raises(Unavailable) as caught:
         await plant.take()
     assert caught.value.code == "too_many_workers"
@@ -212,7 +224,7 @@ async def test_a_hundred_workers_share_a_thousand_tasks_each_once(make: Callable
 
     async def worker() -> list[str]:
         mine: list[str] = []
-        while got := await plant.take(1, count=3):
+        while got := await plant.take(3, count=3):
             mine += got
         return mine
 

@@ -5,7 +5,7 @@ from typing import Any
 from starlette.responses import Response
 
 from tallystick.node.api import account_handlers as accounts
-from tallystick.node.api import bodies, handlers, partnering
+from tallystick.node.api import bodies, handlers, partnering, queries
 from tallystick.node.api import task_handlers as tasks
 from tallystick.node.api.events import Streams, as_json
 from tallystick.node.api.handlers import by_id, listing
@@ -72,11 +72,11 @@ def _people() -> list[Operation]:
         post("/organisation/keys/{kid}/revocation", handlers.revoke_key, "Revoke a key everywhere",
              body=bodies.Revocation, problems=("not_found", "wrong_state"), **admin),
         get("/organisation/keys/pending", handlers.pending_signatures,
-            "What waits for the root key's signature while it is away", query=bodies.PendingQuery, **admin),
+            "What waits for the root key's signature while it is away", query=queries.PendingQuery, **admin),
         post("/organisation/keys/pending", handlers.take_signatures, "Bring what the root key has signed",
              body=bodies.Signatures, problems=("wrong_state",), **admin),
         get("/organisation/keys/{kid}/compromise", handlers.compromise_report,
-            "What a key signed, and what shows that it was before a moment", query=bodies.CompromiseQuery,
+            "What a key signed, and what shows that it was before a moment", query=queries.CompromiseQuery,
             permission="verify"),
     ]  # fmt: skip
 
@@ -131,7 +131,7 @@ def _collaborations() -> list[Operation]:
     return [
         post("/collaborations", handlers.propose, "Propose a collaboration", body=bodies.Proposal, status=201,
              idempotent_by_key=True, **create),
-        get("/collaborations", listing("collaborations"), "Collaborations", query=bodies.Search),
+        get("/collaborations", listing("collaborations"), "Collaborations", query=queries.Search),
         get(one, by_id("collaboration", "collaboration_id"), "A collaboration's status", problems=["not_found"]),
         get(one + "/agreement", by_id("agreement", "collaboration_id"), "The agreement that all sign",
             problems=["not_found"]),
@@ -152,8 +152,8 @@ def _definitions() -> list[Operation]:
     return [
         post("/definitions", handlers.add_definition, "Keep a version of a definition", body=bodies.NewDefinition,
              status=201, problems=["wrong_state"], **create),
-        get("/definitions", listing("definitions"), "Versions of definitions, newest first", query=bodies.Page),
-        get(one, handlers.definition, "A definition's versions with their sources", query=bodies.Page,
+        get("/definitions", listing("definitions"), "Versions of definitions, newest first", query=queries.Page),
+        get(one, handlers.definition, "A definition's versions with their sources", query=queries.Page,
             problems=["not_found"]),
         post(one + "/deprecate", handlers.deprecate_definition, "Let nothing more start from a version",
              body=bodies.Deprecation, problems=["not_found"], **create),
@@ -179,16 +179,16 @@ def _executions() -> list[Operation]:
                     problems=("not_found", "wrong_state"))  # fmt: skip
 
     return [
-        get("/executions", listing("executions"), "Executions", query=bodies.Search),
+        get("/executions", listing("executions"), "Executions", query=queries.Search),
         get(one, by_id("execution", "execution_id"), "An execution", problems=missing),
-        get("/waiting", listing("all_waiting"), "What every open execution waits for", query=bodies.Page),
-        get("/outbox", listing("outbox"), "Messages that partners have not confirmed", query=bodies.OutboxPage),
-        get(one + "/timeline", handlers.timeline, "Who signed what and when", query=bodies.After, problems=missing),
+        get("/waiting", listing("all_waiting"), "What every open execution waits for", query=queries.Page),
+        get("/outbox", listing("outbox"), "Messages that partners have not confirmed", query=queries.OutboxPage),
+        get(one + "/timeline", handlers.timeline, "Who signed what and when", query=queries.After, problems=missing),
         view("data", "The data that this organisation holds"),
         view("anchors", "What the chain holds"),
         view("waiting", "What is waited for, and since when"),
         view("verifications", "Stored verification results", permission="verify"),
-        get(one + "/evidence", handlers.evidence, "The evidence bundle", permission="verify", query=bodies.OnChain,
+        get(one + "/evidence", handlers.evidence, "The evidence bundle", permission="verify", query=queries.OnChain,
             problems=missing),
         steer("signals", handlers.signal, "Send a signal", bodies.Signal, "work_on_tasks"),
         steer("suspend", handlers.suspend, "Suspend it, with a reason", bodies.Reason),
@@ -208,7 +208,7 @@ def _tasks() -> list[Operation]:
                     problems=("not_found", "wrong_state"))  # fmt: skip
 
     return [
-        get("/tasks", listing("tasks"), "This organisation's tasks", query=bodies.TaskSearch),
+        get("/tasks", listing("tasks"), "This organisation's tasks", query=queries.TaskSearch),
         get(one, by_id("task", "task_id"), "A task and its form", problems=["not_found"]),
         act("claim", by_id("claim", "task_id"), "Take a task"),
         act("release", by_id("release", "task_id"), "Give a taken task back"),
@@ -226,7 +226,7 @@ def _queues() -> list[Operation]:
     return [
         get("/task-queues", tasks.task_queues, "The queues of external workers", **worker),
         get("/task-queues/{queue}/tasks", tasks.queue_tasks, "What waits in a queue, and who holds what of it",
-            query=bodies.Page),
+            query=queries.Page),
         post("/task-queues/{queue}/claim", tasks.claim_tasks, "Take tasks from a queue, waiting for some",
              body=bodies.ClaimTasks, **worker),
         post("/tasks/{task_id}/heartbeat", tasks.heartbeat, "Keep a claimed task", body=bodies.ClaimToken,
@@ -238,8 +238,8 @@ def _documents() -> list[Operation]:
     one = "/documents/{document_id}"
     return [
         post("/documents", handlers.put_document, "Store a document (the body is its bytes)", status=201,
-             raw="application/octet-stream", query=bodies.DocumentName, permission="work_on_tasks"),
-        get("/documents", listing("documents"), "Documents", query=bodies.Page),
+             raw="application/octet-stream", query=queries.DocumentName, permission="work_on_tasks"),
+        get("/documents", listing("documents"), "Documents", query=queries.Page),
         get(one, by_id("document", "document_id"), "A document's description", problems=["not_found"]),
         get(one + "/content", handlers.document_content, "A document's bytes", problems=["not_found"],
             returns="application/octet-stream"),
@@ -248,13 +248,13 @@ def _documents() -> list[Operation]:
 
 def _rest(events: Any) -> list[Operation]:
     return [
-        get("/notifications", listing("notifications"), "Notifications", query=bodies.Page),
+        get("/notifications", listing("notifications"), "Notifications", query=queries.Page),
         post("/notifications/{notification_id}/acknowledge", by_id("acknowledge", "notification_id"),
              "Acknowledge a notification", body=bodies.Nothing, permission="work_on_tasks", problems=["not_found"]),
         post("/verifications", handlers.verify_bundle, "Check an evidence bundle (the body is the file)",
              raw="application/json", permission="verify"),
         get("/chain", handlers.chain, "The chain connection"),
         get("/chain/transactions", listing("chain_transactions"), "What is sent to the chain, and what became of it",
-            query=bodies.TransactionsPage),
+            query=queries.TransactionsPage),
         get("/events", events, "Live changes (server-sent events)", returns="text/event-stream"),
     ]  # fmt: skip

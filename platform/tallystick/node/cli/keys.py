@@ -12,7 +12,7 @@ from typing import Any
 from tallystick.core.errors import TallystickError
 from tallystick.node.api.language import LANGUAGES
 from tallystick.node.cli import root_key, root_signing
-from tallystick.node.cli.evidence import password_of
+from tallystick.node.cli.signing_in import add_arguments, signed_in
 from tallystick.node.cli.texts import Texts
 from tallystick.node.client import Client
 
@@ -51,8 +51,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 async def _run(options: argparse.Namespace) -> dict[str, Any]:
-    async with Client(options.node) as client:
-        await client.sign_in(options.user, password_of(options))
+    async with signed_in(options) as client:
         path = "/organisation/keys"
         found: dict[str, Any]
         match options.what:
@@ -85,7 +84,7 @@ async def _report(client: Client, options: argparse.Namespace) -> dict[str, Any]
         following = page["next_cursor"]
     whole["next_cursor"] = following
     whole["executions"] = _merged(whole["executions"])
-    whole["anchors"] = [one for at, one in enumerate(whole["anchors"]) if one not in whole["anchors"][:at]]
+    whole["anchors"] = list({json.dumps(one, sort_keys=True): one for one in whole["anchors"]}.values())
     return whole
 
 
@@ -174,9 +173,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="tally keys", description=__doc__, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     common = argparse.ArgumentParser(add_help=False)
-    common.add_argument("--node", default="http://127.0.0.1:8441", help="the node's address (default: %(default)s)")
-    common.add_argument("--user", default="admin", help="whose rights to use (default: %(default)s)")
-    common.add_argument("--password-file", type=Path, help="file that holds the password; asked for when left out")
+    add_arguments(common)
     common.add_argument("--json", action="store_true", help="print JSON")
     common.add_argument("--lang", choices=LANGUAGES, default="en", help="language of the text (default: %(default)s)")
     commands = parser.add_subparsers(dest="what", required=True)

@@ -15,7 +15,7 @@ import msgspec
 
 from tallystick.core.errors import Invalid
 from tallystick.core.statement import RevokeKey, RotateKey, Statement
-from tallystick.node.cli.evidence import password_of
+from tallystick.node.cli.signing_in import signed_in
 from tallystick.node.cli.texts import Texts
 from tallystick.node.client import Client
 from tallystick.tenants import root_key, root_signer
@@ -50,18 +50,15 @@ async def run(options: argparse.Namespace) -> int:
     speech = Texts("keys", options.lang)
     match bool(options.root_key), bool(options.source), bool(options.to):
         case True, False, False:
-            async with Client(options.node) as client:
-                await client.sign_in(options.user, password_of(options))
+            async with signed_in(options) as client:
                 return await _online(client, options, speech)
         case False, False, True:
-            async with Client(options.node) as client:
-                await client.sign_in(options.user, password_of(options))
+            async with signed_in(options) as client:
                 return await _fetch(client, options.to, speech)
         case True, True, True:
             return _offline(options, speech)
         case False, True, False:
-            async with Client(options.node) as client:
-                await client.sign_in(options.user, password_of(options))
+            async with signed_in(options) as client:
                 return await _bring_file(client, options.source, speech)
     raise Invalid("give --root-key, or --to, or --root-key with --from and --to, or --from", code="usage")
 

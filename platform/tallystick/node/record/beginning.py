@@ -31,7 +31,7 @@ def offer(
     source: dict[str, Any] | None = None,
 ) -> Loaded:
     """Propose an execution of an agreement of ours to every participant; it will start with ``values``."""
-    name, agreement = store.put_agreement(unit, document, source)
+    name, agreement, _ = store.put_agreement(unit, document, source)
     loaded, nonce = new(unit, context, name, agreement)
     loaded.row.proposed_input = canonical.encode(values)
     send(unit, context, agreement, document, source, loaded.row.id)

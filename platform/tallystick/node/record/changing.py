@@ -25,7 +25,7 @@ def offer(
     unit: Unit, context: Context, loaded: Loaded, document: dict[str, object], source: dict[str, object], reason: str
 ) -> str:
     """State that ``document`` is to take the place of what ``loaded`` proposes; the new execution's id."""
-    name, agreement = store.put_agreement(unit, document, source)
+    name, agreement, _ = store.put_agreement(unit, document, source)
     nonce = b64.encode(os.urandom(16))
     beginning.send(unit, context, agreement, document, source, loaded.row.id)
     saying = Saying(

@@ -3,30 +3,24 @@
 from collections.abc import Callable
 from typing import Any
 
-from sqlalchemy import bindparam, null, text, true, update
+from sqlalchemy import bindparam, text, true, update
 from sqlmodel import col
 
 from tallystick.core import canonical
 from tallystick.core.commitment import data_hash
-from tallystick.core.definition.model import Notification, SubWorkflow, Task, UserTask
+from tallystick.core.definition.model import Notification, Task, UserTask
 from tallystick.core.engine import names
 from tallystick.core.entry import Entry
 from tallystick.core.statement import Statement
 from tallystick.node.record import attesting, calls, onchain, proposed, queues
 from tallystick.node.record.context import Context
 from tallystick.node.record.loaded import Loaded
-from tallystick.node.record.store import find, step_of, step_of_task
-from tallystick.node.record.tables import word
+from tallystick.node.record.own_tasks import OwnTasks
+from tallystick.node.record.store import step_of, step_of_task
 from tallystick.node.record.unit import Unit
 from tallystick.tenants.models.record import NotificationRow, TaskRow
 
 KEYS = "keys"  # the note that our keys, or where they speak, have changed
-_OPEN = ("open", "claimed")
-_CLOSE = (
-    update(TaskRow)
-    .where(col(TaskRow.key) == bindparam("b_key"), col(TaskRow.status).in_(map(word, _OPEN)))
-    .values(status=bindparam("b_status"), retry_at=null())
-)
 _ACKNOWLEDGE = (
     update(NotificationRow)
     .where(
@@ -48,6 +42,7 @@ class Effects:
         self.loaded = loaded
         self.entry = entry
         self.said = said
+        self.tasks = OwnTasks(unit, context, loaded)
 
     def run(self) -> None:
         """Apply the effect of each event, in order."""
@@ -62,11 +57,11 @@ class Effects:
             return
         step = step_of(self.loaded.agreement, event["step"])
         kind = calls.kind_of(step, self.context.activities)
-        row = self._add_task(event, kind, event["due_at"], step.priority)
+        row = self.tasks.add(event, kind, event["due_at"], step.priority)
         if step.input_mapping and kind in {calls.ACTIVITY, calls.QUEUED}:
-            self._prepare(row)
+            self.tasks.prepare(row)
         elif kind == calls.ACTIVITY:
-            self._inherit(row)
+            self.tasks.inherit(row)
             self.unit.note("call", calls.call_of(row, step))
         elif kind == calls.QUEUED:
             queues.enqueue(self.unit, row, step)
@@ -84,20 +79,6 @@ class Effects:
             key = calls.task_key(self.loaded.row, event["task"], held.attempt)
             self.unit.change(TaskRow, key, due_at=event["due_at"])
 
-    def _inherit(self, row: Any) -> None:
-        """What the attempt before said last of itself is where this one may begin."""
-        if row.attempt > 1:
-            before = self.unit.get(TaskRow, calls.task_key(self.loaded.row, row.task, row.attempt - 1))
-            if before is not None and before.details is not None:
-                row.details = before.details
-                self.unit.change(TaskRow, row.key, details=before.details)
-
-    def _prepare(self, row: TaskRow) -> None:
-        """Its input is read from values, some of which may come with this very entry: the runner does that."""
-        self._inherit(row)
-        self.unit.change(TaskRow, row.key, retry_at=0)
-        self.unit.note("due", 0)
-
     def readied(self, _event: Event) -> None:
         """Everyone has accepted: what a trigger has proposed can start."""
         self.unit.note("ready", self.entry.execution)
@@ -106,25 +87,25 @@ class Effects:
         """Data is under way; recipients fetch, check and confirm it."""
         step = step_of_task(self.loaded.agreement, event["task"])
         if step.assigned_org == self.context.org_id:
-            self._close_task(event, "completed")
+            self.tasks.close(event, "completed")
         elif self.context.org_id in event["waiting"] and event["sealed"]:
-            self._add_task(event, "receive", None, step.priority)
+            self.tasks.add(event, "receive", None, step.priority)
 
     def received(self, event: Event) -> None:
         """A recipient confirmed; its own work on it is done."""
         if event["org"] == self.context.org_id:
-            self._close_task(event, "completed")
+            self.tasks.close(event, "completed")
             self._notify("data_received", self._step_name(event["task"]))
 
     def answered(self, event: Event) -> None:
         """An attempt ended."""
-        self._close_task(event, event["status"])
+        self.tasks.close(event, event["status"])
         if self._wants_activities() and event["status"] in {"completed", "failed"}:
             self._notify(f"activity_{event['status']}", self._step_name(event["task"]))
 
     def timed_out(self, event: Event) -> None:
         """An attempt took too long."""
-        self._close_task(event, "timed_out")
+        self.tasks.close(event, "timed_out")
         if self._wants_activities():
             self._notify("activity_failed", self._step_name(event["task"]))
 
@@ -134,7 +115,7 @@ class Effects:
         steps = self.loaded.agreement.compiled.steps
         for task, attempt in zip(event["tasks"], event["attempts"], strict=True):
             if isinstance(steps[names.step_of(task)], Task):
-                self._close_task({"task": task, "attempt": attempt}, "cancelled")
+                self.tasks.close({"task": task, "attempt": attempt}, "cancelled")
 
     def held(self, event: Event) -> None:
         """A failure waits for somebody to decide what is to be done."""
@@ -200,7 +181,7 @@ class Effects:
         kind = "terminated" if event["status"] in {"terminated", "cancelled"} else event["status"]
         kind = "replaced" if event["outcome"] == "replaced" else kind
         self._notify(kind, self.loaded.row.name)
-        self._close_child()
+        self.tasks.revisit_parents()
         attesting.attest(self.unit, self.context, self.loaded, self.entry)
         if self.loaded.row.start_size is not None and self.loaded.agreement.anchoring is not None:
             inputs, results = attesting.commitments(self.unit, self.loaded)
@@ -213,59 +194,6 @@ class Effects:
 
     def _leaf(self, kind: int, status: str, inputs: str, results: str) -> None:
         attesting.leaf(self.unit, self.context, self.loaded, self.entry, kind, status, inputs, results)
-
-    def _add_task(self, event: Event, kind: str, due_at: int | None, priority: str) -> Any:
-        """A task of ours; work that the node does by itself is due at once, or leased to the call that follows."""
-        key = calls.task_key(self.loaded.row, event["task"], event["attempt"])
-        step = names.step_of(event["task"])
-        now = self.context.now()
-        retry_at = {"user": None, calls.QUEUED: None, calls.ACTIVITY: now + calls.LEASE_MS}.get(kind, 0)
-        if retry_at is not None:
-            self.unit.note("due", retry_at)
-        return self.unit.put(
-            TaskRow,
-            key=key,
-            execution=self.entry.execution,
-            task=event["task"],
-            step=step,
-            attempt=event["attempt"],
-            kind=kind,
-            status="open",
-            since=now,
-            due_at=due_at,
-            priority=priority,
-            retry_at=retry_at,
-        )
-
-    def _close_task(self, event: Event, status: str) -> None:
-        """An attempt's task ends here, if it is one of ours and nothing ended it before."""
-        key = calls.task_key(self.loaded.row, event["task"], event["attempt"])
-        step = step_of_task(self.loaded.agreement, event["task"])
-        if queues.queue_of(step):
-            queues.close(self.unit, key, status)
-        if isinstance(step, SubWorkflow) and status != "completed":
-            self._revisit(key)  # its child ends too
-            return
-        held = self.unit.known(TaskRow, key)
-        if held is None:
-            self.unit.later(TaskRow, _CLOSE, {"b_key": key, "b_status": status})
-        elif held["status"] in _OPEN:
-            self.unit.change(TaskRow, key, status=status, retry_at=None)
-        if status != "completed":
-            self.unit.note("ended", key)
-
-    def _revisit(self, key: str) -> None:
-        """The runner looks at a sub-workflow of ours again: it, or its child, has ended."""
-        if self.unit.get(TaskRow, key) is not None:
-            self.unit.change(TaskRow, key, status="open", claimed_by=None, retry_at=0)
-            self.unit.note("due", 0)
-
-    def _close_child(self) -> None:
-        """We do a sub-workflow that has ended: its head is its parent's result."""
-        parent = self.loaded.agreement.parent
-        around = find(self.unit, parent.execution) if parent else None
-        if parent and around and self.loaded.agreement.initiator == self.context.org_id:
-            self._revisit(calls.task_key(around.row, parent.task, parent.attempt))
 
     def _wants_activities(self) -> bool:
         me = self.loaded.agreement.participant(self.context.org_id)

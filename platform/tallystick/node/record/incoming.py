@@ -37,7 +37,7 @@ from tallystick.node.record.context import Context
 from tallystick.node.record.loaded import Loaded
 from tallystick.node.record.unit import Unit
 from tallystick.node.schemas import definition_faults
-from tallystick.tenants.models.record import AgreementRow, InboxRow, StatementRow
+from tallystick.tenants.models.record import InboxRow, StatementRow
 
 
 def handle(unit: Unit, context: Context, partner: str, message: m.Message) -> str | None:
@@ -52,8 +52,7 @@ def finish(context: Context, message: m.Message) -> None:
 
 
 def _agreement(unit: Unit, context: Context, partner: str, message: m.AgreementMessage) -> None:
-    is_new = unit.get(AgreementRow, m.agreement_of(message)) is None
-    name, agreement = store.put_agreement(unit, message.agreement, sources.checked(message))
+    name, agreement, is_new = store.put_agreement(unit, message.agreement, sources.checked(message))
     if agreement.participant(context.org_id) is None or agreement.participant(partner) is None:
         raise Invalid("agreement does not name both of us as participants", code="not_a_participant")
     rekeying.check(context, agreement)

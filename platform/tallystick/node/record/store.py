@@ -3,7 +3,7 @@
 import secrets
 from functools import lru_cache
 from itertools import count
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from sqlmodel import col, select
 
@@ -36,15 +36,24 @@ def step_of_task(agreement: Agreement, task: str) -> Task:
     return step_of(agreement, names.step_of(task))
 
 
-def put_agreement(unit: Unit, document: dict[str, Any], source: dict[str, Any] | None = None) -> tuple[str, Agreement]:
-    """Check and keep an agreement, and the ``source`` of its definition; its hash and form."""
+class Kept(NamedTuple):
+    """An agreement that is kept: its hash, its form, and whether it was not here before."""
+
+    name: str
+    agreement: Agreement
+    is_new: bool
+
+
+def put_agreement(unit: Unit, document: dict[str, Any], source: dict[str, Any] | None = None) -> Kept:
+    """Check and keep an agreement, and the ``source`` of its definition."""
     content = canonical.encode(document)
     agreement = _agreement(content)
     name = agreements.agreement_hash(document)
-    if unit.get(AgreementRow, name) is None:
+    is_new = unit.get(AgreementRow, name) is None
+    if is_new:
         written = canonical.encode(source) if source is not None else None
         unit.insert(AgreementRow, hash=name, document=content, source=written)
-    return name, agreement
+    return Kept(name, agreement, is_new)
 
 
 def get_agreement(reader: Reader, name: str) -> Agreement | None:

@@ -39,16 +39,21 @@ class StillTied(WrongState):
 
 def ties(session: Session, org_id: str) -> dict[str, Any]:
     """How many executions with the partner are open, the newest of them, and how many messages it has not got yet."""
+    ours = col(ExecutionTermRow.execution) == col(ExecutionRow.id)
+    theirs = (ExecutionTermRow.term == terms.participant(org_id), col(ExecutionRow.status).in_(sorted(OPEN)))
+    number = session.exec(
+        select(func.count()).select_from(ExecutionRow).join(ExecutionTermRow, ours).where(*theirs)
+    ).one()
     query = (
         select(ExecutionRow.id, ExecutionRow.name, ExecutionRow.status)
-        .join(ExecutionTermRow, col(ExecutionTermRow.execution) == col(ExecutionRow.id))
-        .where(ExecutionTermRow.term == terms.participant(org_id), col(ExecutionRow.status).in_(sorted(OPEN)))
+        .join(ExecutionTermRow, ours)
+        .where(*theirs)
         .order_by(col(ExecutionRow.created_at).desc())
+        .limit(MAX_NAMED)
     )
-    found = session.exec(query).all()
     left = session.exec(select(func.count()).where(OutboxRow.partner == org_id, undelivered())).one()
-    newest = [{"execution_id": one[0], "name": one[1], "status": one[2]} for one in found[:MAX_NAMED]]
-    return {"open_executions": len(found), "newest_open": newest, "undelivered": left}
+    newest = [{"execution_id": one[0], "name": one[1], "status": one[2]} for one in session.exec(query)]
+    return {"open_executions": number, "newest_open": newest, "undelivered": left}
 
 
 def part(database: Database, org_id: str, *, force: bool) -> dict[str, Any]:

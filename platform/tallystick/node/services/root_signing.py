@@ -20,6 +20,7 @@ from tallystick.tenants.users import User
 
 MAX_TOKENS = 200  # of one request
 COUNTED = 200  # statements; where more wait, it is said that there are more
+MAX_PAGES = 20  # looked through for the first: some ten thousand open executions
 
 
 class RootSigning(Service):
@@ -32,15 +33,22 @@ class RootSigning(Service):
             return {"card": False, "statements": 0, "more": False}
 
         def work() -> dict[str, Any]:
-            found: list[Wanted] = []
-            after: int | None = None
-            if len(keystore.signing_facts) > 1:
-                with self.parts.database.session() as session:
-                    found, after = root_signing.page(session, self.parts.context, -1, COUNTED)
+            found, after = self._first_waiting() if len(keystore.signing_facts) > 1 else ([], None)
             card = wanted_card(self.parts) is not None
             return {"card": card, "statements": len(found), "more": after is not None}
 
         return await asyncio.to_thread(work)
+
+    def _first_waiting(self) -> tuple[list[Wanted], int | None]:
+        """A page with what waits, behind all that is signed already; and where it ends, if there may be more."""
+        found: list[Wanted] = []
+        after: int | None = -1
+        with self.parts.database.session() as session:
+            for _ in range(MAX_PAGES):
+                if found or after is None:
+                    break
+                found, after = root_signing.page(session, self.parts.context, after, COUNTED)
+        return found, after
 
     async def pending_signatures(self, who: User, *, limit: int = 100, cursor: str | None = None) -> dict[str, Any]:
         """A page of signing inputs for the root key; the card, if one waits, stands on the first."""

@@ -7,6 +7,7 @@ not confirmed the last such message gets no other.
 """
 
 import asyncio
+import contextlib
 import logging
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
@@ -29,6 +30,7 @@ from tallystick.node.record.messages import (
     Message,
     NeedChunksMessage,
 )
+from tallystick.node.record.quota import QuotaExceeded
 from tallystick.node.record.unit import Unit
 from tallystick.node.work.committer import Committer
 from tallystick.tenants.database import Database
@@ -87,7 +89,8 @@ class Comparer:
         self._moved = False  # something was committed since the last look
         self._up: set[str | None] = {EVERYBODY}  # whose links have come up, at start everybody's
         self._told_at: dict[str | None, int] = {}  # when that was heeded last
-        self._looked_at = 0
+        self._looked_at = 0  # when the last look was taken that brought about what follows from it
+        self._failed_at = 0  # when one last did not
         committer.listen(self._heard)
 
     def came_up(self, partner: str) -> None:
@@ -101,13 +104,12 @@ class Comparer:
             up, self._moved = self._heeded(), False
             try:
                 next_at = await self._once(up)
-            except TallystickError as error:
-                logger.warning("partners are compared with later: %s", error)
+            except Exception as error:  # whatever it is, losses must still be looked for
+                is_known = isinstance(error, TallystickError)
+                logger.warning("partners are compared with later: %s", error, exc_info=not is_known)
                 self._up |= up
-                next_at = self._context.now() + _TRY_AGAIN_MS
-            except Exception:  # whatever it is, losses must still be looked for
-                logger.exception("partners are compared with later")
-                next_at = self._context.now() + self._context.pace.quiet_ms
+                self._failed_at = self._context.now()
+                next_at = self._failed_at + (_TRY_AGAIN_MS if is_known else self._context.pace.quiet_ms)
             await self._rest(next_at)
 
     def _heard(self, _notes: list[Note]) -> None:
@@ -129,7 +131,7 @@ class Comparer:
 
     async def _rest(self, next_at: int | None) -> None:
         """Until a link comes up, or something is due; a look for what moved comes only once in a while."""
-        soonest = self._looked_at + self._context.pace.quiet_ms // 2
+        soonest = max(self._looked_at + self._context.pace.quiet_ms // 2, self._failed_at + _TRY_AGAIN_MS)
         while True:
             self._wake.clear()
             times = [] if next_at is None else [max(next_at, soonest)]
@@ -148,8 +150,8 @@ class Comparer:
         """One look, and what follows from it; when the next one is due, in Unix ms."""
         now = self._context.now()
         found, silent = await asyncio.to_thread(self._look, now, up)
-        self._looked_at = now
         if not found.cards:
+            self._looked_at = now
             return None
         jobs = [
             self._committer.run(partial(self._tell, partner=partner, messages=list(found.messages(partner))))
@@ -158,11 +160,14 @@ class Comparer:
         jobs += [self._committer.run(self._give_up)] if EVERYBODY in up else []
         jobs += [self._committer.run(partial(submitting.hasten, context=self._context, partner=one)) for one in up]
         await asyncio.gather(*jobs)
+        self._looked_at = now  # only now: what was due and could not be told is due still
         return found.next_at
 
     def _tell(self, unit: Unit, *, partner: str, messages: Iterable[tuple[Message, str | None]]) -> None:
-        for message, execution in messages:
-            outgoing.post(unit, self._context, partner, message, execution, again=True)
+        with contextlib.suppress(QuotaExceeded):  # it leaves too much unread to be told more
+            outgoing.check_unread(unit, partner)
+            for message, execution in messages:
+                outgoing.post(unit, self._context, partner, message, execution, again=True)
 
     def _give_up(self, unit: Unit) -> None:
         unit.later(UnattestedRow, _GIVE_UP, {"b_oldest": self._context.now() - GIVE_UP_MS})
