@@ -177,9 +177,9 @@ async def test_a_node_killed_with_its_anchor_under_way_anchors_once(
     trio: Trio, chain: LocalChain, definition: dict[str, Any]
 ) -> None:
     sizes = await log_sizes(trio)
+    await chain.ask("evm_setAutomine", False)  # before there is anything to mine
     collaboration = await trio.begin(definition)
     carrier = trio.members[CARRIER]
-    await chain.ask("evm_setAutomine", False)
 
     async def sent() -> bool | None:
         found = (await carrier.get(f"/executions/{collaboration}/anchors"))["items"]

@@ -128,7 +128,7 @@ class Node:
         self.parts.links.listen(self._outbox.nudge)
         self.parts.links.listen(self._comparer.came_up)
         self._outbox.listen(self._comparer.came_up)
-        self._outbox.listen(lambda _partner: self._keeper.wake())  # it may have got our newest card
+        self._outbox.listen(self._keeper.returned)
         self.services = Services(self.parts)
         self.accounts = UserAccounts(users, AccessTokens(database))
         self.app: ASGIApp = OnDemand(self._application)

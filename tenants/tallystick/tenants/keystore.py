@@ -233,7 +233,7 @@ class Keystore:
             held = self._secrets.links
             if len(held) >= MAX_LINK_KEYS:
                 raise WrongState(
-                    f"{MAX_LINK_KEYS} keys of the links are held: partners must take our card before there are more",
+                    f"{MAX_LINK_KEYS} keys of the links are held; older ones go 30 days after all have our card",
                     state="behind",
                     code="too_many_keys",
                 )

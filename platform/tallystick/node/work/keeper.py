@@ -73,6 +73,11 @@ class Keeper:
         """Look at once: something that our card says has changed."""
         self._wake.set()
 
+    def returned(self, _partner: str) -> None:
+        """Something has reached a partner that was away: it may have got our newest card, and know newer link keys."""
+        if self._holds_past_links:
+            self._wake.set()
+
     async def run(self) -> None:
         """Work until cancelled."""
         delay = SOONEST_S

@@ -39,8 +39,10 @@ class LinkKeeper:
     def wanted(self) -> LinkSettings:
         """What they should show."""
         context = self._context
-        with self._database.looking() as session:
-            behind = link_keys.behind(session, context.keystore, context.own_card.token)
+        behind: frozenset[str] = frozenset()
+        if len(context.keystore.links) > 1:
+            with self._database.looking() as session:
+                behind = link_keys.behind(session, context.keystore, context.own_card.token)
         return linking.link_settings(self._settings, context.keystore, self._certificates, context.own_card, behind)
 
     async def settle(self, links: AnyLinks) -> bool:
