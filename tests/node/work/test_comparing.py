@@ -16,7 +16,7 @@ from support.parties import CARRIER, SUPPLIER
 from tallystick.core import canonical
 from tallystick.core.errors import Unavailable
 from tallystick.node.record import messages as m
-from tallystick.node.record import outgoing, quota, store, submitting
+from tallystick.node.record import outgoing, quota, repeats, store, submitting
 from tallystick.node.record.pace import Pace
 from tallystick.node.work import comparer as comparers
 from tallystick.node.work.comparer import GIVE_UP_MS, Comparer
@@ -113,6 +113,31 @@ async def test_who_leaves_too_much_unread_is_not_answered(desk: Desk, monkeypatc
     assert desk.rows("wait") == desk.rows("reject") == []
     await desk.give(m.HoldingMessage(held=[held(desk, 0)]), CARRIER)
     assert [partner for partner, _ in posted(desk)] == [SUPPLIER, CARRIER, CARRIER]
+
+
+async def test_who_asks_for_more_than_its_share_waits_and_nobody_else_does(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To ask costs nothing; a hundred executions of two hundred entries would keep the writer for seconds."""
+    monkeypatch.setattr(repeats, "AT_ONCE", 2)
+    message, need = m.HoldingMessage(held=[held(desk, 0)]), m.NeedMessage(execution=desk.parties.execution, size=0)
+    for _ in range(3):
+        await desk.token(desk.author().token())
+        desk.now += 1
+    delivered(desk)
+    assert await desk.give(message) == "ack"
+    assert kinds(desk) == [(SUPPLIER, "Agreement"), (SUPPLIER, "Entries")], "it is answered, and has to make up for it"
+    delivered(desk)
+    for asked in (message, need):
+        assert await desk.give(asked) == ("retry", 2.0)
+    assert await desk.give(m.HoldingMessage(card=1)) == "ack", "what asks for no entries is answered"
+    assert posted(desk) == []
+    assert await desk.give(need, CARRIER) == "ack"
+    assert kinds(desk) == [(CARRIER, "Agreement"), (CARRIER, "Entries")]
+    delivered(desk)
+    desk.now += 1_000
+    assert await desk.give(need) == "ack"
+    assert kinds(desk) == [(SUPPLIER, "Agreement"), (SUPPLIER, "Entries")]
 
 
 async def test_what_is_sent_again_has_another_id(desk: Desk) -> None:

@@ -24,6 +24,7 @@ from tallystick.node.record.admission import participating
 from tallystick.node.record.context import Context
 from tallystick.node.record.loaded import Loaded
 from tallystick.node.record.quota import QuotaExceeded
+from tallystick.node.record.repeats import EACH_SECOND
 from tallystick.node.record.unit import Unit
 from tallystick.tenants.models.partner import Partner
 from tallystick.tenants.models.record import ExecutionRow, HeadRow, OpeningRow
@@ -38,13 +39,15 @@ def need(unit: Unit, context: Context, partner: str, message: m.NeedMessage) -> 
         return
     outgoing.check_unread(unit, partner)
     if not outgoing.with_entries(unit, partner, [loaded.row.id]):
+        _share(context, partner)
         _send(unit, context, loaded, partner, message.size)
 
 
 def holding(unit: Unit, context: Context, partner: str, message: m.HoldingMessage) -> None:
     """Answer what the partner holds less of than we do, and ask for what we hold less of.
 
-    One that leaves too much unread is not answered: it compares again.
+    One that leaves too much unread is not answered: it compares again. What goes beyond its share of entries
+    (:mod:`.repeats`) is not sent either.
     """
     if not _reads(unit, partner):
         return
@@ -55,10 +58,11 @@ def holding(unit: Unit, context: Context, partner: str, message: m.HoldingMessag
     once = {one.execution: one for one in message.held if one.execution in here}
     held = [one for one in once.values() if _is_behind(one, here[one.execution], context)]
     queued = outgoing.with_entries(unit, partner, [one.execution for one in held])
+    left = _share(context, partner) if held else 0
     for one in held:
         loaded = store.find(unit, one.execution)
-        if loaded and one.execution not in queued and loaded.agreement.participant(partner):
-            _send(unit, context, loaded, partner, one.size)
+        if left > 0 and loaded and one.execution not in queued and loaded.agreement.participant(partner):
+            left -= _send(unit, context, loaded, partner, one.size)
     for one in message.offered:
         row = here.get(one.execution)
         size = row.size if row and row.coordinator == partner else 0
@@ -116,12 +120,23 @@ def _is_behind(held: m.Held, row: Any, context: Context) -> bool:
     return bool(row.coordinator == context.org_id and held.size < row.size)
 
 
-def _send(unit: Unit, context: Context, loaded: Loaded, partner: str, size: int) -> None:
+def _share(context: Context, partner: str) -> int:
+    """How many entries the partner may be sent now; until there are some, its message waits in its stream."""
+    left = context.repeats.left(partner, context.now())
+    if left < 1:
+        raise QuotaExceeded(partner, f"{partner} has asked for more than {EACH_SECOND} entries a second")
+    return left
+
+
+def _send(unit: Unit, context: Context, loaded: Loaded, partner: str, size: int) -> int:
+    """How many entries were sent."""
     if not 0 <= size < loaded.state.size:
-        return
+        return 0
     if size == 0:
         outgoing.post_agreement(unit, context, partner, loaded.row.agreement_hash, loaded.row.id)
-    outgoing.post_entries(unit, context, loaded, partner, size)
+    number = outgoing.post_entries(unit, context, loaded, partner, size)
+    context.repeats.sent(partner, number)
+    return number
 
 
 def _attest(unit: Unit, context: Context, partner: str, row: Any) -> None:

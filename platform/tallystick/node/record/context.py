@@ -12,6 +12,7 @@ from tallystick.node.record.loaded import Loaded
 from tallystick.node.record.onchain import OnChain
 from tallystick.node.record.own_card import OwnCard
 from tallystick.node.record.pace import Pace
+from tallystick.node.record.repeats import Repeats
 from tallystick.tenants.keystore import Keystore
 
 DEFAULT_PACE = Pace()
@@ -39,6 +40,7 @@ class Context:
         pace: Pace = DEFAULT_PACE,
     ) -> None:
         self.citations = Citations()
+        self.repeats = Repeats()
         self.org_id = org_id
         self.keystore = keystore
         self.chunks = chunks

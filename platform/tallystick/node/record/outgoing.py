@@ -182,9 +182,11 @@ def chunk_names(value: Any) -> list[str]:
     return list(read_manifest(value).chunks) if is_file(value) else []
 
 
-def post_entries(unit: Unit, context: Context, loaded: Loaded, partner: str, start: int) -> None:
-    """Queue once more the entries from ``start`` on, each message under a head of its last entry."""
-    post_batch(unit, context, loaded, [partner], _stored(unit, loaded.row.number, start), None, again=True)
+def post_entries(unit: Unit, context: Context, loaded: Loaded, partner: str, start: int) -> int:
+    """Queue once more the entries from ``start`` on, each message under a head of its last entry; how many."""
+    stored = list(_stored(unit, loaded.row.number, start))
+    post_batch(unit, context, loaded, [partner], stored, None, again=True)
+    return len(stored)
 
 
 def post_batch(
@@ -192,13 +194,13 @@ def post_batch(
     context: Context,
     loaded: Loaded,
     partners: Sequence[str],
-    entries: Iterable[Fresh],
+    entries: Sequence[Fresh],
     newest: str | None,
     *,
     again: bool = False,
 ) -> None:
     """Queue entries in messages of bounded size; ``newest`` is the head of the log's end, where it is at hand."""
-    for batch in _batches(list(entries)):
+    for batch in _batches(entries):
         end = batch[-1].entry.seq + 1
         head = newest if newest and end == loaded.state.size else head_of(unit, context, loaded, end)
         if head is None:
@@ -218,7 +220,7 @@ def post_batch(
             post_all(unit, context, sorted(blind), bare, loaded.row.id, again=again)
 
 
-def _batches(entries: list[Fresh]) -> Iterable[list[Fresh]]:
+def _batches(entries: Sequence[Fresh]) -> Iterable[Sequence[Fresh]]:
     if len(entries) == 1:
         yield entries
         return

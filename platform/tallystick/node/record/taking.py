@@ -44,6 +44,7 @@ def take(unit: Unit, context: Context, partner: str, message: EntriesMessage) ->
     if loaded.agreement.participant(partner) is None:
         raise Hidden(_NO_AGREEMENT, code="no_agreement")
     if message.start > loaded.state.size:
+        outgoing.check_unread(unit, loaded.agreement.coordinator)
         outgoing.post_need(unit, context, loaded.agreement.coordinator, loaded.row.id, loaded.state.size)
         return  # what is missing will be sent again with all that follows it
     raw, head = heads.read_head(message.head)
