@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from support.chain import LocalChain
 from support.parties import BUYER, DEFINITION, SUPPLIER
 from support.trio import Member, Trio, until
 from tallystick.ledger import contracts as calls
@@ -21,20 +18,6 @@ from tallystick.node import settings as node_settings
 from tallystick.tenants.keystore import Keystore
 
 pytestmark = pytest.mark.timeout(300)
-
-
-@pytest.fixture
-async def anchored(tmp_path: Path) -> AsyncIterator[Trio]:
-    """Three nodes that anchor on a chain of their own."""
-    chain = LocalChain(tmp_path)
-    trio = Trio(tmp_path, chain)
-    try:
-        await chain.start()
-        await trio.start()
-        yield trio
-    finally:
-        await trio.stop()
-        await chain.stop()
 
 
 async def confirmed(member: Member, execution: str) -> bool | None:

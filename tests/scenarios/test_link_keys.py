@@ -6,7 +6,6 @@ import asyncio
 import os
 import shutil
 import sys
-from collections.abc import AsyncIterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -24,17 +23,6 @@ from tallystick.tenants.tls import TlsFiles
 
 pytestmark = pytest.mark.timeout(240)
 KEYS = "/organisation/keys"
-
-
-@pytest.fixture
-async def trio(tmp_path: Path) -> AsyncIterator[Trio]:
-    """Three nodes that are partners of each other."""
-    three = Trio(tmp_path)
-    try:
-        await three.start()
-        yield three
-    finally:
-        await three.stop()
 
 
 class Thief:

@@ -11,7 +11,7 @@ import pytest
 import pytest_asyncio
 
 from support.hosted import Hosted, hosting
-from support.parties import BUYER, CARRIER, SUPPLIER
+from support.parties import BUYER, CARRIER, SUPPLIER, TALK
 from support.trio import until
 from tallystick.core.definition.faults import DefinitionErrors
 from tallystick.core.errors import Forbidden, NotFound, WrongState
@@ -43,19 +43,8 @@ async def three(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[list[
         yield hosted
 
 
-SOURCE: dict[str, Any] = {
-    "id": "pair",
-    "name": "Pair 两方",
-    "participants": [
-        {"org_id": BUYER, "role": "buyer", "can_terminate": True},
-        {"org_id": SUPPLIER, "role": "supplier"},
-    ],
-    "tasks": [{"id": "offer", "name": "Offer", "task_type": "approval", "assigned_org": SUPPLIER}],
-}
-
-
 def with_carrier() -> dict[str, Any]:
-    found = copy.deepcopy(SOURCE)
+    found = copy.deepcopy(TALK)
     found["participants"].append({"org_id": CARRIER, "role": "carrier"})
     return found
 
@@ -81,11 +70,11 @@ async def test_an_inactive_organisation_is_refused_at_proposal(three: list[Hoste
     buyer.node.parts.partners.suspend(SUPPLIER)
     try:
         with pytest.raises(DefinitionErrors) as caught:
-            await buyer.node.services.propose(buyer.admin, SOURCE)
+            await buyer.node.services.propose(buyer.admin, TALK)
         assert [one.code for one in caught.value.errors] == ["inactive_organisation"]
     finally:
         buyer.node.parts.partners.resume(SUPPLIER)
-    stranger = copy.deepcopy(SOURCE)
+    stranger = copy.deepcopy(TALK)
     stranger["participants"][1]["org_id"] = stranger["tasks"][0]["assigned_org"] = "nobody"
     with pytest.raises(DefinitionErrors) as caught:
         await buyer.node.services.propose(buyer.admin, stranger)
@@ -94,22 +83,22 @@ async def test_an_inactive_organisation_is_refused_at_proposal(three: list[Hoste
 
 async def test_who_may_not_create_proposes_and_changes_nothing(three: list[Hosted]) -> None:
     buyer, supplier, _ = three
-    made = await buyer.node.services.propose(buyer.admin, SOURCE)
+    made = await buyer.node.services.propose(buyer.admin, TALK)
     await until(partial(supplier.seen, made["execution_id"], "created"))
     for one in (buyer, supplier):
         users = Users(one.node.parts.database, org_id=one.org, session_secret=b"x" * 32)
         auditor = users.create("auditor", roles=(Role.AUDITOR,))
         with pytest.raises(Forbidden):
-            await one.node.services.propose(auditor, SOURCE)
+            await one.node.services.propose(auditor, TALK)
         with pytest.raises(Forbidden):
-            await one.node.services.propose_change(auditor, made["execution_id"], SOURCE)
+            await one.node.services.propose_change(auditor, made["execution_id"], TALK)
         with pytest.raises(Forbidden):
             await one.node.services.consent(auditor, made["execution_id"], "accepted")
 
 
 async def test_only_participants_read_only_the_assigned_answers_only_who_may_terminates(three: list[Hosted]) -> None:
     buyer, supplier, carrier = three
-    execution = await buyer.begin(SOURCE, {}, supplier)
+    execution = await buyer.begin(TALK, {}, supplier)
     assert (await buyer.node.services.start(buyer.admin, execution))["status"] == "in_progress"  # twice is once
     task = (await supplier.task("offer", execution))["task_id"]
     services = carrier.node.services
@@ -151,7 +140,7 @@ async def test_only_participants_read_only_the_assigned_answers_only_who_may_ter
 async def test_a_late_answer_and_a_second_one_are_void_for_all(three: list[Hosted]) -> None:
     """Late: after the time-out. Conflicting: another answer to the same attempt."""
     buyer, supplier, _ = three
-    source = copy.deepcopy(SOURCE)
+    source = copy.deepcopy(TALK)
     source["tasks"][0] |= {"timeout_seconds": 2}
     source["tasks"].append({"id": "more", "name": "More", "task_type": "activity", "assigned_org": BUYER})
     late = await buyer.begin(source, {}, supplier)

@@ -1,6 +1,6 @@
 """Bringing an organisation onto the chain: its id, its log key, its workflows. Each step looks before it acts."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 import msgspec
 
@@ -63,10 +63,10 @@ class Registration:
                 return True
         return False
 
-    async def advance(self, *, is_quiet: bool = True) -> bool:
+    async def advance(self, on_its_way: Callable[[], Awaitable[bool]]) -> bool:
         """Queue the next step that is missing; True when heads that we sign count.
 
-        ``is_quiet`` says that no anchor is on its way, so that a key whose time is over may be retired.
+        A key whose time is over is retired while no anchor is ``on_its_way``.
         """
         registry = self._contracts.org_registry
         admin = await calls.admin_of(self._chain, registry, self.org)
@@ -76,7 +76,7 @@ class Registration:
             return False
         self._admin = next((one for one in self._admins if one.lower() == admin.lower()), self._admins[0])
         await self._hand_over(registry)
-        return await self._keys(registry, is_quiet=is_quiet)
+        return await self._keys(registry, on_its_way)
 
     async def _hand_over(self, registry: str) -> None:
         newest = self._admins[0]
@@ -89,7 +89,7 @@ class Registration:
             key, data = f"admin-accepted:{newest.lower()}", calls.accept_admin(self.org)
             await self._queue(key, registry, data, by=newest)
 
-    async def _keys(self, registry: str, *, is_quiet: bool) -> bool:
+    async def _keys(self, registry: str, on_its_way: Callable[[], Awaitable[bool]]) -> bool:
         keys = self._log_keys
         if not await calls.was_log_key(self._chain, registry, self.org, keys.address):
             await self._queue(f"log-key:{keys.address.lower()}", registry, calls.add_log_key(self.org, keys.address))
@@ -97,7 +97,7 @@ class Registration:
         if not await calls.is_log_key(self._chain, registry, self.org, keys.address):
             raise WrongChain("our log key is retired or revoked", code="log_key_closed")
         keys.use(keys.all[0])
-        for one in keys.former if is_quiet else ():
+        for one in keys.former if keys.former and not await on_its_way() else ():
             if await calls.is_log_key(self._chain, registry, self.org, one.address):
                 data = calls.retire_log_key(self.org, one.address)
                 await self._queue(f"log-key-retired:{one.address.lower()}", registry, data)

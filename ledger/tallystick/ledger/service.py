@@ -158,7 +158,7 @@ class OrgLedger:
             await self.chain.check()
             await self._contracts.check(self.chain)
             await self._submitter.step()
-            if await self._registration.advance(is_quiet=not await self._anchoring.on_its_way()):
+            if await self._registration.advance(self._anchoring.on_its_way):
                 await self._anchoring.anchor_due()
             await self._submitter.step()
 

@@ -146,14 +146,11 @@ class Node:
     def _loops(self) -> list[Callable[[], Coroutine[Any, Any, None]]]:
         engine, parts = self._engine, self.parts
         loops = [self._outbox.run, engine.runner.run, engine.queues.run, parts.triggers.run, parts.chain.run]
-        loops += [self._keeper.run, self._comparer.run, self._keep_renewed]
+        loops += [self._keeper.run, self._comparer.run, partial(keep_renewed, parts.certificates.renew, self._renewed)]
         mqtt = parts.settings.activities.mqtt
         if mqtt is not None and mqtt.events:
             loops.append(Broker(mqtt, parts.settings.data_dir, parts.settings.org_id, parts.triggers).run)
         return loops
-
-    async def _keep_renewed(self) -> None:
-        await keep_renewed(self.parts.certificates.renew, self._renewed)
 
     async def _settle_link_keys(self) -> bool:
         async with self.parts.relinking:

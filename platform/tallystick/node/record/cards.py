@@ -21,9 +21,7 @@ from tallystick.tenants.models.partner import Partner, PartnerKeyRow
 from tallystick.tenants.partners import RootKeyChanged, StaleCard, replaced
 
 NOTE = "links"  # what a partner's card says of its link has changed
-APART_MS = (
-    5_000  # between two cards that change a partner's link: each has the nats-server read its configuration again
-)
+APART_MS = 5_000  # between two changes of a partner's link: each has the nats-server read its configuration again
 MAX_REPLACED = 64  # keys of a partner, the newest, that agreements may name a while after its card no longer does
 _DATED = "iat"
 _FORGOTTEN = delete(PartnerKeyRow).where(

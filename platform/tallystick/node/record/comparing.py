@@ -84,8 +84,8 @@ def need_chunks(unit: Unit, context: Context, partner: str, message: m.NeedChunk
     known = {name for value in unit.exec(query) for name in outgoing.chunk_names(canonical.parse(value))}
     for name in dict.fromkeys(message.chunks):
         chunk = m.ChunkMessage(execution=loaded.row.id, sha256=name)
-        if name in known and context.chunks.has(name) and not outgoing.waits(unit, partner, chunk):
-            outgoing.post(unit, context, partner, chunk, loaded.row.id, again=True)
+        if name in known and context.chunks.has(name):
+            outgoing.post_once(unit, context, partner, chunk, loaded.row.id)
 
 
 def _reads(unit: Unit, partner: str) -> bool:
@@ -99,21 +99,15 @@ def _reads(unit: Unit, partner: str) -> bool:
 def _send_card(unit: Unit, context: Context, partner: str, iat: int) -> None:
     """Send our card again to who says that it has an older one."""
     own = context.own_card
-    if own.token is None or own.card is None or not 0 < iat < own.card.iat:
-        return
-    message = m.CardMessage(token=own.token)
-    if not outgoing.waits(unit, partner, message):
-        outgoing.post(unit, context, partner, message, None, again=True)
+    if own.token is not None and own.card is not None and 0 < iat < own.card.iat:
+        outgoing.post_once(unit, context, partner, m.CardMessage(token=own.token), None)
 
 
 def _ask_card(unit: Unit, context: Context, partner: str, iat: int) -> None:
     """Tell a partner with a newer card which one is here: that is answered by the card alone."""
     known = unit.get(Partner, partner)
-    if known is None or known.issued_at >= iat:
-        return
-    message = m.HoldingMessage(card=known.issued_at)
-    if not outgoing.waits(unit, partner, message):
-        outgoing.post(unit, context, partner, message, None, again=True)
+    if known is not None and known.issued_at < iat:
+        outgoing.post_once(unit, context, partner, m.HoldingMessage(card=known.issued_at), None)
 
 
 def _is_behind(held: m.Held, row: Any, context: Context) -> bool:
@@ -149,9 +143,7 @@ def _attest(unit: Unit, context: Context, partner: str, row: Any) -> None:
     if loaded.agreement.participant(partner) is None:
         return
     for token in _ours(unit, context, loaded):
-        message = m.AttestationMessage(token=token)
-        if not outgoing.waits(unit, partner, message):
-            outgoing.post(unit, context, partner, message, row.id, again=True)
+        outgoing.post_once(unit, context, partner, m.AttestationMessage(token=token), row.id)
 
 
 def _ours(unit: Unit, context: Context, loaded: Loaded) -> Iterable[str]:

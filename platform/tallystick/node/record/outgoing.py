@@ -122,14 +122,18 @@ def waits(unit: Unit, partner: str, message: Message) -> bool:
     return bool(unit.exec(same.limit(1)))
 
 
+def post_once(unit: Unit, context: Context, partner: str, message: Message, execution: str | None) -> None:
+    """Queue once more what may have been lost, unless that very message waits to be sent already."""
+    if not waits(unit, partner, message):
+        post(unit, context, partner, message, execution, again=True)
+
+
 def post_need(unit: Unit, context: Context, partner: str, execution: str, size: int) -> None:
     """Ask a coordinator for what follows ``size`` entries, unless that very question waits to be sent already.
 
     Whatever comes behind a gap asks the same, and each answer would bring all that follows.
     """
-    message = NeedMessage(execution=execution, size=size)
-    if not waits(unit, partner, message):
-        post(unit, context, partner, message, execution, again=True)
+    post_once(unit, context, partner, NeedMessage(execution=execution, size=size), execution)
 
 
 def post_agreement(unit: Unit, context: Context, partner: str, name: str, execution: str) -> None:

@@ -27,7 +27,6 @@ from tallystick.tenants import card as cards
 from tallystick.tenants.card import Card
 from tallystick.tenants.models.record import ExecutionRow, RootSignedRow
 
-NOTE = rekeying.NOTE
 SKEW_MS = 5 * 60 * 1000  # how far the clock of the machine that signs, or that drafted it, may be ahead
 LOOKED_AT = 500  # open executions for one page: each has to be read
 
@@ -101,7 +100,7 @@ def take(unit: Unit, context: Context, token: str) -> Statement:
         raise NotWanted("this has been signed already", state="signed", code="already_signed")
     _check_date(context, said.iat)
     unit.put(RootSignedRow, number=loaded.row.number, answer_key=wanted.answer_key, token=token, at=context.now())
-    unit.note(NOTE, None)
+    unit.note(rekeying.NOTE, None)
     return said
 
 

@@ -11,6 +11,7 @@ from sqlmodel import Session
 from tallystick.core import canonical
 from tallystick.core.errors import Invalid
 from tallystick.node.parts import Parts
+from tallystick.node.record.rekeying import NOTE
 from tallystick.node.record.unit import Unit
 from tallystick.tenants.permissions import Holder, Permission, require
 from tallystick.tenants.users import User
@@ -39,6 +40,10 @@ class Service:
         """Run ``work`` in a unit of its own, durable when this returns."""
         require(who, permission)
         return await self.parts.committer.run(work)
+
+    async def _look_after_keys(self) -> None:
+        """Wake the keeper: our keys, our card, or who has it, may be others now."""
+        await self.parts.committer.run(lambda unit: unit.note(NOTE, None))
 
 
 def page(rows: list[T], limit: int, cursor_of: Callable[[T], list[Any]], view: Callable[[T], Any]) -> dict[str, Any]:

@@ -12,7 +12,6 @@ import msgspec
 from tallystick.core.engine.keyring import MAX_OVERLAP
 from tallystick.core.errors import Invalid, WrongState
 from tallystick.node.record import link_keys
-from tallystick.node.record.rekeying import NOTE
 from tallystick.node.services.root_signing import RootSigning
 from tallystick.tenants.permissions import Permission, require
 from tallystick.tenants.users import User
@@ -54,7 +53,7 @@ class Keys(RootSigning):
             await self._rotate(0, sealing=reason == "compromised")
         facts: dict[str, Any] = {"reason": reason, "since": since, "now": context.now()}
         await asyncio.to_thread(lambda: context.keystore.revoke(kid, **facts))
-        await self._tell()
+        await self._look_after_keys()
         return await self.keys(who)
 
     async def rotate_link(self, who: User) -> dict[str, Any]:
@@ -64,7 +63,7 @@ class Keys(RootSigning):
             raise WrongState("this organisation has no NATS link", state="none", code="no_nats_link")
         context = self.parts.context
         await asyncio.to_thread(lambda: context.keystore.rotate_link(now=context.now()))
-        await self._tell()
+        await self._look_after_keys()
         return await self.keys(who)
 
     async def _link(self) -> dict[str, Any] | None:
@@ -94,7 +93,4 @@ class Keys(RootSigning):
         context = self.parts.context
         now = context.now()
         await asyncio.to_thread(lambda: context.keystore.rotate(overlap=overlap, sealing=sealing, now=now))
-        await self._tell()
-
-    async def _tell(self) -> None:
-        await self.parts.committer.run(lambda unit: unit.note(NOTE, None))
+        await self._look_after_keys()

@@ -15,7 +15,6 @@ from tallystick.node.links.link import LinkStatus
 from tallystick.node.links.settings import Partner as Link
 from tallystick.node.partner_api.transports import Transport
 from tallystick.node.parts import Parts
-from tallystick.node.record import rekeying
 from tallystick.node.services import parting, partner_views
 from tallystick.node.services.base import Service
 from tallystick.node.services.organisation import own_card, own_card_token
@@ -230,7 +229,7 @@ class Partnering(Service):
             await asyncio.to_thread(note_seen, self.parts)
             self.parts.transports.forget(org_id)
             await self.parts.links.set_partners(await asyncio.to_thread(link_partners, self.parts))
-        await self._card_may_be_older()
+        await self._look_after_keys()  # who comes back may hold a card of ours from before
         self.parts.bell.ring()
         return await self.partner(who, org_id)
 
@@ -244,12 +243,8 @@ class Partnering(Service):
             except BaseException:
                 await links.set_partners(await asyncio.to_thread(link_partners, self.parts))
                 raise
-        await self._card_may_be_older()
+        await self._look_after_keys()
         self.parts.bell.ring()
-
-    async def _card_may_be_older(self) -> None:
-        """Who comes, or comes back, may hold a card of ours from before: the keeper sends it the newest."""
-        await self.parts.committer.run(lambda unit: unit.note(rekeying.NOTE, None))
 
     def _check_link(self, card: Card) -> None:
         """Refuse a card that nats-server would refuse, as far as that shows."""

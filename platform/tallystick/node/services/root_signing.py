@@ -102,7 +102,7 @@ class RootSigning(Service):
 
         async with self.parts.carding:
             await asyncio.to_thread(work)
-        await self.parts.committer.run(lambda unit: unit.note(root_signing.NOTE, None))
+        await self._look_after_keys()
         return _taken("card", None)
 
     async def _take_statement(self, token: str) -> dict[str, Any]:
